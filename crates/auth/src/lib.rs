@@ -1,0 +1,1 @@
+//! Authentication: turns an `authorization` header into a caller (subject, roles, claims).

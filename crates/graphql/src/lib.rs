@@ -1,0 +1,13 @@
+//! GraphQL over HTTP: turns request bodies into operations to run, and results and errors into response bytes.
+//!
+//! Shared by the gateway and the product server: the wire forms of a request ([`Request`]) and of an error
+//! ([`GraphqlError`]), the JSON writing primitives of the hot paths ([`json`]), and the choice of the response's media
+//! type ([`media`]).
+
+pub mod error;
+pub mod json;
+pub mod media;
+pub mod request;
+
+pub use error::{GraphqlError, PathSegment};
+pub use request::{Request, RequestError};

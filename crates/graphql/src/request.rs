@@ -1,0 +1,105 @@
+//! Requests: turns a JSON body or a query string's parts into an operation to run (GraphQL over HTTP, section 5).
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A GraphQL request as it came in. `query` may be absent where a persisted operation is named in `extensions`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Request {
+    /// The document's text.
+    #[serde(default)]
+    pub query: Option<String>,
+    /// Which operation of the document runs.
+    #[serde(default, rename = "operationName")]
+    pub operation_name: Option<String>,
+    /// Variable values by name.
+    #[serde(default)]
+    pub variables: Option<Map<String, Value>>,
+    /// Protocol extensions.
+    #[serde(default)]
+    pub extensions: Option<Map<String, Value>>,
+}
+
+/// Why a request could not be read. All are the client's: status 400.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RequestError {
+    /// Not JSON, or not of the request's form.
+    #[error("the request body is not a GraphQL request: {0}; send a JSON object with a `query` string")]
+    Malformed(String),
+    /// Neither `query` nor a persisted operation.
+    #[error("the request has no `query`; send the operation's text in it")]
+    NoQuery,
+}
+
+impl RequestError {
+    /// The error code of the response.
+    pub fn code(&self) -> &'static str {
+        "BAD_REQUEST"
+    }
+}
+
+impl Request {
+    /// Read a JSON body.
+    ///
+    /// # Errors
+    /// [`RequestError::Malformed`] when it is not a JSON object of the request's form.
+    pub fn from_json(body: &[u8]) -> Result<Self, RequestError> {
+        serde_json::from_slice(body).map_err(|e| RequestError::Malformed(e.to_string()))
+    }
+
+    /// Read the parts of a GET request's query string: `query`, `operationName`, `variables` and `extensions` (the
+    /// last two JSON-encoded).
+    ///
+    /// # Errors
+    /// [`RequestError::Malformed`] when `variables` or `extensions` are no JSON objects.
+    pub fn from_parts<'a>(parts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, RequestError> {
+        let mut request = Self::default();
+        for (name, value) in parts {
+            match name {
+                "query" => request.query = Some(value.to_owned()),
+                "operationName" if !value.is_empty() => request.operation_name = Some(value.to_owned()),
+                "variables" => request.variables = object(name, value)?,
+                "extensions" => request.extensions = object(name, value)?,
+                _ => {}
+            }
+        }
+        Ok(request)
+    }
+
+    /// The operation's text.
+    ///
+    /// # Errors
+    /// [`RequestError::NoQuery`] when there is none.
+    pub fn text(&self) -> Result<&str, RequestError> {
+        self.query.as_deref().ok_or(RequestError::NoQuery)
+    }
+}
+
+fn object(name: &str, value: &str) -> Result<Option<Map<String, Value>>, RequestError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str(value).map_err(|e| RequestError::Malformed(format!("`{name}`: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_json_and_refuses_other_forms() {
+        let request = Request::from_json(br#"{"query":"{a}","variables":{"x":1},"operationName":null}"#).unwrap();
+        assert_eq!(request.text().unwrap(), "{a}");
+        assert_eq!(request.variables.unwrap()["x"], 1);
+        assert!(Request::from_json(b"[]").is_err());
+        assert!(Request::from_json(br#"{"query":1}"#).is_err());
+        assert_eq!(Request::from_json(b"{}").unwrap().text(), Err(RequestError::NoQuery));
+    }
+
+    #[test]
+    fn reads_query_strings() {
+        let request = Request::from_parts([("query", "{a}"), ("variables", "{\"x\":1}")].into_iter()).unwrap();
+        assert_eq!(request.variables.unwrap()["x"], 1);
+        assert!(Request::from_parts([("variables", "1")].into_iter()).is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! Telemetry: turns configuration into log output, metrics and request ids.

@@ -1,0 +1,1 @@
+//! Testkit: turns a test into real servers: a private Postgres, product folders, running binaries.

@@ -1,0 +1,1 @@
+//! Execution: turns a fetch plan and transports into response bytes.

@@ -1,0 +1,1 @@
+//! Planning: turns a supergraph and a valid operation into a fetch plan. No IO.

@@ -1,0 +1,1 @@
+//! The gateway server: turns HTTP requests into planned and executed operations over the composed graph.

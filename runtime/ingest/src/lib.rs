@@ -1,0 +1,1 @@
+//! Ingest: turns sources and request bodies into rows of the input layer.

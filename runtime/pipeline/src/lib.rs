@@ -1,0 +1,1 @@
+//! Pipeline: turns SQL models and input rows into checked, published versions of the output layer.

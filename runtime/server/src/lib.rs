@@ -1,0 +1,1 @@
+//! The product server: turns one product folder and its database into the five standard ports.

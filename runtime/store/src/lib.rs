@@ -1,0 +1,1 @@
+//! Store: turns a database into the layers, roles and records of a product.

@@ -1,0 +1,2 @@
+//! The `terrane` command: one subcommand per file.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Development tasks: turns `cargo xtask <task>` into checks of the workspace.
+fn main() {}
