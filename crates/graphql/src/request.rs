@@ -44,6 +44,10 @@ impl Request {
     /// # Errors
     /// [`RequestError::Malformed`] when it is not a JSON object of the request's form.
     pub fn from_json(body: &[u8]) -> Result<Self, RequestError> {
+        // serde would read an array as the struct's fields in order
+        if body.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(RequestError::Malformed("not a JSON object".to_owned()));
+        }
         serde_json::from_slice(body).map_err(|e| RequestError::Malformed(e.to_string()))
     }
 
