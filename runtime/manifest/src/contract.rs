@@ -1,6 +1,6 @@
 //! Contracts: turns an ODCS 3.2 file into a contract with its datasets, roles and service levels.
 
-use crate::dataset::{Classification, Dataset, Field, Layer, Link, RootNames};
+use crate::dataset::{Classification, Dataset, Field, Layer, Link, Relationship, RootNames};
 use crate::field::read_field;
 use crate::names::{RESERVED_TYPES, camel_case, is_graphql_name, is_sql_name, pascal_case};
 use crate::product::{Contract, Description, Role, Sla};
@@ -275,6 +275,10 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
         let Some(field) = read_field(property, index) else { continue };
         quality.extend(read_rules(property, &name, Some(&field.name)));
         relationships.extend(read_relationships(property, &name, Some(&field.name)));
+        if let Some(items) = property.get("items") {
+            let each = read_relationships(&items, &name, Some(&field.name));
+            relationships.extend(each.into_iter().map(|r| Relationship { each_item: true, ..r }));
+        }
         fields.push(field);
     }
     if properties.is_empty() {

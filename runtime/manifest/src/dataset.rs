@@ -244,6 +244,8 @@ pub enum Cardinality {
 pub struct Relationship {
     /// Names of the referring fields here.
     pub fields: Vec<String>,
+    /// Whether the one referring field is an array, of which each item refers.
+    pub each_item: bool,
     /// What is referred to.
     pub target: Target,
     /// How many to how many.

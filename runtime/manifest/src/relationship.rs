@@ -63,6 +63,7 @@ fn read_relationship(node: &Node<'_>, dataset: &str, field: Option<&str>) -> Opt
     }
     Some(Relationship {
         fields,
+        each_item: false,
         target: Target {
             product,
             dataset: first.dataset.clone(),
