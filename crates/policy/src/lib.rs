@@ -1,1 +1,17 @@
-//! Policy: turns casbin models and policy lines into compiled tables of decisions per role set. No IO.
+//! Policy: turns casbin policy lines and a caller's roles into compiled tables of decisions.
+//!
+//! casbin is the only judge, but it is asked when a policy or a role set changes, never per request: the answer is a
+//! [`DecisionTable`]. What no line allows is denied; a deny wins over any allow, of whichever role of the caller.
+
+mod caller;
+mod judge;
+mod matrix;
+mod table;
+
+pub use caller::{ANONYMOUS, Caller, RoleSet};
+pub use judge::{Policy, PolicyError};
+pub use matrix::render_matrix;
+pub use table::{DecisionTable, Questions};
+
+/// The casbin model of `policies/model.conf`.
+pub const DEFAULT_MODEL: &str = include_str!("../../../policies/model.conf");

@@ -1,0 +1,101 @@
+//! Policy lines: turns `policy.csv` and the contracts' classifications into the lines that casbin judges by.
+
+use crate::dataset::Layer;
+use crate::names::RESERVED_TYPES;
+use crate::product::Product;
+use std::collections::BTreeSet;
+use terrane_diagnostics::{Diagnostic, Location};
+
+const ACTIONS: &[&str] = &["read", "write", "run", "admin"];
+const FILE: &str = "policy.csv";
+
+/// Split `policy.csv` into lines of trimmed parts; comments start with `#`. Lines of a wrong form become findings.
+pub(crate) fn read_policy(text: &str, findings: &mut Vec<Diagnostic>) -> Vec<(Vec<String>, u32)> {
+    let mut lines = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let number = index as u32 + 1;
+        let parts: Vec<String> = line.split(',').map(|p| p.trim().to_owned()).collect();
+        let words: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let right = match words.as_slice() {
+            ["p", role, object, action, effect] => {
+                !role.is_empty() && !object.is_empty() && ACTIONS.contains(action) && ["allow", "deny"].contains(effect)
+            }
+            ["g", role, inherited] => !role.is_empty() && !inherited.is_empty(),
+            _ => false,
+        };
+        if right {
+            lines.push((parts, number));
+        } else {
+            findings.push(
+                Diagnostic::error("POLICY_LINE", format!("`{line}` is no policy line"))
+                    .at(Location::new(FILE, number, 1))
+                    .with_hint("write `p, ROLE, OBJECT, read|write|run|admin, allow|deny` or `g, ROLE, INHERITED`"),
+            );
+        }
+    }
+    lines
+}
+
+/// Report objects that name nothing of the product.
+pub(crate) fn check_objects(product: &Product, lines: &[(Vec<String>, u32)], findings: &mut Vec<Diagnostic>) {
+    let known: BTreeSet<String> = product.policy_objects().into_iter().collect();
+    for (line, number) in lines {
+        if line[0] != "p" || known.contains(&line[2]) || line[2] == "*" {
+            continue;
+        }
+        let wildcard = line[2].strip_suffix('*').filter(|prefix| prefix.ends_with(['.', ':']));
+        if wildcard.is_some_and(|prefix| known.iter().any(|k| k.starts_with(prefix))) {
+            continue;
+        }
+        findings.push(
+            Diagnostic::error("POLICY_OBJECT", format!("`{}` is nothing of this product", line[2]))
+                .at(Location::new(FILE, *number, 1))
+                .with_hint(
+                    "name DATASET.FIELD, DATASET.*, port:input, port:control, port:discovery or port:observability",
+                ),
+        );
+    }
+}
+
+impl Product {
+    /// Every object that policy lines may name: `dataset.field` of output datasets and the ports.
+    pub fn policy_objects(&self) -> Vec<String> {
+        let fields = self.outputs().flat_map(|d| d.fields.iter().map(|f| d.policy_object(f)));
+        let ports = ["port:control", "port:discovery", "port:input", "port:observability"];
+        fields.chain(ports.map(str::to_owned)).collect()
+    }
+
+    /// All policy lines of the product: reading by classification (`p, role, dataset.field, read, allow` where the
+    /// role's `maxClassification` covers the field's), reading of the discovery port by every role, and then
+    /// `policy.csv`. casbin judges by these and by nothing else: what no line allows is denied.
+    pub fn policy_lines(&self) -> Vec<Vec<String>> {
+        let mut lines = Vec::new();
+        let mut allow = |role: &str, object: &str, action: &str| {
+            lines.push(["p", role, object, action, "allow"].map(str::to_owned).to_vec());
+        };
+        for role in self.role_names() {
+            allow(&role, "port:discovery", "read");
+        }
+        for contract in self.contracts.iter().filter(|c| c.layer == Layer::Output) {
+            for role in &contract.roles {
+                let Some(max) = role.max_classification else { continue };
+                for dataset in &contract.datasets {
+                    for field in dataset.fields.iter().filter(|f| f.classification <= max) {
+                        allow(&role.role, &dataset.policy_object(field), "read");
+                    }
+                }
+            }
+        }
+        lines.extend(self.policy.iter().cloned());
+        lines
+    }
+
+    /// Whether `name` is a GraphQL type that the data port defines itself.
+    pub fn is_reserved_type(name: &str) -> bool {
+        RESERVED_TYPES.contains(&name)
+    }
+}

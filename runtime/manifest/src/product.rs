@@ -1,0 +1,294 @@
+//! The checked product: what [`crate::load`] makes of a product folder; plain data for store, pipeline and query.
+
+use crate::dataset::{Dataset, Layer, Link};
+use crate::model::Model;
+use std::collections::BTreeMap;
+
+/// A product folder, checked: every reference in it resolves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Product {
+    /// Stable id: subgraph name, URL segment.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Semantic version.
+    pub version: String,
+    /// `proposed`, `draft`, `active`, `deprecated` or `retired`.
+    pub status: String,
+    /// ODPS `type`: `sourceAligned`, `aggregate` or `consumerAligned`.
+    pub kind: Option<String>,
+    /// Business area as a path.
+    pub domain: Option<String>,
+    /// Organisation.
+    pub tenant: Option<String>,
+    /// Search words.
+    pub tags: Vec<String>,
+    /// Purpose, usage, limitations.
+    pub description: Description,
+    /// Who is responsible.
+    pub team: Option<Team>,
+    /// How to get help.
+    pub support: Vec<Support>,
+    /// `authoritativeDefinitions`: agreements, diagrams, canonical page.
+    pub links: Vec<Link>,
+    /// Where data comes from.
+    pub input_ports: Vec<InputPort>,
+    /// Where data goes.
+    pub output_ports: Vec<OutputPort>,
+    /// Discovery, control, observability.
+    pub management_ports: Vec<ManagementPort>,
+    /// Contracts in file order.
+    pub contracts: Vec<Contract>,
+    /// Models in an order in which each reads only earlier ones.
+    pub models: Vec<Model>,
+    /// The product's own policy lines (`policy.csv`), each split at its commas: `["p", role, object, action, effect]`
+    /// or `["g", role, inherited]`.
+    pub policy: Vec<Vec<String>>,
+    /// The YAML files' text by path, for the discovery port.
+    pub sources: BTreeMap<String, String>,
+    /// Files under `tests/` by path.
+    pub tests: BTreeMap<String, String>,
+}
+
+impl Product {
+    /// Every dataset: inputs first, each in contract order.
+    pub fn datasets(&self) -> impl Iterator<Item = &Dataset> {
+        self.inputs().chain(self.outputs())
+    }
+
+    /// Datasets of input contracts.
+    pub fn inputs(&self) -> impl Iterator<Item = &Dataset> {
+        self.contracts.iter().filter(|c| c.layer == Layer::Input).flat_map(|c| &c.datasets)
+    }
+
+    /// Datasets of output contracts.
+    pub fn outputs(&self) -> impl Iterator<Item = &Dataset> {
+        self.contracts.iter().filter(|c| c.layer == Layer::Output).flat_map(|c| &c.datasets)
+    }
+
+    /// The dataset of `layer` called `name`.
+    pub fn dataset(&self, layer: Layer, name: &str) -> Option<&Dataset> {
+        self.datasets().find(|d| d.layer == layer && d.name == name)
+    }
+
+    /// The contract with this id.
+    pub fn contract(&self, id: &str) -> Option<&Contract> {
+        self.contracts.iter().find(|c| c.id == id)
+    }
+
+    /// The contract a dataset belongs to.
+    pub fn contract_of(&self, dataset: &Dataset) -> Option<&Contract> {
+        self.contract(&dataset.contract)
+    }
+
+    /// Every role that a contract names or a policy line mentions, `anonymous` included; sorted.
+    pub fn role_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = vec!["anonymous".to_owned()];
+        names.extend(self.contracts.iter().flat_map(|c| &c.roles).map(|r| r.role.clone()));
+        for line in &self.policy {
+            let from = if line[0] == "g" { &line[1..] } else { &line[1..2] };
+            names.extend(from.iter().cloned());
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// Purpose, usage and limitations of a product or contract.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Description {
+    /// Why it exists.
+    pub purpose: Option<String>,
+    /// How to use it.
+    pub usage: Option<String>,
+    /// What it cannot do.
+    pub limitations: Option<String>,
+}
+
+/// The people behind a product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Team {
+    /// Name.
+    pub name: Option<String>,
+    /// What the team does.
+    pub description: Option<String>,
+    /// People.
+    pub members: Vec<Member>,
+}
+
+impl Team {
+    /// The member whose role is `owner`.
+    pub fn owner(&self) -> Option<&Member> {
+        self.members.iter().find(|m| m.role.as_deref().is_some_and(|r| r.eq_ignore_ascii_case("owner")))
+    }
+}
+
+/// One person of a [`Team`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Account or mail address.
+    pub username: String,
+    /// Name for people.
+    pub name: Option<String>,
+    /// What the person does: `owner`, `data steward`, ….
+    pub role: Option<String>,
+}
+
+/// A way to get help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Support {
+    /// Channel name.
+    pub channel: String,
+    /// Address.
+    pub url: Option<String>,
+    /// `email`, `slack`, `ticket`, ….
+    pub tool: Option<String>,
+    /// `interactive`, `announcements`, `issues`, ….
+    pub scope: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+}
+
+/// Where one input dataset comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputPort {
+    /// Name of the port.
+    pub name: String,
+    /// Version of the expectation.
+    pub version: String,
+    /// Id of the input contract.
+    pub contract: String,
+    /// Name of the input dataset (in layer input).
+    pub dataset: String,
+    /// How the data is got.
+    pub connector: Connector,
+    /// Cron expression (5 fields) of the pull.
+    pub schedule: Option<String>,
+    /// Search words.
+    pub tags: Vec<String>,
+}
+
+/// How an input port gets its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Connector {
+    /// A file in the product folder.
+    File {
+        /// `csv`, `json`, `ndjson`, `parquet`, `arrow` or `avro`.
+        format: String,
+        /// Path relative to the product folder; never leaves it.
+        path: String,
+    },
+    /// An output dataset of another product, read through its GraphQL port.
+    Product {
+        /// Id of the other product.
+        product: String,
+        /// Name of its output dataset.
+        dataset: String,
+    },
+    /// Somebody posts it to the input port.
+    Push,
+}
+
+/// One way an output contract is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputPort {
+    /// Name of the port.
+    pub name: String,
+    /// Version of the promise.
+    pub version: String,
+    /// `graphql`, `file`, ….
+    pub kind: Option<String>,
+    /// What it serves.
+    pub description: Option<String>,
+    /// Id of the output contract.
+    pub contract: String,
+    /// Ids and versions of input contracts it is made from.
+    pub input_contracts: Vec<(String, String)>,
+    /// Custom `datasetType`.
+    pub dataset_type: Option<String>,
+    /// Search words.
+    pub tags: Vec<String>,
+}
+
+/// A port for managing the product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagementPort {
+    /// Name.
+    pub name: String,
+    /// `discoverability`, `control` or `observability`.
+    pub content: String,
+    /// `rest`, `topic`, ….
+    pub kind: Option<String>,
+    /// Address.
+    pub url: Option<String>,
+    /// Topic.
+    pub channel: Option<String>,
+    /// What it serves.
+    pub description: Option<String>,
+}
+
+/// An ODCS contract of the product.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contract {
+    /// Path relative to the product folder.
+    pub file: String,
+    /// Id that ports refer to.
+    pub id: String,
+    /// Name for people.
+    pub name: Option<String>,
+    /// Semantic version.
+    pub version: String,
+    /// Lifecycle state.
+    pub status: Option<String>,
+    /// Whether input ports or output ports refer to it.
+    pub layer: Layer,
+    /// Purpose, usage, limitations.
+    pub description: Description,
+    /// `authoritativeDefinitions`.
+    pub links: Vec<Link>,
+    /// `servers`, as written.
+    pub servers: Vec<serde_json::Value>,
+    /// Roles and what they may see.
+    pub roles: Vec<Role>,
+    /// Service levels.
+    pub sla: Vec<Sla>,
+    /// Its datasets.
+    pub datasets: Vec<Dataset>,
+}
+
+/// A role that a contract names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Role {
+    /// Name, as it is in a caller's token.
+    pub role: String,
+    /// `read` or `write`.
+    pub access: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The highest classification it may read.
+    pub max_classification: Option<crate::dataset::Classification>,
+    /// Which rows it may read, by caller's claims; none is every row.
+    pub row_filter: Option<crate::row_filter::RowFilter>,
+    /// Who approves a request for it first.
+    pub first_approvers: Option<String>,
+    /// Who approves it second.
+    pub second_approvers: Option<String>,
+}
+
+/// One service level.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sla {
+    /// `availability`, `latency`, ….
+    pub property: String,
+    /// Its value.
+    pub value: serde_json::Value,
+    /// Unit of the value.
+    pub unit: Option<String>,
+    /// `dataset.field` it is about.
+    pub element: Option<String>,
+    /// `regulatory`, `analytics` or `operational`.
+    pub driver: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+}
