@@ -2,7 +2,7 @@
 
 use crate::tables::create_table;
 use crate::{Role, Store, StoreError};
-use sqlx::postgres::{PgPool, PgPoolCopyExt as _};
+use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Executor as _, Postgres, Row as _, Transaction};
 use terrane_manifest::{Dataset, Product};
 use terrane_sql::Sql;
