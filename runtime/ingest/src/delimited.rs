@@ -26,15 +26,15 @@ pub struct Target<'a> {
 /// Read `body` to its end. The header names the contract's fields, in any order; fields it leaves out are NULL. An
 /// empty value is NULL; `NA` is a value like any other.
 pub async fn read(
-    target: Target<'_>, body: impl AsyncRead + Unpin + Send, delimiter: u8,
+    target: Target<'_>,
+    body: impl AsyncRead + Unpin + Send,
+    delimiter: u8,
 ) -> Result<Batch, IngestError> {
     let mut reader = AsyncReaderBuilder::new().delimiter(delimiter).flexible(false).create_reader(body);
     let header = reader.headers().await.map_err(|e| malformed(0, &e))?.clone();
     let columns = columns(target.dataset, &header)?;
-    let opened = target
-        .store
-        .open_batch(target.dataset, &columns, target.origin, target.mode, target.from, target.key)
-        .await?;
+    let opened =
+        target.store.open_batch(target.dataset, &columns, target.origin, target.mode, target.from, target.key).await?;
     let mut writer = match opened {
         Ok(writer) => writer,
         Err(earlier) => return Ok(earlier),

@@ -78,7 +78,10 @@ impl IngestError {
     pub fn is_client(&self) -> bool {
         matches!(
             self,
-            Self::Malformed { .. } | Self::UnknownColumn { .. } | Self::UnknownFormat(_) | Self::Body(_)
+            Self::Malformed { .. }
+                | Self::UnknownColumn { .. }
+                | Self::UnknownFormat(_)
+                | Self::Body(_)
                 | Self::Store(StoreError::BadRow(_))
         )
     }

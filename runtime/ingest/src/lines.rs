@@ -14,10 +14,8 @@ const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 /// Read `body` to its end: one object a line, keyed by the contract's field names; what a line leaves out is NULL.
 pub async fn read(target: Target<'_>, body: impl AsyncBufRead + Unpin + Send) -> Result<Batch, IngestError> {
     let columns: Vec<&str> = target.dataset.fields.iter().map(|f| f.column.as_str()).collect();
-    let opened = target
-        .store
-        .open_batch(target.dataset, &columns, target.origin, target.mode, target.from, target.key)
-        .await?;
+    let opened =
+        target.store.open_batch(target.dataset, &columns, target.origin, target.mode, target.from, target.key).await?;
     let mut writer = match opened {
         Ok(writer) => writer,
         Err(earlier) => return Ok(earlier),

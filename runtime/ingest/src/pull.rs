@@ -15,7 +15,11 @@ use tokio::io::BufReader;
 /// # Errors
 /// [`IngestError`]; the rows that were there stay then.
 pub async fn pull(
-    store: &Store, product: &Product, port: &InputPort, folder: &Path, upstreams: &Upstreams,
+    store: &Store,
+    product: &Product,
+    port: &InputPort,
+    folder: &Path,
+    upstreams: &Upstreams,
 ) -> Result<Batch, IngestError> {
     let dataset = product.dataset(Layer::Input, &port.dataset).expect("the manifest checked the port's dataset");
     match &port.connector {
@@ -39,8 +43,7 @@ pub async fn pull(
         }
         Connector::Product { product: source, dataset: from } => {
             let origin = format!("{source}.{from}");
-            let target =
-                Target { store, dataset, origin: &origin, mode: BatchMode::Replace, from: None, key: None };
+            let target = Target { store, dataset, origin: &origin, mode: BatchMode::Replace, from: None, key: None };
             pull_product(target, source, from, upstreams).await
         }
         Connector::Push => Err(IngestError::NotPulled(port.name.clone())),
@@ -49,7 +52,10 @@ pub async fn pull(
 
 /// All pages of one version of another product's dataset; starts again when that product publishes in between.
 async fn pull_product(
-    target: Target<'_>, source: &str, from: &str, upstreams: &Upstreams,
+    target: Target<'_>,
+    source: &str,
+    from: &str,
+    upstreams: &Upstreams,
 ) -> Result<Batch, IngestError> {
     let upstream = upstreams.get(source).ok_or_else(|| IngestError::UnknownUpstream(source.to_owned()))?;
     let fields: Vec<&Field> = target.dataset.fields.iter().collect();
@@ -66,7 +72,12 @@ async fn pull_product(
 
 /// `None` when the version changed between pages.
 async fn pull_version(
-    target: Target<'_>, source: &str, from: &str, upstream: &crate::Upstream, fields: &[&Field], names: &[String],
+    target: Target<'_>,
+    source: &str,
+    from: &str,
+    upstream: &crate::Upstream,
+    fields: &[&Field],
+    names: &[String],
 ) -> Result<Option<Batch>, IngestError> {
     let columns: Vec<&str> = fields.iter().map(|f| f.column.as_str()).collect();
     let mut page = upstream.page(source, from, names, None).await?;

@@ -27,7 +27,9 @@ impl Format {
         match word.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
             "text/csv" | "application/csv" | "csv" => Ok(Self::Csv),
             "text/tab-separated-values" | "tsv" => Ok(Self::Tsv),
-            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "ndjson" | "jsonl" => Ok(Self::Ndjson),
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "ndjson" | "jsonl" => {
+                Ok(Self::Ndjson)
+            }
             _ => Err(IngestError::UnknownFormat(word.to_owned())),
         }
     }
@@ -81,10 +83,12 @@ pub struct Receive<'a> {
 /// # Errors
 /// [`IngestError`], with the row where it is the data; nothing of the batch stays then.
 pub async fn receive(
-    store: &Store, dataset: &Dataset, what: &Receive<'_>, body: impl AsyncBufRead + Unpin + Send,
+    store: &Store,
+    dataset: &Dataset,
+    what: &Receive<'_>,
+    body: impl AsyncBufRead + Unpin + Send,
 ) -> Result<Batch, IngestError> {
-    let target =
-        Target { store, dataset, origin: what.origin, mode: what.mode, from: what.from, key: what.key };
+    let target = Target { store, dataset, origin: what.origin, mode: what.mode, from: what.from, key: what.key };
     match what.encoding {
         Encoding::Identity => decode(target, what.format, body).await,
         Encoding::Gzip => decode(target, what.format, BufReader::new(GzipDecoder::new(body))).await,
@@ -93,7 +97,9 @@ pub async fn receive(
 }
 
 async fn decode(
-    target: Target<'_>, format: Format, body: impl AsyncBufRead + Unpin + Send,
+    target: Target<'_>,
+    format: Format,
+    body: impl AsyncBufRead + Unpin + Send,
 ) -> Result<Batch, IngestError> {
     match format {
         Format::Csv => delimited::read(target, body, b',').await,

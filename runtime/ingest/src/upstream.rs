@@ -67,7 +67,11 @@ impl Upstream {
     /// # Errors
     /// [`IngestError::Upstream`] with the product's own words.
     pub async fn page(
-        &self, product: &str, dataset: &str, columns: &[String], after: Option<String>,
+        &self,
+        product: &str,
+        dataset: &str,
+        columns: &[String],
+        after: Option<String>,
     ) -> Result<RowPage, IngestError> {
         let failed = |reason: String| IngestError::Upstream { product: product.to_owned(), reason };
         let variables =

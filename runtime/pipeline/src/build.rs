@@ -62,7 +62,8 @@ pub async fn build_model(store: &Store, product: &Product, model: &Model) -> Res
     connection.execute(MODEL_TIMEOUT).await.map_err(terrane_store::StoreError::on("set a timeout"))?;
     let mut rows = 0;
     for statement in statements {
-        let done = connection.execute(AssertSqlSafe(statement.into_string())).await.map_err(|e| failed(describe(&e)))?;
+        let done =
+            connection.execute(AssertSqlSafe(statement.into_string())).await.map_err(|e| failed(describe(&e)))?;
         rows = done.rows_affected();
     }
     Ok(rows)

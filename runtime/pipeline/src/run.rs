@@ -147,7 +147,9 @@ fn describe(outcome: &Outcome) -> String {
 
 /// Record a step around `work`, which gives a number of rows and a detail.
 async fn step(
-    record: &mut RunRecord, kind: StepKind, name: &str,
+    record: &mut RunRecord,
+    kind: StepKind,
+    name: &str,
     work: impl Future<Output = Result<(u64, Option<String>), PipelineError>>,
 ) -> Result<(), PipelineError> {
     let position = record.begin_step(kind, name).await?;

@@ -94,7 +94,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`]; `Ok(Err(batch))` where `key` names a batch that was taken in before.
     pub async fn open_batch(
-        &self, dataset: &Dataset, columns: &[&str], origin: &str, mode: BatchMode, from: Option<&str>,
+        &self,
+        dataset: &Dataset,
+        columns: &[&str],
+        origin: &str,
+        mode: BatchMode,
+        from: Option<&str>,
         key: Option<&str>,
     ) -> Result<Result<BatchWriter, Batch>, StoreError> {
         let what = "open an input batch";

@@ -210,12 +210,13 @@ impl Store {
             return Err(StoreError::RunInProgress(self.product().to_owned()));
         }
         let id = Uuid::now_v7();
-        let inserted = sqlx::query("INSERT INTO control.runs (id, trigger, requested_by, state) VALUES ($1, $2, $3, 'running')")
-            .bind(id)
-            .bind(trigger.word())
-            .bind(by)
-            .execute(&mut *lock)
-            .await;
+        let inserted =
+            sqlx::query("INSERT INTO control.runs (id, trigger, requested_by, state) VALUES ($1, $2, $3, 'running')")
+                .bind(id)
+                .bind(trigger.word())
+                .bind(by)
+                .execute(&mut *lock)
+                .await;
         if let Err(error) = inserted {
             // the lock must not outlive this call on a pooled connection
             lock.close_on_drop();
@@ -270,20 +271,26 @@ impl RunRecord {
     pub async fn begin_step(&mut self, kind: StepKind, name: &str) -> Result<i32, StoreError> {
         let position = self.position;
         self.position += 1;
-        sqlx::query("INSERT INTO control.steps (run_id, position, kind, name, state) VALUES ($1, $2, $3, $4, 'running')")
-            .bind(self.id)
-            .bind(position)
-            .bind(kind.word())
-            .bind(name)
-            .execute(self.store.control())
-            .await
-            .map_err(StoreError::on("record a step"))?;
+        sqlx::query(
+            "INSERT INTO control.steps (run_id, position, kind, name, state) VALUES ($1, $2, $3, $4, 'running')",
+        )
+        .bind(self.id)
+        .bind(position)
+        .bind(kind.word())
+        .bind(name)
+        .execute(self.store.control())
+        .await
+        .map_err(StoreError::on("record a step"))?;
         Ok(position)
     }
 
     /// Note how a step ended.
     pub async fn end_step(
-        &mut self, position: i32, state: RunState, rows: Option<u64>, detail: Option<&str>,
+        &mut self,
+        position: i32,
+        state: RunState,
+        rows: Option<u64>,
+        detail: Option<&str>,
     ) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE control.steps SET state = $3, ended_at = clock_timestamp(), rows = $4, detail = $5 WHERE run_id = \

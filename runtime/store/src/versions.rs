@@ -73,7 +73,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`]; nothing is published then.
     pub async fn publish(
-        &self, product: &Product, abstraction: &[String], run: Uuid, content: &str,
+        &self,
+        product: &Product,
+        abstraction: &[String],
+        run: Uuid,
+        content: &str,
     ) -> Result<Version, StoreError> {
         let what = "publish a version";
         self.swap(async |transaction| {
@@ -153,7 +157,8 @@ impl Store {
     /// Run a transaction that needs the published tables for itself. Its lock requests give up after a moment, so that
     /// a reader that waits for us while we wait for it can finish; then the whole transaction is tried again.
     async fn swap<T>(
-        &self, body: impl AsyncFn(&mut Transaction<'_, Postgres>) -> Result<T, StoreError>,
+        &self,
+        body: impl AsyncFn(&mut Transaction<'_, Postgres>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let what = "swap versions";
         let mut attempt = 0;
@@ -230,7 +235,10 @@ async fn lock_published(transaction: &mut Transaction<'_, Postgres>, outputs: &[
 
 /// Append: the published table goes to `kept` under its version's name.
 fn keep(sql: &mut Sql, table: &str, version: i64) {
-    sql.push("ALTER TABLE ").qualified("output", table).push(" SET SCHEMA kept;\nALTER TABLE ").qualified("kept", table);
+    sql.push("ALTER TABLE ")
+        .qualified("output", table)
+        .push(" SET SCHEMA kept;\nALTER TABLE ")
+        .qualified("kept", table);
     sql.push(" RENAME TO ").ident(&kept_name(table, version)).push(";\n");
 }
 
@@ -243,7 +251,10 @@ fn publish_table(sql: &mut Sql, layer: &'static str, table: &str) {
 
 /// The rows that differ between the published table and the built one, by primary key, into the outbox.
 async fn write_changes(
-    transaction: &mut Transaction<'_, Postgres>, dataset: &Dataset, version: i64, existed: bool,
+    transaction: &mut Transaction<'_, Postgres>,
+    dataset: &Dataset,
+    version: i64,
+    existed: bool,
 ) -> Result<(), StoreError> {
     let key = dataset.primary_key();
     if key.is_empty() {
@@ -295,7 +306,11 @@ async fn measure(transaction: &mut Transaction<'_, Postgres>, dataset: &Dataset)
 
 /// The version's record; what was current is kept; versions that are too old are dropped.
 async fn record(
-    transaction: &mut Transaction<'_, Postgres>, number: i64, run: Uuid, content: &str, datasets: &[DatasetVersion],
+    transaction: &mut Transaction<'_, Postgres>,
+    number: i64,
+    run: Uuid,
+    content: &str,
+    datasets: &[DatasetVersion],
 ) -> Result<Version, StoreError> {
     let what = "record a version";
     sqlx::query("UPDATE control.versions SET state = 'kept' WHERE state = 'current'")

@@ -33,12 +33,8 @@ pub fn read(metadata: &Metadata) -> BTreeMap<String, Member> {
     let root = &metadata.workspace_root;
     let members = metadata.workspace_packages().into_iter().map(|package| {
         let folder = package.manifest_path.parent().and_then(|p| p.strip_prefix(root).ok());
-        let dependencies = package
-            .dependencies
-            .iter()
-            .filter(|d| d.kind == DependencyKind::Normal)
-            .map(|d| d.name.clone())
-            .collect();
+        let dependencies =
+            package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal).map(|d| d.name.clone()).collect();
         let folder = folder.map(ToString::to_string).unwrap_or_default();
         (package.name.to_string(), Member { folder, dependencies })
     });

@@ -22,7 +22,12 @@ pub fn derive(product: &Product, dataset: &Dataset) -> Vec<Check> {
 }
 
 fn check(
-    dataset: &Dataset, field: Option<&Field>, what: &str, dimension: &str, condition: Sql, binds: Vec<Bind>,
+    dataset: &Dataset,
+    field: Option<&Field>,
+    what: &str,
+    dimension: &str,
+    condition: Sql,
+    binds: Vec<Bind>,
 ) -> Check {
     let rule = match field {
         Some(field) => format!("{}.{}.{what}", dataset.name, field.name),
@@ -97,7 +102,8 @@ fn bounds(value: &Sql, options: &FieldOptions, add: &mut dyn FnMut(&str, &str, S
         condition.push("::numeric").push(operator);
         add(what, "conformity", condition, vec![Bind::Text(bound.to_string())]);
     }
-    for (what, bound, operator) in [("minLength", options.min_length, " < "), ("maxLength", options.max_length, " > ")] {
+    for (what, bound, operator) in [("minLength", options.min_length, " < "), ("maxLength", options.max_length, " > ")]
+    {
         let Some(bound) = bound else { continue };
         let mut condition = Sql::lit("char_length(");
         condition.append(value).push("::text)").push(operator).number(u64::from(bound));

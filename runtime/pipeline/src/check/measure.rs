@@ -26,7 +26,12 @@ pub struct Outcome {
 /// Ask the built tables, as the pipeline.
 pub async fn measure(store: &Store, check: &Check, run: Uuid) -> Result<Outcome, PipelineError> {
     let failed = |error: sqlx::Error| {
-        PipelineError::Checks(format!("rule `{}` of `{}` cannot be measured: {}", check.rule, check.dataset, describe(&error)))
+        PipelineError::Checks(format!(
+            "rule `{}` of `{}` cannot be measured: {}",
+            check.rule,
+            check.dataset,
+            describe(&error)
+        ))
     };
     let (number, sample) = match &check.measure {
         Measure::Value(sql) => {
