@@ -20,9 +20,10 @@ pub enum Role {
 
 const ALL: [Role; 4] = [Role::Owner, Role::Pipeline, Role::Query, Role::Control];
 
-/// The product's schemas. `*_next` hold the version that is being built, `kept` the earlier ones.
-const SCHEMAS: [&str; 9] =
-    ["input", "abstraction", "output", "abstraction_next", "output_next", "kept", "metadata", "control", "security"];
+/// The product's schemas. `*_next` hold the version that is being built; earlier ones are in `kept_VERSION`, made when
+/// they are needed.
+const SCHEMAS: [&str; 8] =
+    ["input", "abstraction", "output", "abstraction_next", "output_next", "metadata", "control", "security"];
 
 impl Role {
     /// The database role's name for a product.
@@ -58,13 +59,22 @@ pub async fn apply(connect: &PgConnectOptions, product: &str) -> Result<(), Stor
         tolerate_existing(run(&mut connection, sql).await)?;
     }
     let owner = Role::Owner.name_for(product);
+    // what the pipeline builds, the owner publishes
+    let mut sql = Sql::lit("GRANT ");
+    sql.ident(&Role::Pipeline.name_for(product)).push(" TO ").ident(&owner);
+    tolerate_existing(run(&mut connection, sql).await)?;
     for schema in SCHEMAS {
         let mut sql = Sql::lit("CREATE SCHEMA IF NOT EXISTS ");
         sql.ident(schema).push(" AUTHORIZATION ").ident(&owner);
         tolerate_existing(run(&mut connection, sql).await)?;
     }
-    let mut sql = Sql::lit("REVOKE ALL ON SCHEMA public FROM PUBLIC");
-    run(&mut connection, std::mem::take(&mut sql)).await?;
+    let database: String = sqlx::query_scalar("SELECT current_database()::text")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(StoreError::on("look up the database's name"))?;
+    let mut sql = Sql::lit("REVOKE ALL ON SCHEMA public FROM PUBLIC;\nGRANT CREATE ON DATABASE ");
+    sql.ident(&database).push(" TO ").ident(&owner);
+    tolerate_existing(run(&mut connection, sql).await)?;
     connection.close().await.map_err(StoreError::on("close a connection"))
 }
 

@@ -3,7 +3,7 @@
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{FromRow, Row as _};
+use sqlx::{Connection as _, FromRow, Row as _};
 use uuid::Uuid;
 
 /// Why a run was started.
@@ -337,6 +337,12 @@ impl RunRecord {
     /// Close the record of a run that published: its row got its version in the publishing transaction.
     pub async fn succeed(self) -> Result<Run, StoreError> {
         self.end(RunState::Succeeded, None).await
+    }
+
+    /// Leave the record as the end of the process would: `running`, with its lock gone.
+    pub async fn abandon(self) {
+        // an error only means that the connection is closed already
+        let _ = self.lock.detach().close().await;
     }
 
     async fn end(mut self, state: RunState, error: Option<(&str, &str)>) -> Result<Run, StoreError> {

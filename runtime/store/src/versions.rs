@@ -88,6 +88,9 @@ impl Store {
                 .await
                 .map_err(StoreError::on(what))?;
             lock_published(transaction, &outputs).await?;
+            if let Some(previous) = previous {
+                batch(transaction, make_kept(previous)).await?;
+            }
             let mut datasets = Vec::with_capacity(outputs.len());
             for dataset in &outputs {
                 let existed = exists(transaction, "output", &dataset.table).await?;
@@ -132,14 +135,16 @@ impl Store {
             let current = current_number(transaction).await?.ok_or(StoreError::NoSuchVersion(version))?;
             let outputs: Vec<&Dataset> = product.outputs().collect();
             lock_published(transaction, &outputs).await?;
+            batch(transaction, make_kept(current)).await?;
             for dataset in &target.datasets {
                 let mut sql = Sql::new();
                 keep(&mut sql, &dataset.table, current);
-                let kept = kept_name(&dataset.table, version);
-                sql.push("ALTER TABLE ").qualified("kept", &kept).push(" RENAME TO ").ident(&dataset.table);
-                sql.push(";\nALTER TABLE ").qualified("kept", &dataset.table).push(" SET SCHEMA output;\n");
+                sql.push("ALTER TABLE ").qualified(&kept(version), &dataset.table).push(" SET SCHEMA output;\n");
                 batch(transaction, sql).await?;
             }
+            let mut sql = Sql::lit("DROP SCHEMA ");
+            sql.ident(&kept(version));
+            batch(transaction, sql).await?;
             sqlx::query("UPDATE control.versions SET state = 'kept' WHERE version = $1")
                 .bind(current)
                 .execute(&mut **transaction)
@@ -191,8 +196,15 @@ fn is_lock_conflict(error: &StoreError) -> bool {
     inner.code().is_some_and(|code| code == "55P03" || code == "40P01")
 }
 
-fn kept_name(table: &str, version: i64) -> String {
-    format!("{table}__{version}")
+/// The schema of a version that is no longer current.
+fn kept(version: i64) -> String {
+    format!("kept_{version}")
+}
+
+fn make_kept(version: i64) -> Sql {
+    let mut sql = Sql::lit("CREATE SCHEMA ");
+    sql.ident(&kept(version));
+    sql
 }
 
 async fn batch(transaction: &mut Transaction<'_, Postgres>, sql: Sql) -> Result<(), StoreError> {
@@ -233,13 +245,9 @@ async fn lock_published(transaction: &mut Transaction<'_, Postgres>, outputs: &[
     Ok(())
 }
 
-/// Append: the published table goes to `kept` under its version's name.
+/// Append: the published table, with its indexes, goes to its version's schema.
 fn keep(sql: &mut Sql, table: &str, version: i64) {
-    sql.push("ALTER TABLE ")
-        .qualified("output", table)
-        .push(" SET SCHEMA kept;\nALTER TABLE ")
-        .qualified("kept", table);
-    sql.push(" RENAME TO ").ident(&kept_name(table, version)).push(";\n");
+    sql.push("ALTER TABLE ").qualified("output", table).push(" SET SCHEMA ").ident(&kept(version)).push(";\n");
 }
 
 /// Append: the built table goes from `LAYER_next` to `LAYER`, and belongs to the owner from now on.
@@ -343,11 +351,9 @@ async fn record(
     .await
     .map_err(StoreError::on(what))?;
     for dropped in old {
-        for dataset in dropped.datasets {
-            let mut sql = Sql::lit("DROP TABLE IF EXISTS ");
-            sql.qualified("kept", &kept_name(&dataset.table, dropped.version));
-            batch(transaction, sql).await?;
-        }
+        let mut sql = Sql::lit("DROP SCHEMA IF EXISTS ");
+        sql.ident(&kept(dropped.version)).push(" CASCADE");
+        batch(transaction, sql).await?;
     }
     Ok(version)
 }
