@@ -6,9 +6,10 @@ WORKDIR /src
 
 # Every manifest with an empty crate behind it: this stage's result changes only when a Cargo.toml or the lock does.
 FROM base AS manifests
-COPY . /all
-RUN cd /all \
-    && find . -name Cargo.toml -not -path './target/*' | while read -r manifest; do \
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+WORKDIR /all
+COPY . .
+RUN find . -name Cargo.toml -not -path './target/*' | while read -r manifest; do \
         crate="/skeleton/$(dirname "$manifest")"; \
         mkdir -p "$crate/src" && cp "$manifest" "$crate/" \
         && if [ -f "$(dirname "$manifest")/src/main.rs" ]; then echo 'fn main() {}' > "$crate/src/main.rs"; fi \
