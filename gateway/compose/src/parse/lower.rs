@@ -149,8 +149,9 @@ fn lower_type(definition: &ExtendedType, context: &mut Context<'_>, renames: &Fx
                 let on = format!("type `{}`", definition.name());
                 let resolvable = directive.specified_argument_by_name("resolvable").and_then(|value| value.to_bool());
                 if let Some(fields) = context.field_set(directive, &KEY, &on) {
-                    let key = Key { fields, resolvable: resolvable.unwrap_or(true), at: at(directive.location()) };
-                    lowered.keys.push(key);
+                    let extension = directive.origin != ComponentOrigin::Definition;
+                    let place = at(directive.location());
+                    lowered.keys.push(Key { fields, resolvable: resolvable.unwrap_or(true), extension, at: place });
                 }
             }
             Directive::InterfaceObject => lowered.interface_object = true,

@@ -21,16 +21,8 @@ pub fn upgrade(subgraphs: &mut [Subgraph], names: &Names, report: &mut Report) {
         drop_unused_externals(subgraph);
     }
     let owners = owners(subgraphs);
-    let mut provided = FxHashSet::default();
-    for subgraph in subgraphs.iter() {
-        for field in subgraph.types.values().flat_map(|ty| ty.fields.values()) {
-            if let Some(set) = &field.provides {
-                collect(subgraph, field.ty.base, &set.selections, &mut provided);
-            }
-        }
-    }
     for subgraph in subgraphs.iter_mut().filter(|subgraph| subgraph.is_fed1()) {
-        share(subgraph, &owners, &provided);
+        share(subgraph, &owners);
     }
 }
 
@@ -149,17 +141,12 @@ fn owners(subgraphs: &[Subgraph]) -> FxHashMap<(Symbol, Symbol), Vec<SubgraphId>
     owners
 }
 
-/// Value types are shared by all who define them; of entities only what others have too.
-fn share(
-    subgraph: &mut Subgraph,
-    owners: &FxHashMap<(Symbol, Symbol), Vec<SubgraphId>>,
-    provided: &FxHashSet<(Symbol, Symbol)>,
-) {
+/// Federation 1 let any subgraph answer a field, so whatever others have as well is shared.
+fn share(subgraph: &mut Subgraph, owners: &FxHashMap<(Symbol, Symbol), Vec<SubgraphId>>) {
     for ty in subgraph.types.values_mut().filter(|ty| ty.kind == Kind::Object && ty.name != Symbol::SUBSCRIPTION) {
-        let is_value_type = ty.keys.is_empty();
+        let name = ty.name;
         for field in ty.fields.values_mut().filter(|field| !field.external) {
-            let elsewhere = owners.get(&(ty.name, field.name)).is_some_and(|who| who.len() > 1);
-            field.shareable |= (is_value_type && elsewhere) || provided.contains(&(ty.name, field.name));
+            field.shareable |= owners.get(&(name, field.name)).is_some_and(|who| who.len() > 1);
         }
     }
 }

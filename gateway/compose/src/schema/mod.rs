@@ -176,6 +176,8 @@ pub struct Key {
     pub fields: FieldSet,
     /// `resolvable`, true unless said otherwise.
     pub resolvable: bool,
+    /// Whether it stands on an extension of the type.
+    pub extension: bool,
     /// Where the directive stands.
     pub at: At,
 }
