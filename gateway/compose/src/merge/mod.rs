@@ -150,7 +150,7 @@ fn joins(sources: &[Source<'_>]) -> Vec<JoinType> {
         let join = |key: Option<&crate::schema::Key>| JoinType {
             graph: subgraph.id,
             key: key.map(|key| key.fields.text.clone()),
-            extension: !subgraph.is_fed1() && key.is_some_and(|key| key.extension || ty.extension),
+            extension: key.is_some_and(|key| key.extension),
             resolvable: key.is_none_or(|key| key.resolvable),
             interface_object: ty.interface_object,
         };

@@ -149,7 +149,8 @@ fn lower_type(definition: &ExtendedType, context: &mut Context<'_>, renames: &Fx
                 let on = format!("type `{}`", definition.name());
                 let resolvable = directive.specified_argument_by_name("resolvable").and_then(|value| value.to_bool());
                 if let Some(fields) = context.field_set(directive, &KEY, &on) {
-                    let extension = directive.origin != ComponentOrigin::Definition;
+                    let fed2 = context.features.version.0 == 2;
+                    let extension = fed2 && directive.origin != ComponentOrigin::Definition;
                     let place = at(directive.location());
                     lowered.keys.push(Key { fields, resolvable: resolvable.unwrap_or(true), extension, at: place });
                 }
@@ -159,6 +160,8 @@ fn lower_type(definition: &ExtendedType, context: &mut Context<'_>, renames: &Fx
             _ => {}
         }
     }
+    let extends = lowered.extension;
+    lowered.keys.iter_mut().for_each(|key| key.extension |= extends);
     lowered
 }
 

@@ -104,7 +104,7 @@ fn drop_unused_externals(subgraph: &mut Subgraph) {
         let name = ty.name;
         ty.fields.retain(|field, definition| !definition.external || used.contains(&(name, *field)));
     }
-    subgraph.types.retain(|_, ty| !matches!(ty.kind, Kind::Object) || !ty.fields.is_empty() || !ty.keys.is_empty());
+    subgraph.types.retain(|name, ty| *name == Symbol::QUERY || ty.kind != Kind::Object || !ty.fields.is_empty() || !ty.keys.is_empty());
 }
 
 /// All (type, field) pairs that selections on `on` touch, implementations of interfaces included.
