@@ -66,6 +66,8 @@ pub struct Part {
     pub below: Option<Vec<Part>>,
     /// The field set that these are from.
     pub set: Option<crate::ids::NodeId>,
+    /// Its position in its own field set.
+    pub index: usize,
     /// Its objects name their type.
     pub typename: bool,
 }

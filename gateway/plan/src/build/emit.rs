@@ -2,9 +2,10 @@
 
 use super::draft::{DraftField, DraftSelection, Step};
 use super::{Below, Builder, Deps, Emitted, Open, Position, Wanted};
+use crate::condition::Condition;
 use crate::error::PlanError;
 use crate::ids::{NodeId, SelectionId, TypeId, TypeSet};
-use crate::search::{Place, Provided};
+use crate::search::{Place, Provided, SetRef};
 use crate::selection::Source;
 use crate::supergraph::Kind;
 use apollo_compiler::ast::Type;
@@ -57,8 +58,18 @@ impl Builder<'_> {
     fn below(&mut self, position: usize, want: &Wanted) -> Result<Deps, PlanError> {
         let node = self.positions[position].node;
         let wanted = match &want.below {
-            Below::Client => self.client_wants(node),
-            Below::Part(parts, _) => Self::part_wants(parts, &crate::condition::Condition::always()),
+            Below::Client(set) => self.client_wants(set.unwrap_or(SetRef::Operation(node))),
+            Below::Part(parts, set) => {
+                let view = set.map(|set| self.search.view(set));
+                let all = Self::part_wants(parts, &Condition::always());
+                let narrow = |(part, want): (&super::Part, Wanted)| match &view {
+                    None => Some(want),
+                    Some(view) => {
+                        view.items.iter().find(|(i, _)| *i == part.index).map(|(_, child)| want.narrowed(*child))
+                    }
+                };
+                parts.iter().zip(all).filter_map(narrow).collect()
+            }
         };
         self.resolve(position, 0, wanted)
     }

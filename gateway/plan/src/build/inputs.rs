@@ -4,6 +4,7 @@ use super::draft::{Input, Part};
 use super::{Below, Builder, Wanted};
 use crate::condition::Condition;
 use crate::ids::{NodeId, SlotId, TypeId, TypeSet};
+use crate::search::SetRef;
 use crate::selection::{Node, Slot, Source};
 use std::rc::Rc;
 
@@ -13,7 +14,7 @@ impl Builder<'_> {
     pub(super) fn parts(&mut self, node: NodeId, set: NodeId, types: &TypeSet) -> Vec<Part> {
         let wanted = self.graph.sets.node(set).slots.clone();
         let mut parts = Vec::with_capacity(wanted.len());
-        for want in wanted {
+        for (index, want) in wanted.into_iter().enumerate() {
             let Source::Field(field) = want.source else { continue };
             let everything = self.graph.ty(self.graph.sets.node(set).ty).possible.is_subset(&want.types);
             let types = if everything { types.clone() } else { types.and(&want.types) };
@@ -36,6 +37,7 @@ impl Builder<'_> {
                 typename: below.is_some() && self.graph.is_abstract(self.graph.field_base(field)),
                 below,
                 set: want.child,
+                index,
             });
         }
         parts
@@ -98,7 +100,10 @@ impl Builder<'_> {
                 slot: part.slot,
                 types: part.types.clone(),
                 condition: condition.clone(),
-                below: Below::Part(Rc::new(part.below.clone().unwrap_or_default()), part.set),
+                below: Below::Part(
+                    Rc::new(part.below.clone().unwrap_or_default()),
+                    part.set.map(SetRef::FieldSet),
+                ),
             })
             .collect()
     }

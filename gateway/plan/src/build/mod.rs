@@ -14,8 +14,8 @@ use crate::error::PlanError;
 use crate::ids::{FetchId, NodeId, SelectionId, SlotId, TypeSet};
 use crate::operation::Normalised;
 use crate::options::PlanOptions;
-use crate::search::{Place, Provided, Search};
-use crate::selection::{Selections, Source};
+use crate::search::{Place, Provided, Search, SetRef, View};
+use crate::selection::Selections;
 use crate::supergraph::Supergraph;
 use apollo_compiler::ast::OperationType;
 use std::collections::BTreeSet;
@@ -98,10 +98,10 @@ struct Wanted {
 /// What of a composite slot's selections to fetch.
 #[derive(Debug, Clone)]
 enum Below {
-    /// Everything that the client selected.
-    Client,
+    /// What the client selected, or a part of it.
+    Client(Option<SetRef>),
     /// What a representation needs.
-    Part(Rc<Vec<Part>>, Option<NodeId>),
+    Part(Rc<Vec<Part>>, Option<SetRef>),
 }
 
 impl Builder<'_> {
@@ -114,7 +114,7 @@ impl Builder<'_> {
         };
         let open = Open { place, fetch: None, selection: None };
         self.positions.push(Position { node, path: Vec::new(), opens: vec![open], emitted: Vec::new() });
-        let wanted = self.client_wants(node);
+        let wanted = self.client_wants(SetRef::Operation(node));
         if self.kind != OperationType::Mutation {
             return self.resolve(0, 0, wanted).map(drop);
         }
@@ -129,10 +129,8 @@ impl Builder<'_> {
     fn mutate(&mut self, want: Wanted) -> Result<(), PlanError> {
         let place = self.positions[0].opens[0].place.clone();
         let described = self.describe(0, &want);
-        let decision = self.search.decide(&[described], &place)?.swap_remove(0);
-        let crate::search::Target::Hop { subgraph, .. } = decision.choice.target else {
-            return Ok(());
-        };
+        let Some(decision) = self.search.decide(&[described], &place)?.into_iter().next() else { return Ok(()) };
+        let crate::search::Target::Hop { subgraph, .. } = decision.choice.target else { return Ok(()) };
         let last = self.positions[0].opens.last().expect("the root is open");
         let open = if last.place.subgraph == Some(subgraph) {
             self.positions[0].opens.len() - 1
@@ -143,17 +141,28 @@ impl Builder<'_> {
         self.emit(0, open, &want, &decision.types).map(drop)
     }
 
-    /// Everything that the client selected at a node.
-    fn client_wants(&self, node: NodeId) -> Vec<Wanted> {
-        let slots = self.nodes.node(node).slots.iter().enumerate();
-        slots
-            .filter(|(_, slot)| !slot.internal && !slot.denied && slot.source != Source::Introspection)
-            .map(|(i, slot)| Wanted {
-                slot: SlotId::new(i),
-                types: slot.types.clone(),
-                condition: slot.condition.clone(),
-                below: Below::Client,
-            })
-            .collect()
+    /// What the client selected at a node, or the part of it in a view.
+    fn client_wants(&self, set: SetRef) -> Vec<Wanted> {
+        let View { base, items } = self.search.view(set);
+        let SetRef::Operation(node) = base else { return Vec::new() };
+        let slots = &self.nodes.node(node).slots;
+        let wants = items.into_iter().map(|(index, child)| Wanted {
+            slot: SlotId::new(index),
+            types: slots[index].types.clone(),
+            condition: slots[index].condition.clone(),
+            below: Below::Client(child),
+        });
+        wants.collect()
+    }
+}
+
+impl Wanted {
+    /// The same with only a part of its selections.
+    fn narrowed(&self, child: Option<SetRef>) -> Self {
+        let below = match &self.below {
+            Below::Client(_) => Below::Client(child),
+            Below::Part(parts, _) => Below::Part(Rc::clone(parts), child),
+        };
+        Self { below, ..self.clone() }
     }
 }

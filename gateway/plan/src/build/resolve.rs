@@ -1,10 +1,10 @@
 //! Resolving: turns slots wanted at a position into selections of the fetches that resolve them.
 
-use super::{Below, Builder, Deps, Wanted};
+use super::{Below, Builder, Deps, Emitted, Wanted};
 use crate::condition::Condition;
 use crate::error::PlanError;
 use crate::ids::TypeSet;
-use crate::search::{Decision, SetRef, Target, Want};
+use crate::search::{Decision, Target, Want};
 use crate::selection::Source;
 
 /// Requirements that need each other deeper than this are not resolved: such a graph is cyclic.
@@ -38,7 +38,7 @@ impl Builder<'_> {
         for i in 0..self.positions[at].emitted.len() {
             let emitted = self.positions[at].emitted[i].clone();
             let both = emitted.types.and(&want.types);
-            if emitted.slot != want.slot || both.is_empty() {
+            if emitted.slot != want.slot || both.is_empty() || !self.serves(at, &emitted, want) {
                 continue;
             }
             want.types = want.types.minus(&both);
@@ -46,6 +46,16 @@ impl Builder<'_> {
             deps.extend(self.touch(at, &emitted, &again)?);
         }
         Ok(())
+    }
+
+    /// Whether all that is wanted below a slot can be resolved from where it was selected.
+    fn serves(&mut self, at: usize, emitted: &Emitted, want: &Wanted) -> bool {
+        let (Below::Client(set) | Below::Part(_, set)) = &want.below;
+        let Some(set) = *set else { return true };
+        let Some(selection) = self.positions[at].opens[emitted.open].selection else { return true };
+        let position = self.selections[selection.index()].fields[emitted.field].position;
+        let place = self.positions[position].opens[0].place.clone();
+        self.search.can_resolve(set, &place)
     }
 
     fn resolve_fresh(
@@ -62,7 +72,7 @@ impl Builder<'_> {
             self.ask_for_type(at, base, wanted, &mut decisions, deps)?;
         }
         for decision in decisions.iter().filter(|d| d.choice.target == Target::Local) {
-            let want = &wanted[decision.want];
+            let want = &wanted[decision.want].narrowed(decision.child);
             let types = if self.search.is_unknown(&place) { want.types.clone() } else { decision.types.clone() };
             deps.extend(self.emit(at, base, want, &types)?);
         }
@@ -71,7 +81,7 @@ impl Builder<'_> {
         // What needs no other fields goes first: its fetches are the earliest, and later ones may join them.
         hops.sort_by_key(|d| (d.choice.requires.is_some(), d.choice.level));
         for decision in hops {
-            let want = &wanted[decision.want];
+            let want = &wanted[decision.want].narrowed(decision.child);
             let Target::Hop { delegate, .. } = decision.choice.target else { continue };
             let open = self.enter(at, base, &decision, &want.condition)?;
             if delegate {
@@ -108,7 +118,7 @@ impl Builder<'_> {
             return Ok(());
         }
         let slot = self.typename_slot(node);
-        let want = Wanted { slot, types: possible, condition, below: Below::Client };
+        let want = Wanted { slot, types: possible, condition, below: Below::Client(None) };
         deps.extend(self.resolve(at, base, vec![want])?);
         Ok(())
     }
@@ -118,8 +128,7 @@ impl Builder<'_> {
         let node = self.positions[at].node;
         let slot = &self.nodes.node(node).slots[want.slot.index()];
         let child = match &want.below {
-            Below::Client => slot.child.filter(|_| !slot.internal).map(SetRef::Operation),
-            Below::Part(_, set) => set.map(SetRef::FieldSet),
+            Below::Client(set) | Below::Part(_, set) => *set,
         };
         let field = match slot.source {
             Source::Field(field) => Some(self.graph.field_name(field).clone()),

@@ -38,12 +38,21 @@ pub(crate) struct Decision {
     pub want: usize,
     pub types: TypeSet,
     pub choice: Choice,
+    /// The want's selections, or the part of them that this decision is about.
+    pub child: Option<SetRef>,
 }
 
 struct Unit {
     want: usize,
+    child: Option<SetRef>,
     types: TypeSet,
     choices: Vec<(Choice, Cost)>,
+}
+
+impl Unit {
+    fn decide(&self, choice: &Choice) -> Decision {
+        Decision { want: self.want, types: self.types.clone(), choice: choice.clone(), child: self.child }
+    }
 }
 
 impl Search<'_> {
@@ -58,22 +67,29 @@ impl Search<'_> {
         for (index, want) in wants.iter().enumerate() {
             let mut left = self.wanted_atoms(place, &want.types);
             if let Some(choice) = self.all_local(want, &left, place) {
-                decisions.push(Decision { want: index, types: left, choice });
+                decisions.push(Decision { want: index, types: left, choice, child: want.child });
                 continue;
             }
             for atom in std::mem::take(&mut left).iter() {
                 let choices = self.choices(want, atom, place);
                 let mut priced = Vec::with_capacity(choices.len());
-                for choice in choices {
-                    let below = self.below(want, place, &choice);
+                for choice in &choices {
+                    let below = self.below(want, place, choice);
                     if below.waves < NEVER {
-                        priced.push((choice, below));
+                        priced.push((choice.clone(), below));
                     }
                 }
                 if priced.is_empty() {
-                    return Err(self.unreachable(want, atom));
+                    let parts = self.divide(want, &choices, place).ok_or_else(|| self.unreachable(want, atom))?;
+                    decisions.extend(parts.into_iter().map(|(choice, child)| Decision {
+                        want: index,
+                        types: TypeSet::one(atom),
+                        choice,
+                        child: Some(child),
+                    }));
+                    continue;
                 }
-                units.push(Unit { want: index, types: TypeSet::one(atom), choices: priced });
+                units.push(Unit { want: index, child: want.child, types: TypeSet::one(atom), choices: priced });
             }
         }
         let longest = units.iter().filter_map(|u| u.choices.iter().map(|(c, b)| c.level + b.waves).min()).max();
@@ -83,6 +99,34 @@ impl Search<'_> {
         }
         self.cover(units, place, &mut decisions);
         Ok(merge(decisions))
+    }
+
+    /// Divide a want's selections among choices none of which resolves all of them: the one that resolves most of the
+    /// rest takes its part, until nothing is left.
+    fn divide(&mut self, want: &Want, choices: &[Choice], place: &Place) -> Option<Vec<(Choice, SetRef)>> {
+        let mut parts = Vec::new();
+        for choice in choices {
+            let Some(below) = self.place_below(place, choice) else { continue };
+            if let Some(part) = self.resolvable(want.child?, &below) {
+                parts.push((choice, part));
+            }
+        }
+        let mut left = want.child;
+        let mut divided = Vec::new();
+        while let Some(rest) = left {
+            let mut best: Option<(usize, &Choice, SetRef)> = None;
+            for (choice, part) in &parts {
+                let Some(takes) = self.both(rest, *part) else { continue };
+                let size = self.size(takes);
+                if best.as_ref().is_none_or(|(most, ..)| size > *most) {
+                    best = Some((size, choice, takes));
+                }
+            }
+            let (_, choice, takes) = best?;
+            divided.push((choice.clone(), takes));
+            left = self.minus(rest, takes);
+        }
+        Some(divided)
     }
 
     fn unreachable(&self, want: &Want, atom: TypeId) -> PlanError {
@@ -110,7 +154,7 @@ impl Search<'_> {
     }
 
     /// Every way to resolve a want for one object type.
-    fn choices(&mut self, want: &Want, atom: TypeId, place: &Place) -> Vec<Choice> {
+    pub(super) fn choices(&mut self, want: &Want, atom: TypeId, place: &Place) -> Vec<Choice> {
         let mut choices = Vec::new();
         if let Some(local) = want.field.as_ref().and_then(|field| self.local(field, atom, place)) {
             choices.push(Choice {
@@ -177,7 +221,7 @@ impl Search<'_> {
     /// Greedy set cover: take what costs no further request, then the subgraph that serves most of the rest, until all
     /// is decided.
     fn cover(&self, mut units: Vec<Unit>, place: &Place, decisions: &mut Vec<Decision>) {
-        let mut chosen: Vec<Target> = Vec::new();
+        let mut chosen: Vec<Target> = decisions.iter().map(|d| d.choice.target).collect();
         for unit in &units {
             if let [(choice, _)] = &unit.choices[..]
                 && !is_chosen(&chosen, choice)
@@ -197,7 +241,7 @@ impl Search<'_> {
                     })
                     .min_by_key(|(choice, below)| (below.requests, choice.level + below.waves, rank(choice, place)));
                 let Some((choice, _)) = free else { return true };
-                decisions.push(Decision { want: unit.want, types: unit.types.clone(), choice: choice.clone() });
+                decisions.push(unit.decide(choice));
                 false
             });
             if units.is_empty() {
@@ -233,7 +277,7 @@ impl Search<'_> {
                     .filter(|(c, b)| same_target(c.target, target) && (pass == 1 || Some(price(c, b)) <= least))
                     .min_by_key(|(c, b)| (b.requests, c.level + b.waves, rank(c, place)));
                 let Some((choice, _)) = choice else { return true };
-                decisions.push(Decision { want: unit.want, types: unit.types.clone(), choice: choice.clone() });
+                decisions.push(unit.decide(choice));
                 false
             });
             if units.len() < before {
@@ -276,6 +320,7 @@ fn merge(decisions: Vec<Decision>) -> Vec<Decision> {
         let same = merged.iter_mut().find(|other| {
             let (a, b) = (&other.choice, &decision.choice);
             other.want == decision.want
+                && other.child == decision.child
                 && a.target == b.target
                 && a.requires == b.requires
                 && (a.base == b.base || a.target != Target::Local)

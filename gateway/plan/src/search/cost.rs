@@ -1,6 +1,6 @@
 //! Cost: turns a selection set at a place into how many steps and requests its best plan takes.
 
-use super::{Choice, Decision, Place, Search, SetRef, Target, Want};
+use super::{Choice, Decision, Place, Provided, Search, SetRef, Target, Want};
 use crate::ids::SubgraphId;
 
 /// The number of steps of what can't be resolved.
@@ -32,6 +32,11 @@ impl Search<'_> {
         cost
     }
 
+    /// Whether all of `set` can be resolved from `place`.
+    pub fn can_resolve(&mut self, set: SetRef, place: &Place) -> bool {
+        self.cost(set, place).waves < NEVER
+    }
+
     pub(super) fn cost_of_wants(&mut self, wants: &[Want], place: &Place) -> Cost {
         match self.decide(wants, place) {
             Ok(decisions) => self.total(wants, place, &decisions),
@@ -43,7 +48,8 @@ impl Search<'_> {
         let mut total = Cost::default();
         let mut targets: Vec<(SubgraphId, u32)> = Vec::new();
         for decision in decisions {
-            let below = self.below(&wants[decision.want], place, &decision.choice);
+            let want = Want { child: decision.child, ..wants[decision.want].clone() };
+            let below = self.below(&want, place, &decision.choice);
             let level = decision.choice.level;
             total.waves = total.waves.max((level + below.waves).min(NEVER));
             total.requests = (total.requests + below.requests).min(NEVER);
@@ -60,21 +66,23 @@ impl Search<'_> {
 
     /// What the selections below a choice take.
     pub(super) fn below(&mut self, want: &Want, place: &Place, choice: &Choice) -> Cost {
-        let subgraph = match choice.target {
-            Target::Hop { subgraph, delegate: true, entity, .. } => {
-                return self.cost_of_wants(
-                    std::slice::from_ref(want),
-                    &Place { subgraph: Some(subgraph), local: entity, provided: Default::default(), types: None },
-                );
-            }
-            Target::Hop { subgraph, .. } => Some(subgraph),
-            Target::Local => place.subgraph,
-        };
-        match (want.child, subgraph) {
-            (Some(child), Some(subgraph)) => {
-                self.cost(child, &Place::new(subgraph, choice.base, choice.provided.clone()))
-            }
+        if let Target::Hop { subgraph, delegate: true, entity, .. } = choice.target {
+            let there = Place::new(subgraph, entity, Provided::new());
+            return self.cost_of_wants(std::slice::from_ref(want), &there);
+        }
+        match (want.child, self.place_below(place, choice)) {
+            (Some(child), Some(below)) => self.cost(child, &below),
             _ => Cost::default(),
         }
+    }
+
+    /// The place of a choice's objects; none where that is for a delegate to decide.
+    pub(super) fn place_below(&self, place: &Place, choice: &Choice) -> Option<Place> {
+        let subgraph = match choice.target {
+            Target::Hop { delegate: true, .. } => return None,
+            Target::Hop { subgraph, .. } => subgraph,
+            Target::Local => place.subgraph?,
+        };
+        Some(Place::new(subgraph, choice.base, choice.provided.clone()))
     }
 }

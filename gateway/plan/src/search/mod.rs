@@ -7,6 +7,7 @@ mod choose;
 mod cost;
 mod place;
 mod reach;
+mod view;
 
 pub(crate) use choose::{Choice, Decision, Target};
 pub(crate) use place::{Place, Provided};
@@ -20,12 +21,25 @@ use cost::Cost;
 use reach::Entry;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
+pub(crate) use view::View;
 
 /// A selection set, of the operation or of the supergraph's field sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum SetRef {
     Operation(NodeId),
     FieldSet(NodeId),
+    /// A part of one, by its number.
+    View(u32),
+}
+
+impl SetRef {
+    /// A selection set in the same arena.
+    fn sibling(self, node: NodeId) -> Self {
+        match self {
+            Self::FieldSet(_) => Self::FieldSet(node),
+            Self::Operation(_) | Self::View(_) => Self::Operation(node),
+        }
+    }
 }
 
 /// A field (or the type name, without a field) that is wanted for some object types.
@@ -47,6 +61,8 @@ pub(crate) struct Search<'a> {
     costing: FxHashSet<(SetRef, Place)>,
     reaches: FxHashMap<(TypeId, Place), Rc<Vec<Entry>>>,
     reaching: FxHashSet<(TypeId, Place)>,
+    views: Vec<View>,
+    resolvables: FxHashMap<(SetRef, Place), Option<SetRef>>,
 }
 
 impl<'a> Search<'a> {
@@ -59,16 +75,30 @@ impl<'a> Search<'a> {
             costing: FxHashSet::default(),
             reaches: FxHashMap::default(),
             reaching: FxHashSet::default(),
+            views: Vec::new(),
+            resolvables: FxHashMap::default(),
         }
     }
 
     /// What a selection set wants of the objects at its place.
     pub fn wants(&self, set: SetRef) -> Vec<Want> {
-        let (node, wrap): (_, fn(NodeId) -> SetRef) = match set {
-            SetRef::Operation(node) => (self.operation.node(node), SetRef::Operation),
-            SetRef::FieldSet(node) => (self.graph.sets.node(node), SetRef::FieldSet),
-        };
-        node.slots.iter().filter(|slot| !slot.denied).filter_map(|slot| self.want(slot, slot.child.map(wrap))).collect()
+        let View { base, items } = self.view(set);
+        let slots = self.slots(base);
+        items.iter().filter_map(|(index, child)| self.want(&slots[*index], *child)).collect()
+    }
+
+    /// The slots of a selection set that is no view.
+    fn slots(&self, base: SetRef) -> &'a [Slot] {
+        match base {
+            SetRef::Operation(node) => &self.operation.node(node).slots,
+            SetRef::FieldSet(node) => &self.graph.sets.node(node).slots,
+            SetRef::View(_) => &[],
+        }
+    }
+
+    /// Whether a slot is fetched for its selection set's sake.
+    fn counts(&self, base: SetRef, slot: &Slot) -> bool {
+        matches!(base, SetRef::FieldSet(_)) || (!slot.denied && slot.source != Source::Introspection)
     }
 
     /// The want of a slot; none for what the gateway answers itself.
