@@ -68,6 +68,8 @@ pub struct Part {
     pub set: Option<crate::ids::NodeId>,
     /// Its position in its own field set.
     pub index: usize,
+    /// Part of a key: an object without it has no representation.
+    pub key: bool,
     /// Its objects name their type.
     pub typename: bool,
 }

@@ -44,10 +44,10 @@ impl Builder<'_> {
         } else {
             decision.types.clone()
         };
-        let mut parts = self.parts(node, key, &types);
+        let mut parts = self.parts(node, key, &types, true);
         let mut deps = self.resolve(at, base, Self::part_wants(&parts, condition))?;
         if let Some(requires) = decision.choice.requires {
-            let more = self.parts(node, requires, &types);
+            let more = self.parts(node, requires, &types, false);
             deps.extend(self.resolve(at, base, Self::part_wants(&more, condition))?);
             parts.extend(more);
         }

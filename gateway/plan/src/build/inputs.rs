@@ -11,7 +11,7 @@ use std::rc::Rc;
 impl Builder<'_> {
     /// The parts that a field set makes of the objects at `node`, for some object types. Slots that the client has with
     /// the same arguments are used; others are added.
-    pub(super) fn parts(&mut self, node: NodeId, set: NodeId, types: &TypeSet) -> Vec<Part> {
+    pub(super) fn parts(&mut self, node: NodeId, set: NodeId, types: &TypeSet, key: bool) -> Vec<Part> {
         let wanted = self.graph.sets.node(set).slots.clone();
         let mut parts = Vec::with_capacity(wanted.len());
         for (index, want) in wanted.into_iter().enumerate() {
@@ -26,7 +26,7 @@ impl Builder<'_> {
             let below = match (want.child, child) {
                 (Some(set), Some(child)) => {
                     let possible = self.nodes.node(child).possible.clone();
-                    Some(self.parts(child, set, &possible))
+                    Some(self.parts(child, set, &possible, key))
                 }
                 _ => None,
             };
@@ -38,6 +38,7 @@ impl Builder<'_> {
                 below,
                 set: want.child,
                 index,
+                key,
             });
         }
         parts
@@ -127,6 +128,7 @@ fn merge_parts(into: &mut Vec<Part>, parts: &[Part]) {
         match into.iter_mut().find(|p| p.name == part.name && p.slot == part.slot) {
             Some(same) => {
                 same.types = same.types.or(&part.types);
+                same.key |= part.key;
                 if let (Some(below), Some(more)) = (&mut same.below, &part.below) {
                     merge_parts(below, more);
                 }

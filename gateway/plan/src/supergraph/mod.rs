@@ -93,7 +93,6 @@ pub(crate) struct Key {
 /// A field of an object or interface type.
 #[derive(Debug)]
 pub(crate) struct FieldDef {
-    pub parent: TypeId,
     pub name: Name,
     pub ty: Type,
     pub base: TypeId,
@@ -170,6 +169,16 @@ impl Supergraph {
         self.fields[field.index()].base
     }
 
+    /// Whether a subgraph sees an interface as an object type.
+    pub fn has_interface_object(&self, ty: TypeId) -> bool {
+        self.types[ty.index()].joins.iter().flatten().any(|join| join.interface_object)
+    }
+
+    /// The object types that a type may be; the type itself for an object type.
+    pub fn possible_types(&self, ty: TypeId) -> &TypeSet {
+        &self.types[ty.index()].possible
+    }
+
     /// The name of a field.
     pub fn field_name(&self, field: FieldId) -> &Name {
         &self.fields[field.index()].name
@@ -208,10 +217,6 @@ impl Supergraph {
 
     pub(crate) fn is_abstract(&self, ty: TypeId) -> bool {
         matches!(self.types[ty.index()].kind, Kind::Interface | Kind::Union)
-    }
-
-    pub(crate) fn is_composite(&self, ty: TypeId) -> bool {
-        matches!(self.types[ty.index()].kind, Kind::Object | Kind::Interface | Kind::Union)
     }
 
     pub(crate) fn is_root(&self, ty: TypeId) -> bool {

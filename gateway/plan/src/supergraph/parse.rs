@@ -120,7 +120,6 @@ fn declare_fields(graph: &mut Supergraph, schema: &Schema) {
             let id = FieldId::new(graph.fields.len());
             graph.types[i].fields.insert(field_name.clone(), id);
             graph.fields.push(FieldDef {
-                parent: TypeId::new(i),
                 name: field_name.clone(),
                 ty: definition.ty.clone(),
                 base,
