@@ -1,1 +1,13 @@
 //! Testkit: turns a test into real servers: a private Postgres, product folders, running binaries.
+//!
+//! One Postgres server per test process, one fresh database per test; nothing is shared between tests but the server.
+
+mod binary;
+mod client;
+mod database;
+mod folders;
+
+pub use binary::Mesh;
+pub use client::{Answer, Client};
+pub use database::{fresh_database, server_url};
+pub use folders::{copy_folder, product_folder, repository, state_directory};

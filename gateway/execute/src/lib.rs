@@ -1,1 +1,20 @@
 //! Execution: turns a fetch plan and transports into response bytes.
+//!
+//! [`Program::compile`] turns a plan into flat tables once; [`Executor::execute`] runs it: requests start as soon as what
+//! they need is there, answers are read by the expected shape into a flat store, and the response is written once.
+
+mod error;
+mod introspect;
+mod program;
+mod read;
+mod respond;
+mod run;
+mod store;
+mod targets;
+pub mod transport;
+mod variables;
+
+pub use error::ExecuteError;
+pub use program::Program;
+pub use run::{Executor, SubgraphClient};
+pub use transport::{HttpTransport, Transport, TransportError};

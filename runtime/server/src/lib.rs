@@ -1,1 +1,25 @@
 //! The product server: turns one product folder and its database into the five standard ports.
+//!
+//! [`ProductService::open`] reads the folder, brings the database up to date and compiles the data port's schema;
+//! [`router`] serves it. The same code serves a product alone and inside `terrane dev`.
+
+mod driver;
+mod error;
+mod export;
+mod folder;
+mod http;
+mod loader;
+mod ports;
+mod rows;
+mod service;
+mod transport;
+
+pub use error::RuntimeError;
+pub use folder::read_folder;
+pub use http::router;
+pub use ports::{lineage, sdl as ports_sdl};
+pub use service::{ProductService, ServiceOptions};
+pub use terrane_ingest::{Transport, Upstream, Upstreams, http_transport};
+pub use terrane_pipeline::RunRequest;
+pub use terrane_store::{Run, RunTrigger, ensure_database};
+pub use transport::local_transport;

@@ -1,0 +1,115 @@
+//! JWKS: turns a document of public keys (RFC 7517) into the key that a token names.
+
+use crate::AuthError;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use jsonwebtoken::jwk::{JwkSet, PublicKeyUse};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// A document is fetched anew for an unknown key at most this often: unknown key ids are free to send.
+const BETWEEN_FETCHES: Duration = Duration::from_secs(10);
+/// And in any case when it is this old, so that revoked keys go.
+const OLDEST: Duration = Duration::from_secs(600);
+const FETCH_LIMIT: Duration = Duration::from_secs(5);
+const LARGEST_DOCUMENT: usize = 1024 * 1024;
+
+pub struct Jwks {
+    source: Option<http::Uri>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    keys: Arc<Vec<Key>>,
+    fetched: Option<Instant>,
+    tried: Option<Instant>,
+}
+
+struct Key {
+    id: Option<String>,
+    family: AlgorithmFamily,
+    key: DecodingKey,
+}
+
+impl Jwks {
+    /// Keys from a URL, fetched when first needed.
+    pub fn remote(url: &str) -> Result<Self, String> {
+        let uri: http::Uri = url.parse().map_err(|_| format!("`jwks_url` is no URL: {url}"))?;
+        if uri.scheme().is_none() || uri.host().is_none() {
+            return Err(format!("`jwks_url` is not absolute: {url}"));
+        }
+        Ok(Self { source: Some(uri), state: Mutex::default() })
+    }
+
+    /// Keys from the settings.
+    pub fn fixed(document: &Value) -> Result<Self, String> {
+        let set: JwkSet = serde_json::from_value(document.clone()).map_err(|e| format!("`jwks`: {e}"))?;
+        let state = State { keys: Arc::new(usable(&set)), ..State::default() };
+        Ok(Self { source: None, state: Mutex::new(state) })
+    }
+
+    /// The key for a token's `kid` and algorithm; without a `kid`, the only key of the algorithm's family.
+    pub async fn key(&self, id: Option<&str>, algorithm: Algorithm) -> Result<DecodingKey, AuthError> {
+        let mut state = self.state.lock().await;
+        let old = state.fetched.is_none_or(|at| at.elapsed() > OLDEST);
+        let mut found = select(&state.keys, id, algorithm);
+        let may_ask = state.tried.is_none_or(|at| at.elapsed() > BETWEEN_FETCHES);
+        if let Some(source) = self.source.as_ref().filter(|_| (found.is_none() || old) && may_ask) {
+            state.tried = Some(Instant::now());
+            match fetch(source).await {
+                Ok(set) => {
+                    state.keys = Arc::new(usable(&set));
+                    state.fetched = Some(Instant::now());
+                    found = select(&state.keys, id, algorithm);
+                }
+                Err(error) => tracing::warn!(%error, "the JWKS document could not be fetched"),
+            }
+        }
+        match found {
+            Some(key) => Ok(key),
+            None if self.source.is_some() && state.fetched.is_none() => Err(AuthError::Unavailable),
+            None => Err(AuthError::Invalid("it was signed with a key that is not known here")),
+        }
+    }
+}
+
+fn select(keys: &[Key], id: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
+    let mut fitting = keys.iter().filter(|k| k.family == algorithm.family());
+    match id {
+        Some(id) => fitting.find(|k| k.id.as_deref() == Some(id)).map(|k| k.key.clone()),
+        None => fitting.next().filter(|_| fitting.next().is_none()).map(|k| k.key.clone()),
+    }
+}
+
+/// Signature keys of kinds we know. Symmetric keys in a document that is public by nature are never used.
+fn usable(set: &JwkSet) -> Vec<Key> {
+    let signing = set.keys.iter().filter(|k| !matches!(k.common.public_key_use, Some(PublicKeyUse::Encryption)));
+    signing
+        .filter_map(|jwk| {
+            let key = DecodingKey::from_jwk(jwk).ok()?;
+            let family = key.family();
+            (family != AlgorithmFamily::Hmac).then(|| Key { id: jwk.common.key_id.clone(), family, key })
+        })
+        .collect()
+}
+
+async fn fetch(source: &http::Uri) -> Result<JwkSet, String> {
+    let connector =
+        hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    let work = async {
+        let response = client.get(source.clone()).await.map_err(|e| e.to_string())?;
+        if !response.status().is_success() {
+            return Err(format!("status {}", response.status()));
+        }
+        let body = Limited::new(response.into_body(), LARGEST_DOCUMENT).collect().await.map_err(|e| e.to_string())?;
+        serde_json::from_slice(&body.to_bytes()).map_err(|e| e.to_string())
+    };
+    tokio::time::timeout(FETCH_LIMIT, work).await.map_err(|_| "no answer in time".to_owned())?
+}

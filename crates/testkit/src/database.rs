@@ -1,0 +1,46 @@
+//! Databases: turns a test into an empty database of its own on the test process's private server.
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+use std::str::FromStr as _;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use terrane_postgres::{Options, Server};
+
+struct Shared {
+    server: Server,
+    _state: tempfile::TempDir,
+}
+
+fn shared() -> &'static Shared {
+    static SERVER: OnceLock<Shared> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let state = crate::state_directory();
+        let mut options = Options::from_environment(state.path());
+        // other crates' tests are about durability; these want to be quick
+        options.durable = false;
+        let server =
+            Server::obtain(&options, &|line| eprintln!("testkit: {line}")).expect("a Postgres server for tests");
+        // statics are never dropped: the server ends by itself when this process does
+        Shared { server, _state: state }
+    })
+}
+
+/// The URL of a database on the test process's server.
+pub fn server_url(database: &str) -> String {
+    shared().server.url(database)
+}
+
+/// The URL of a new, empty database.
+pub async fn fresh_database() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
+    let admin = tokio::task::spawn_blocking(|| shared().server.admin_url()).await.expect("the server starts");
+    let mut connection =
+        PgConnectOptions::from_str(&admin).expect("a server URL").connect().await.expect("the server answers");
+    let mut create = terrane_sql::Sql::lit("CREATE DATABASE ");
+    create.ident(&name);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(create.into_string())).execute(&mut connection).await.expect("a new database");
+    connection.close().await.expect("the connection closes");
+    shared().server.url(&name)
+}

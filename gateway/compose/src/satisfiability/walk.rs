@@ -1,0 +1,195 @@
+//! The walk: follows every field of the API schema from its roots, with the set of places that a path can be at.
+
+use super::explain;
+use super::graph::{Graph, PlaceId, ProvisionId, as_state};
+use super::reach::Reach;
+use crate::names::Symbol;
+use crate::report::Report;
+use crate::schema::{Directive, Kind};
+use crate::supergraph::MergedType;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::rc::Rc;
+
+/// More different sets of places than this at one type are not followed; the report says so.
+const MOST_STATES: usize = 2_000;
+
+/// How the walk got to a state.
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// By a root operation.
+    Root,
+    /// By a field.
+    Field(Symbol),
+    /// By a type condition.
+    Cast(Symbol),
+}
+
+/// A type of the API schema and the places that a path to it can be at.
+pub struct State {
+    /// The type.
+    pub ty: Symbol,
+    /// The places, what they reach included.
+    pub places: Rc<[PlaceId]>,
+    /// Where the path came from.
+    pub parent: Option<usize>,
+    /// Its last step.
+    pub step: Step,
+}
+
+/// The walk's progress.
+pub struct Walk<'a, 'r> {
+    pub graph: Graph<'a>,
+    pub reach: Reach,
+    pub states: Vec<State>,
+    visited: FxHashMap<Symbol, Vec<Rc<[PlaceId]>>>,
+    limited: FxHashSet<Symbol>,
+    failed: FxHashSet<(Symbol, Symbol)>,
+    report: &'r mut Report,
+}
+
+/// Follows all paths and reports the fields that can't be answered at the end of one.
+pub fn walk(graph: Graph<'_>, report: &mut Report) {
+    let supergraph = graph.supergraph;
+    let mut walk = Walk {
+        graph,
+        reach: Reach::default(),
+        states: Vec::new(),
+        visited: FxHashMap::default(),
+        limited: FxHashSet::default(),
+        failed: FxHashSet::default(),
+        report,
+    };
+    for root in [Symbol::QUERY, Symbol::MUTATION, Symbol::SUBSCRIPTION] {
+        if supergraph.types.contains_key(&root) {
+            let subgraphs = walk.graph.subgraphs;
+            let places = subgraphs.iter().filter_map(|subgraph| walk.graph.find(root, subgraph.id, ProvisionId::NONE));
+            let places: Vec<PlaceId> = places.collect();
+            walk.push(root, &places, None, Step::Root);
+        }
+    }
+    let mut next = 0;
+    while next < walk.states.len() {
+        walk.visit(next);
+        next += 1;
+    }
+    for ty in std::mem::take(&mut walk.limited) {
+        let message = format!("`{}` is reached in too many different ways to check all of them", &walk.graph.names[ty]);
+        walk.report.warning("SATISFIABILITY_LIMIT", message, "give its entities keys that more subgraphs share", &[]);
+    }
+}
+
+impl Walk<'_, '_> {
+    /// Adds a state unless one with the same or fewer places was seen: more places can only answer more.
+    fn push(&mut self, ty: Symbol, options: &[PlaceId], parent: Option<usize>, step: Step) {
+        let mut closure = FxHashSet::default();
+        for option in options {
+            if closure.contains(option) && options.len() > 1 {
+                continue;
+            }
+            closure.extend(self.reach.from(&mut self.graph, *option).iter().copied());
+        }
+        let closure = as_state(closure);
+        let visited = self.visited.entry(ty).or_default();
+        if visited.iter().any(|seen| is_subset(seen, &closure)) {
+            return;
+        }
+        if visited.len() >= MOST_STATES {
+            self.limited.insert(ty);
+            return;
+        }
+        visited.push(closure.clone());
+        self.states.push(State { ty, places: closure, parent, step });
+    }
+
+    fn visit(&mut self, index: usize) {
+        let (ty, places) = (self.states[index].ty, self.states[index].places.clone());
+        let supergraph = self.graph.supergraph;
+        let Some(merged) = supergraph.types.get(&ty) else { return };
+        if matches!(merged.kind, Kind::Interface | Kind::Union) && !self.cast(index, merged, &places) {
+            return;
+        }
+        for field in merged.fields.values().filter(|field| !field.has(Directive::Inaccessible)) {
+            let mut options = Vec::new();
+            let mut answered = false;
+            for place in places.iter() {
+                if self.reach.answers(&mut self.graph, *place, field.name) {
+                    answered = true;
+                    options.extend(self.graph.target(*place, field.name));
+                }
+            }
+            if !answered {
+                if self.failed.insert((ty, field.name)) {
+                    explain::unanswered(self, index, field.name);
+                }
+                continue;
+            }
+            let target = supergraph.types.get(&field.ty.base);
+            if target.is_some_and(|target| target.kind.is_composite()) {
+                options.sort_unstable();
+                options.dedup();
+                self.push(field.ty.base, &options, Some(index), Step::Field(field.name));
+            }
+        }
+    }
+
+    /// From an abstract type to each object type that it may be. The fields of an interface are checked as fields of
+    /// these; the answer is whether they must be checked on the interface itself, as no object type can be told.
+    fn cast(&mut self, index: usize, merged: &MergedType, places: &[PlaceId]) -> bool {
+        let supergraph = self.graph.supergraph;
+        let runtime: Vec<Symbol> = match merged.kind {
+            Kind::Union => merged.members.iter().copied().collect(),
+            _ => supergraph
+                .types
+                .values()
+                .filter(|ty| ty.kind == Kind::Object && ty.interfaces.contains(&merged.name))
+                .map(|ty| ty.name)
+                .collect(),
+        };
+        let objects_only = places.iter().all(|place| self.graph.place(*place).ty.interface_object);
+        if objects_only && merged.kind == Kind::Interface {
+            if !runtime.is_empty() && self.failed.insert((merged.name, Symbol::TYPENAME)) {
+                explain::untyped(self, index);
+            }
+            return true;
+        }
+        for ty in runtime {
+            if supergraph.types.get(&ty).is_none_or(|ty| ty.has(Directive::Inaccessible)) {
+                continue;
+            }
+            let mut options = Vec::new();
+            let mut possible = false;
+            for id in places {
+                let place = self.graph.place(*id);
+                let is = place.ty.name == ty || self.graph.runtime(place.subgraph.id, place.ty.name).contains(&ty);
+                if place.ty.interface_object {
+                    options.push(*id);
+                } else if is {
+                    possible = true;
+                    options.extend(self.graph.find(ty, place.subgraph.id, place.provision));
+                }
+            }
+            if possible {
+                self.push(ty, &options, Some(index), Step::Cast(ty));
+            }
+        }
+        false
+    }
+
+    /// Adds an error to the report.
+    pub fn report(&mut self, message: String, hint: &str, field: Option<(Symbol, Symbol)>) {
+        let at: Vec<_> = field.map_or_else(Vec::new, |(ty, field)| {
+            let subgraphs = self.graph.subgraphs.iter();
+            subgraphs.filter_map(|subgraph| Some((subgraph.id, subgraph.types.get(&ty)?.fields.get(&field)?.at))).collect()
+        });
+        self.report.error("SATISFIABILITY_ERROR", message, hint, &at);
+    }
+}
+
+/// Whether all of the sorted `small` is in the sorted `large`.
+fn is_subset(small: &[PlaceId], large: &[PlaceId]) -> bool {
+    if small.len() > large.len() {
+        return false;
+    }
+    let mut rest = large.iter();
+    small.iter().all(|wanted| rest.any(|other| other == wanted))
+}

@@ -1,0 +1,24 @@
+//! Validation: turns parsed subgraphs into ones whose federation directives are sound and whose used fields are marked.
+
+mod external;
+mod field_sets;
+mod interface_objects;
+mod overrides;
+mod placement;
+
+use crate::names::Names;
+use crate::report::Report;
+use crate::schema::Subgraph;
+
+/// Checks each subgraph by itself, then `@override`s against each other. Fields that keys, `@provides` and `@requires`
+/// select are marked as such.
+pub fn validate(subgraphs: &mut [Subgraph], names: &Names, report: &mut Report) {
+    for subgraph in subgraphs.iter_mut() {
+        let marks = field_sets::check(subgraph, names, report);
+        marks.apply(subgraph);
+        placement::check(subgraph, names, report);
+        external::check(subgraph, names, report);
+    }
+    interface_objects::check(subgraphs, names, report);
+    overrides::check(subgraphs, names, report);
+}

@@ -1,0 +1,151 @@
+//! Programs: turns a plan, once, into flat tables that running it only indexes.
+
+mod output;
+mod shape;
+
+pub(crate) use output::{Kind, OutField, Output};
+pub(crate) use shape::{LeafKind, ReadField, ReadSet, TypeSource};
+
+use crate::introspect::Introspection;
+use apollo_compiler::ExecutableDocument;
+use apollo_compiler::validation::Valid;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use terrane_graphql::json::write_str;
+use terrane_plan::{Condition, QueryPlan, Source, Step, Supergraph};
+
+/// A plan in the form in which it runs. Immutable; cache it by the operation's text and name.
+#[derive(Debug)]
+pub struct Program {
+    pub(crate) supergraph: Arc<Supergraph>,
+    pub(crate) document: Arc<Valid<ExecutableDocument>>,
+    pub(crate) operation_name: Option<String>,
+    pub(crate) plan: QueryPlan,
+    /// By selection set of the response: how many slots.
+    pub(crate) slot_counts: Vec<usize>,
+    /// By selection set of the response: what to write.
+    pub(crate) outputs: Vec<Output>,
+    /// Selection sets of fetches.
+    pub(crate) reads: Vec<ReadSet>,
+    pub(crate) fetches: Vec<FetchCode>,
+    pub(crate) requests: Vec<RequestCode>,
+    /// Conditions, by the numbers that other tables use; 0 always holds.
+    pub(crate) conditions: Vec<Condition>,
+    /// Quoted type names, by type.
+    pub(crate) type_names: Vec<Box<[u8]>>,
+    /// Types by name.
+    pub(crate) types: FxHashMap<Box<[u8]>, u32>,
+    pub(crate) introspection: Option<Introspection>,
+}
+
+/// A fetch in the form in which it runs.
+#[derive(Debug)]
+pub(crate) struct FetchCode {
+    /// Selection sets by the type of entity they are for; of inputs, by position.
+    pub branches: Vec<usize>,
+    /// By input: which branch reads its entities.
+    pub branch_of_input: Vec<usize>,
+    pub paths: Vec<Vec<Step>>,
+    pub key: Box<[u8]>,
+    pub condition: usize,
+}
+
+/// A request in the form in which it runs.
+#[derive(Debug)]
+pub(crate) struct RequestCode {
+    pub subgraph: usize,
+    pub fetches: Vec<usize>,
+    pub after: Vec<usize>,
+    /// `{"query":"…","variables":{`
+    pub head: Box<[u8]>,
+    pub variables: Vec<String>,
+    /// By fetch: the name of its representations, quoted and with a colon.
+    pub inputs: Vec<Box<[u8]>>,
+    pub shareable: bool,
+}
+
+impl Program {
+    /// Compile a plan of an operation of `document`, which was validated against the supergraph's API schema.
+    pub fn compile(
+        supergraph: Arc<Supergraph>,
+        document: Arc<Valid<ExecutableDocument>>,
+        operation_name: Option<&str>,
+        plan: QueryPlan,
+    ) -> Self {
+        let mut conditions = vec![Condition::always()];
+        let outputs = output::outputs(&supergraph, &plan, &mut conditions);
+        let mut reads = Vec::new();
+        let fetches = plan.fetches.iter().map(|fetch| shape::fetch(&supergraph, &plan, fetch, &mut reads, &mut conditions));
+        let fetches: Vec<FetchCode> = fetches.collect();
+        let requests = plan.requests.iter().map(|request| request_code(&plan, request)).collect();
+        let names: Vec<&str> = (0..supergraph.type_count())
+            .map(|i| supergraph.type_name(terrane_plan::TypeId::new(i)).as_str())
+            .collect();
+        let types = names.iter().zip(0u32..).map(|(name, id)| (name.as_bytes().into(), id)).collect();
+        let root = plan.nodes.node(plan.root);
+        let introspects = root.slots.iter().any(|slot| slot.source == Source::Introspection);
+        Self {
+            slot_counts: plan.nodes.nodes().iter().map(|node| node.slots.len()).collect(),
+            outputs,
+            reads,
+            fetches,
+            requests,
+            conditions,
+            type_names: names.iter().map(|name| quoted(name)).collect(),
+            types,
+            introspection: introspects.then(Introspection::default),
+            operation_name: operation_name.map(str::to_owned),
+            supergraph,
+            document,
+            plan,
+        }
+    }
+
+    /// The operation that it runs.
+    pub(crate) fn operation(&self) -> &apollo_compiler::executable::Operation {
+        let operation = self.document.operations.get(self.operation_name.as_deref());
+        operation.expect("the plan was made of this operation")
+    }
+
+    /// The plan that it runs.
+    pub fn plan(&self) -> &QueryPlan {
+        &self.plan
+    }
+}
+
+fn request_code(plan: &QueryPlan, request: &terrane_plan::Request) -> RequestCode {
+    let mut head = b"{\"query\":".to_vec();
+    write_str(&mut head, &request.operation);
+    head.extend_from_slice(b",\"variables\":{");
+    let inputs = request.fetches.iter().map(|id| {
+        let mut name = quoted(&plan.fetches[id.index()].variable).into_vec();
+        name.push(b':');
+        name.into()
+    });
+    RequestCode {
+        subgraph: request.subgraph.index(),
+        fetches: request.fetches.iter().map(|id| id.index()).collect(),
+        after: request.after.clone(),
+        head: head.into(),
+        variables: request.variables.iter().map(ToString::to_string).collect(),
+        inputs: inputs.collect(),
+        shareable: !request.operation.starts_with("mutation"),
+    }
+}
+
+pub(crate) fn quoted(text: &str) -> Box<[u8]> {
+    let mut out = Vec::with_capacity(text.len() + 2);
+    write_str(&mut out, text);
+    out.into()
+}
+
+/// The number of a condition in the table.
+pub(crate) fn condition_number(conditions: &mut Vec<Condition>, condition: &Condition) -> usize {
+    if condition.is_always() {
+        return 0;
+    }
+    conditions.iter().position(|known| known == condition).unwrap_or_else(|| {
+        conditions.push(condition.clone());
+        conditions.len() - 1
+    })
+}

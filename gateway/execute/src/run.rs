@@ -1,0 +1,287 @@
+//! Running: turns a program and variables into a response, by sending each request as soon as what it needs is there.
+
+use crate::error::ExecuteError;
+use crate::introspect::introspect;
+use crate::program::{Program, RequestCode};
+use crate::read::{self, Answer, Target};
+use crate::respond::respond;
+use crate::store::{Failure, Store, Value};
+use crate::targets::{collect, objects_at};
+use crate::transport::{Answered, Identity, Shares, Transport, TransportError};
+use crate::variables::Variables;
+use apollo_compiler::ast::OperationType;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use serde_json::{Map, Value as Json};
+use std::time::Duration;
+use tower::ServiceExt;
+
+/// Runs programs of one supergraph against its subgraphs.
+#[derive(Debug)]
+pub struct Executor {
+    subgraphs: Vec<SubgraphClient>,
+    shares: std::sync::Arc<Shares>,
+    max_errors: usize,
+}
+
+/// How a subgraph is asked.
+#[derive(Clone)]
+pub struct SubgraphClient {
+    /// Its name, for errors.
+    pub name: String,
+    /// Where requests go.
+    pub uri: http::Uri,
+    /// What carries them.
+    pub transport: Transport,
+    /// How long one may take in all.
+    pub timeout: Duration,
+}
+
+impl std::fmt::Debug for SubgraphClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SubgraphClient").field("name", &self.name).field("uri", &self.uri).finish_non_exhaustive()
+    }
+}
+
+/// What a request under way was for.
+struct Sent {
+    request: usize,
+    /// By fetch of the request: its targets.
+    targets: Vec<Vec<Target>>,
+    answered: Answered,
+}
+
+struct Run<'a> {
+    executor: &'a Executor,
+    program: &'a Program,
+    variables: &'a Variables,
+    headers: &'a HeaderMap,
+    holds: Vec<bool>,
+    store: Store,
+    root: u32,
+    done: Vec<bool>,
+    started: Vec<bool>,
+}
+
+impl Executor {
+    /// An executor for the subgraphs of a supergraph, in the order of their ids. At most `max_errors` errors are in a
+    /// response.
+    pub fn new(subgraphs: Vec<SubgraphClient>, max_errors: usize) -> Self {
+        Self { subgraphs, shares: Default::default(), max_errors }
+    }
+
+    /// Run a program. `headers` are sent to subgraphs as they are.
+    ///
+    /// Returns the body of the response: `{"data":…,"errors":…}`.
+    ///
+    /// # Errors
+    /// [`ExecuteError`] when the operation can't run at all: the response then has no `data`.
+    pub async fn execute(
+        &self,
+        program: &Program,
+        variables: Option<&Map<String, Json>>,
+        headers: &HeaderMap,
+    ) -> Result<Vec<u8>, ExecuteError> {
+        if program.plan.kind == OperationType::Subscription {
+            let message = "subscriptions need a streaming connection; send this operation over one";
+            return Err(ExecuteError::Unsupported(message.to_owned()));
+        }
+        let operation = program.operation();
+        let variables = Variables::coerce(program.supergraph.api_schema(), operation, variables)?;
+        let introspection = introspect(program, &variables)?;
+        let holds = program.conditions.iter().map(|c| c.holds(|name| variables.is_true(name))).collect();
+        let mut store = Store::default();
+        let root_node = program.plan.root;
+        let root_ty = program.plan.nodes.node(root_node).ty;
+        let root = store.add_object(root_node.0, root_ty.0, program.slot_counts[root_node.index()]);
+        let count = program.requests.len();
+        let mut run = Run {
+            executor: self,
+            program,
+            variables: &variables,
+            headers,
+            holds,
+            store,
+            root,
+            done: vec![false; count],
+            started: vec![false; count],
+        };
+        run.all().await;
+        Ok(respond(program, &run.store, root, &run.holds, &introspection, self.max_errors))
+    }
+}
+
+impl Run<'_> {
+    async fn all(&mut self) {
+        let mut under_way: FuturesUnordered<BoxFuture<'static, Sent>> = FuturesUnordered::new();
+        self.start(&under_way);
+        while let Some(sent) = under_way.next().await {
+            self.finish(sent);
+            self.start(&under_way);
+        }
+    }
+
+    /// Start every request whose predecessors are done. One that has nothing to ask is done at once, which may let
+    /// others start.
+    fn start(&mut self, under_way: &FuturesUnordered<BoxFuture<'static, Sent>>) {
+        let mut progress = true;
+        while progress {
+            progress = false;
+            for i in 0..self.program.requests.len() {
+                let ready = !self.started[i] && self.program.requests[i].after.iter().all(|&before| self.done[before]);
+                if !ready {
+                    continue;
+                }
+                self.started[i] = true;
+                progress = true;
+                match self.prepare(i) {
+                    Some(future) => under_way.push(future),
+                    None => self.done[i] = true,
+                }
+            }
+        }
+    }
+
+    /// The request on its way, or nothing when there is nothing to ask.
+    fn prepare(&mut self, number: usize) -> Option<BoxFuture<'static, Sent>> {
+        let program = self.program;
+        let request = &program.requests[number];
+        let mut body = Vec::with_capacity(request.head.len() + 256);
+        body.extend_from_slice(&request.head);
+        let mut targets = Vec::with_capacity(request.fetches.len());
+        let mut first = true;
+        for (&fetch, name) in request.fetches.iter().zip(&request.inputs) {
+            let code = &program.fetches[fetch];
+            let active = self.holds[code.condition];
+            if !program.plan.fetches[fetch].is_entity {
+                let objects = if active { objects_at(&self.store, self.root, &code.paths) } else { Vec::new() };
+                let read = code.branches[0];
+                targets.push(if objects.is_empty() { Vec::new() } else { vec![Target { read, objects }] });
+                continue;
+            }
+            if !first {
+                body.push(b',');
+            }
+            first = false;
+            body.extend_from_slice(name);
+            body.push(b'[');
+            if active {
+                let collected = collect(program, fetch, &mut self.store, self.root);
+                body.extend_from_slice(&collected.bytes);
+                targets.push(collected.targets);
+            } else {
+                targets.push(Vec::new());
+            }
+            body.push(b']');
+        }
+        if targets.iter().all(Vec::is_empty) {
+            return None;
+        }
+        self.variables.write(&mut body, &request.variables, first);
+        body.extend_from_slice(b"}}");
+        let answer = self.executor.send(request, body.into(), self.headers);
+        Some(async move { Sent { request: number, targets, answered: answer.await } }.boxed())
+    }
+
+    /// Read an answer into the store; where it failed, its fields did.
+    fn finish(&mut self, sent: Sent) {
+        let program = self.program;
+        let request = &program.requests[sent.request];
+        let subgraph = &self.executor.subgraphs[request.subgraph].name;
+        self.done[sent.request] = true;
+        let mut parts = Vec::with_capacity(sent.targets.len());
+        for (&fetch, targets) in request.fetches.iter().zip(sent.targets) {
+            if !targets.is_empty() {
+                let key = program.plan.fetches[fetch].is_entity.then_some(&*program.fetches[fetch].key);
+                parts.push((key, targets));
+            }
+        }
+        let answer = Answer { program, subgraph, parts };
+        let outcome = match sent.answered {
+            Err(error) => {
+                tracing::warn!(subgraph, %error, "subgraph request failed");
+                Err(Failure::new(error.code(), Some(subgraph), error.public_message(subgraph)))
+            }
+            Ok((status, body)) => match read::read(&answer, &body, &mut self.store) {
+                Err(_) if !status.is_success() => {
+                    let message = format!("subgraph `{subgraph}` answered with HTTP status {}", status.as_u16());
+                    Err(Failure::new("SUBGRAPH_HTTP_ERROR", Some(subgraph), message))
+                }
+                other => other,
+            },
+        };
+        if let Err(failure) = outcome {
+            let failure = self.store.add_failure(failure);
+            for (_, targets) in &answer.parts {
+                targets.iter().for_each(|target| self.fail(target, failure));
+            }
+        }
+        for target in answer.parts.iter().flat_map(|(_, targets)| targets) {
+            self.copy(target);
+        }
+    }
+
+    /// All fields of a target failed, also those that the broken answer had.
+    fn fail(&mut self, target: &Target, failure: u32) {
+        for field in &self.program.reads[target.read].fields {
+            self.store.set_slot(target.objects[0], field.slot, Value::Error(failure));
+        }
+    }
+
+    /// Objects with the same representation have the same values.
+    fn copy(&mut self, target: &Target) {
+        let Some((&first, others)) = target.objects.split_first() else { return };
+        let ty = self.store.objects[first as usize].ty;
+        for &other in others {
+            for field in &self.program.reads[target.read].fields {
+                let value = self.store.slot(first, field.slot);
+                self.store.set_slot(other, field.slot, value);
+            }
+            self.store.objects[other as usize].ty = ty;
+        }
+    }
+}
+
+impl Executor {
+    /// Send a body to a subgraph; equal queries under way are one.
+    fn send(&self, request: &RequestCode, body: Bytes, headers: &HeaderMap) -> BoxFuture<'static, Answered> {
+        let client = &self.subgraphs[request.subgraph];
+        if !request.shareable {
+            return post(client.clone(), body, headers.clone()).boxed();
+        }
+        let identity = Identity {
+            subgraph: request.subgraph,
+            body: body.clone(),
+            headers: headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
+        };
+        let client = client.clone();
+        let headers = headers.clone();
+        let shared = self.shares.join(identity.clone(), || post(client, body, headers).boxed());
+        let shares = std::sync::Arc::clone(&self.shares);
+        async move {
+            let answered = shared.await;
+            shares.done(&identity);
+            answered
+        }
+        .boxed()
+    }
+}
+
+async fn post(client: SubgraphClient, body: Bytes, headers: HeaderMap) -> Answered {
+    let mut request = http::Request::new(body);
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = client.uri;
+    *request.headers_mut() = headers;
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request.headers_mut().insert(
+        ACCEPT,
+        HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9"),
+    );
+    let answer = tokio::time::timeout(client.timeout, client.transport.oneshot(request)).await;
+    let response = answer.map_err(|_| TransportError::Timeout(client.timeout))??;
+    Ok((response.status(), response.into_body()))
+}

@@ -1,0 +1,97 @@
+//! The store: answers of subgraphs as flat values that point into the bodies they came in.
+
+use bytes::Bytes;
+
+/// No type known.
+pub(crate) const UNKNOWN: u32 = u32::MAX;
+
+/// A value of a slot or list item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// Not fetched, or not in the answer.
+    Missing,
+    Null,
+    /// The position failed.
+    Error(u32),
+    /// JSON text of a scalar in a body.
+    Leaf { body: u32, start: u32, len: u32 },
+    Object(u32),
+    /// Items in the store's list.
+    List { start: u32, len: u32 },
+}
+
+/// An object: values at `slots..`, as many as its selection set has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Object {
+    pub node: u32,
+    pub ty: u32,
+    pub slots: u32,
+}
+
+/// Why a position failed, in the form in which it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub message: String,
+    /// JSON object text.
+    pub extensions: String,
+}
+
+impl Failure {
+    pub fn new(code: &str, subgraph: Option<&str>, message: impl Into<String>) -> Self {
+        let mut extensions = serde_json::Map::new();
+        extensions.insert("code".to_owned(), code.into());
+        if let Some(subgraph) = subgraph {
+            extensions.insert("serviceName".to_owned(), subgraph.into());
+        }
+        Self { message: message.into(), extensions: serde_json::Value::Object(extensions).to_string() }
+    }
+}
+
+/// All values of one response.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    pub bodies: Vec<Bytes>,
+    pub objects: Vec<Object>,
+    pub slots: Vec<Value>,
+    pub items: Vec<Value>,
+    pub failures: Vec<Failure>,
+    /// Failures that belong to no position.
+    pub general: Vec<u32>,
+}
+
+impl Store {
+    /// A new object without values.
+    pub fn add_object(&mut self, node: u32, ty: u32, slot_count: usize) -> u32 {
+        let slots = index(self.slots.len());
+        self.slots.resize(self.slots.len() + slot_count, Value::Missing);
+        self.objects.push(Object { node, ty, slots });
+        index(self.objects.len() - 1)
+    }
+
+    /// A slot of an object.
+    pub fn slot(&self, object: u32, slot: u32) -> Value {
+        self.slots[(self.objects[object as usize].slots + slot) as usize]
+    }
+
+    /// Set a slot of an object.
+    pub fn set_slot(&mut self, object: u32, slot: u32, value: Value) {
+        let at = self.objects[object as usize].slots + slot;
+        self.slots[at as usize] = value;
+    }
+
+    /// Note a failure.
+    pub fn add_failure(&mut self, failure: Failure) -> u32 {
+        self.failures.push(failure);
+        index(self.failures.len() - 1)
+    }
+
+    /// The JSON text of a leaf.
+    pub fn leaf(&self, body: u32, start: u32, len: u32) -> &[u8] {
+        &self.bodies[body as usize][start as usize..(start + len) as usize]
+    }
+}
+
+/// An arena position; bodies are limited far below 4 GB.
+pub(crate) fn index(position: usize) -> u32 {
+    u32::try_from(position).expect("answers are limited far below 2^32 values")
+}

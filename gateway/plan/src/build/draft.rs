@@ -1,0 +1,98 @@
+//! The draft: fetches under construction, what each selects, and what its representations hold.
+
+use crate::condition::Condition;
+use crate::ids::{FetchId, NodeId, SelectionId, SlotId, SubgraphId, TypeId, TypeSet};
+use crate::selection::Selections;
+use apollo_compiler::ast::Type;
+use std::collections::BTreeSet;
+
+/// Everything that building made.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub nodes: Selections,
+    pub fetches: Vec<DraftFetch>,
+    pub selections: Vec<DraftSelection>,
+}
+
+/// One step from the response's root to an object: into a slot, of objects of some types only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// Only objects of these types.
+    pub types: Option<TypeSet>,
+    /// The slot that leads on.
+    pub slot: SlotId,
+}
+
+/// A fetch.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftFetch {
+    pub subgraph: SubgraphId,
+    /// The selection set of the objects that it fills.
+    pub node: NodeId,
+    /// Where these are.
+    pub paths: Vec<Vec<Step>>,
+    /// What it selects, by type of entity; one branch on the root type where it is no entity fetch.
+    pub branches: Vec<(TypeId, SelectionId)>,
+    /// What its representations hold; empty where it is no entity fetch.
+    pub inputs: Vec<Input>,
+    pub is_entity: bool,
+    pub deps: BTreeSet<FetchId>,
+    pub level: u32,
+    /// Why it is there, for people.
+    pub reason: String,
+}
+
+/// The representation of objects of one type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// The object type; an interface where the type of the object is not known.
+    pub atom: TypeId,
+    /// The type that the representation names.
+    pub entity: TypeId,
+    /// Its fields.
+    pub parts: Vec<Part>,
+}
+
+/// One field of a representation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Its name in the representation.
+    pub name: apollo_compiler::Name,
+    /// The slot that has its value.
+    pub slot: SlotId,
+    /// The object types that have it.
+    pub types: TypeSet,
+    /// The fields of its objects.
+    pub below: Option<Vec<Part>>,
+    /// The field set that these are from.
+    pub set: Option<crate::ids::NodeId>,
+    /// Its position in its own field set.
+    pub index: usize,
+    /// Part of a key: an object without it has no representation.
+    pub key: bool,
+    /// Its objects name their type.
+    pub typename: bool,
+}
+
+/// A selection set of a fetch.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftSelection {
+    pub subgraph: SubgraphId,
+    pub node: NodeId,
+    pub local: TypeId,
+    pub fields: Vec<DraftField>,
+}
+
+/// A field of a fetch.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftField {
+    pub slot: SlotId,
+    /// The types on which it is selected: the selection set's own, or some in fragments.
+    pub on: Vec<TypeId>,
+    /// Its type in the subgraph.
+    pub ty: Type,
+    pub condition: Condition,
+    pub child: Option<SelectionId>,
+    /// The position that its objects are at, while building.
+    pub position: usize,
+}

@@ -1,0 +1,144 @@
+//! Resolving: turns slots wanted at a position into selections of the fetches that resolve them.
+
+use super::{Below, Builder, Deps, Emitted, Wanted};
+use crate::condition::Condition;
+use crate::error::PlanError;
+use crate::ids::TypeSet;
+use crate::search::{Decision, Target, Want};
+use crate::selection::Source;
+
+/// Requirements that need each other deeper than this are not resolved: such a graph is cyclic.
+const MAX_DEPTH: usize = 400;
+
+impl Builder<'_> {
+    /// Fetch `wanted` at a position, from the open fetch `base` on. Returns the fetches that bring it.
+    pub(super) fn resolve(&mut self, at: usize, base: usize, wanted: Vec<Wanted>) -> Result<Deps, PlanError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(PlanError::TooLarge { what: "nested requirements and selections", limit: MAX_DEPTH });
+        }
+        let mut deps = Deps::new();
+        let mut fresh = Vec::new();
+        for mut want in wanted {
+            self.reuse(at, &mut want, &mut deps)?;
+            if !want.types.is_empty() {
+                fresh.push(want);
+            }
+        }
+        if !fresh.is_empty() {
+            self.resolve_fresh(at, base, &fresh, &mut deps)?;
+        }
+        self.depth -= 1;
+        Ok(deps)
+    }
+
+    /// What is already selected at the position is selected under the further condition and for the further selections
+    /// below it, and is done.
+    fn reuse(&mut self, at: usize, want: &mut Wanted, deps: &mut Deps) -> Result<(), PlanError> {
+        for i in 0..self.positions[at].emitted.len() {
+            let emitted = self.positions[at].emitted[i].clone();
+            let both = emitted.types.and(&want.types);
+            if emitted.slot != want.slot || both.is_empty() || !self.serves(at, &emitted, want) {
+                continue;
+            }
+            want.types = want.types.minus(&both);
+            let again = Wanted { types: both, ..want.clone() };
+            deps.extend(self.touch(at, &emitted, &again)?);
+        }
+        Ok(())
+    }
+
+    /// Whether all that is wanted below a slot can be resolved from where it was selected.
+    fn serves(&mut self, at: usize, emitted: &Emitted, want: &Wanted) -> bool {
+        let (Below::Client(set) | Below::Part(_, set)) = &want.below;
+        let Some(set) = *set else { return true };
+        let Some(selection) = self.positions[at].opens[emitted.open].selection else { return true };
+        let position = self.selections[selection.index()].fields[emitted.field].position;
+        let place = self.positions[position].opens[0].place.clone();
+        self.search.can_resolve(set, &place)
+    }
+
+    fn resolve_fresh(
+        &mut self,
+        at: usize,
+        base: usize,
+        wanted: &[Wanted],
+        deps: &mut Deps,
+    ) -> Result<(), PlanError> {
+        let place = self.positions[at].opens[base].place.clone();
+        let wants: Vec<Want> = wanted.iter().map(|want| self.describe(at, want)).collect();
+        let mut decisions = self.search.decide(&wants, &place)?;
+        if self.search.is_unknown(&place) {
+            self.ask_for_type(at, base, wanted, &mut decisions, deps)?;
+        }
+        for decision in decisions.iter().filter(|d| d.choice.target == Target::Local) {
+            let want = &wanted[decision.want].narrowed(decision.child);
+            let types = if self.search.is_unknown(&place) { want.types.clone() } else { decision.types.clone() };
+            deps.extend(self.emit(at, base, want, &types)?);
+        }
+        let mut hops: Vec<Decision> =
+            decisions.into_iter().filter(|d| d.choice.target != Target::Local).collect();
+        // What needs no other fields goes first: its fetches are the earliest, and later ones may join them.
+        hops.sort_by_key(|d| (d.choice.requires.is_some(), d.choice.level));
+        for decision in hops {
+            let want = &wanted[decision.want].narrowed(decision.child);
+            let Target::Hop { delegate, .. } = decision.choice.target else { continue };
+            let open = self.enter(at, base, &decision, &want.condition)?;
+            if delegate {
+                deps.extend(self.resolve(at, open, vec![want.clone()])?);
+                continue;
+            }
+            let unknown = self.search.is_unknown(&place);
+            let types = if unknown { want.types.clone() } else { decision.types.clone() };
+            deps.extend(self.emit(at, open, want, &types)?);
+        }
+        Ok(())
+    }
+
+    /// Where a subgraph sees an interface object, what depends on the object type needs another subgraph that knows it.
+    fn ask_for_type(
+        &mut self,
+        at: usize,
+        base: usize,
+        wanted: &[Wanted],
+        decisions: &mut [Decision],
+        deps: &mut Deps,
+    ) -> Result<(), PlanError> {
+        let place = self.positions[at].opens[base].place.clone();
+        let node = self.positions[at].node;
+        let possible = self.graph.ty(place.local).possible.clone();
+        let mut condition = Condition::default();
+        for decision in decisions.iter().filter(|d| d.choice.target == Target::Local) {
+            let want = &wanted[decision.want];
+            if !possible.is_subset(&want.types) {
+                condition.or(&want.condition);
+            }
+        }
+        if condition.any.is_empty() {
+            return Ok(());
+        }
+        let slot = self.typename_slot(node);
+        let want = Wanted { slot, types: possible, condition, below: Below::Client(None) };
+        deps.extend(self.resolve(at, base, vec![want])?);
+        Ok(())
+    }
+
+    /// A wanted slot in the words of the search.
+    pub(super) fn describe(&self, at: usize, want: &Wanted) -> Want {
+        let node = self.positions[at].node;
+        let slot = &self.nodes.node(node).slots[want.slot.index()];
+        let child = match &want.below {
+            Below::Client(set) | Below::Part(_, set) => *set,
+        };
+        let field = match slot.source {
+            Source::Field(field) => Some(self.graph.field_name(field).clone()),
+            Source::Typename | Source::Introspection => None,
+        };
+        Want { field, on: slot.on, types: want.types.clone(), child }
+    }
+
+    /// Whether `types` are all that a place may have.
+    pub(super) fn covers(&self, types: &TypeSet, atoms: &TypeSet) -> bool {
+        atoms.is_subset(types)
+    }
+}

@@ -1,0 +1,36 @@
+//! Fetches: turns the draft into the plan: merges fetches, names response keys, groups requests into waves.
+
+mod keys;
+mod merge;
+mod requests;
+mod shape;
+
+use crate::build::Draft;
+use crate::ids::NodeId;
+use crate::plan::{QueryPlan, Variable};
+use crate::supergraph::Supergraph;
+use apollo_compiler::executable::Operation;
+
+/// Make the plan of a draft.
+pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operation: &Operation) -> QueryPlan {
+    merge::merge(graph, &mut draft);
+    let mut fetches = shape::fetches(graph, &draft);
+    for fetch in &mut fetches {
+        keys::assign(&mut fetch.branches);
+    }
+    let requests = requests::group(graph, &draft, &mut fetches, operation);
+    QueryPlan {
+        kind: operation.operation_type,
+        nodes: draft.nodes,
+        root,
+        fetches,
+        requests,
+        variables: operation
+            .variables
+            .iter()
+            .map(|v| Variable { name: v.name.clone(), ty: (*v.ty).clone(), default: v.default_value.clone() })
+            .collect(),
+        subgraphs: graph.subgraphs.iter().map(|s| s.name.clone()).collect(),
+        types: graph.types.iter().map(|t| t.name.clone()).collect(),
+    }
+}

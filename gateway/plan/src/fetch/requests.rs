@@ -1,0 +1,78 @@
+//! Requests: turns fetches into requests, several entity fetches of one subgraph in one where no wave is added.
+
+use crate::build::Draft;
+use crate::ids::FetchId;
+use crate::plan::{Fetch, Request};
+use crate::print::operation;
+use crate::supergraph::Supergraph;
+use apollo_compiler::executable::Operation;
+
+/// Group fetches into requests.
+pub(super) fn group(
+    graph: &Supergraph,
+    draft: &Draft,
+    fetches: &mut [Fetch],
+    client: &Operation,
+) -> Vec<Request> {
+    let waves = schedule(draft);
+    let mut groups: Vec<(u32, Vec<FetchId>)> = Vec::new();
+    let mut order: Vec<usize> = (0..fetches.len()).collect();
+    order.sort_by_key(|&i| (waves[i], i));
+    for i in order {
+        let fetch = &fetches[i];
+        let joins = |(wave, members): &&mut (u32, Vec<FetchId>)| {
+            let first = &fetches[members[0].index()];
+            *wave == waves[i] && fetch.is_entity && first.is_entity && first.subgraph == fetch.subgraph
+        };
+        match groups.iter_mut().find(joins) {
+            Some((_, members)) => members.push(FetchId::new(i)),
+            None => groups.push((waves[i], vec![FetchId::new(i)])),
+        }
+    }
+    let mut requests: Vec<Request> = Vec::with_capacity(groups.len());
+    for (index, (wave, members)) in groups.iter().enumerate() {
+        if members.len() > 1 {
+            for (n, id) in members.iter().enumerate() {
+                fetches[id.index()].key = format!("_{n}");
+                fetches[id.index()].variable = format!("representations{n}");
+            }
+        }
+        let needed = |fetch: &FetchId| members.iter().any(|m| draft.fetches[m.index()].deps.contains(fetch));
+        let after = (0..index).filter(|&other| groups[other].1.iter().any(needed)).collect();
+        let carried: Vec<&Fetch> = members.iter().map(|id| &fetches[id.index()]).collect();
+        let (text, variables) = operation::compact(graph, &carried, client);
+        requests.push(Request {
+            subgraph: carried[0].subgraph,
+            fetches: members.clone(),
+            after,
+            wave: *wave,
+            operation: text,
+            variables,
+        });
+    }
+    requests
+}
+
+/// The wave of each fetch: as early as possible, or later where a request to the same subgraph goes anyway and nothing
+/// has to wait longer for it.
+fn schedule(draft: &Draft) -> Vec<u32> {
+    let fetches = &draft.fetches;
+    let mut waves: Vec<u32> = fetches.iter().map(|f| f.level).collect();
+    let last = waves.iter().copied().max().unwrap_or(0);
+    for i in (0..fetches.len()).rev() {
+        if !fetches[i].is_entity {
+            continue;
+        }
+        let dependents = (0..fetches.len()).filter(|&j| fetches[j].deps.contains(&FetchId::new(i)));
+        let latest = dependents.map(|j| waves[j] - 1).min().unwrap_or(last);
+        let same = |j: &usize| *j != i && fetches[*j].is_entity && fetches[*j].subgraph == fetches[i].subgraph;
+        if (0..fetches.len()).filter(same).any(|j| waves[j] == waves[i]) {
+            continue;
+        }
+        let later = (0..fetches.len()).filter(same).map(|j| waves[j]).filter(|&w| w > waves[i] && w <= latest).min();
+        if let Some(later) = later {
+            waves[i] = later;
+        }
+    }
+    waves
+}

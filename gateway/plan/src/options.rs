@@ -1,0 +1,44 @@
+//! Planning options: what changes a plan besides the supergraph and the operation.
+
+use std::collections::BTreeSet;
+
+/// Which fields the caller may not see.
+pub trait Denied {
+    /// Whether `field` of the object or interface type `ty` is denied.
+    fn is_denied(&self, ty: &str, field: &str) -> bool;
+}
+
+impl<F: Fn(&str, &str) -> bool> Denied for F {
+    fn is_denied(&self, ty: &str, field: &str) -> bool {
+        self(ty, field)
+    }
+}
+
+/// What changes a plan besides the supergraph and the operation.
+pub struct PlanOptions<'a> {
+    /// Active labels of progressive `@override`.
+    pub labels: BTreeSet<String>,
+    /// Denied fields are never fetched: their positions are null with a FORBIDDEN error.
+    pub denied: Option<&'a dyn Denied>,
+    /// Most field occurrences an operation may have after its fragments are resolved.
+    pub max_selections: usize,
+    /// Most fetches a plan may have.
+    pub max_fetches: usize,
+}
+
+impl std::fmt::Debug for PlanOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlanOptions")
+            .field("labels", &self.labels)
+            .field("denied", &self.denied.is_some())
+            .field("max_selections", &self.max_selections)
+            .field("max_fetches", &self.max_fetches)
+            .finish()
+    }
+}
+
+impl Default for PlanOptions<'_> {
+    fn default() -> Self {
+        Self { labels: BTreeSet::new(), denied: None, max_selections: 50_000, max_fetches: 2_000 }
+    }
+}

@@ -1,0 +1,5 @@
+//! Printing: turns plans and the operations they send into text.
+
+mod json;
+pub(crate) mod operation;
+mod tree;

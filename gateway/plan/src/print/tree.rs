@@ -1,0 +1,92 @@
+//! The tree: turns a plan into text that people read: waves, requests, and why each is there.
+
+use super::operation::indented;
+use crate::build::{Part, Step};
+use crate::condition::Condition;
+use crate::ids::NodeId;
+use crate::plan::{Fetch, QueryPlan};
+use std::fmt;
+
+impl fmt::Display for QueryPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for wave in 0..self.waves() {
+            writeln!(f, "wave {}", wave + 1)?;
+            for request in self.requests.iter().filter(|request| request.wave == wave) {
+                writeln!(f, "  request {}", self.subgraphs[request.subgraph.index()])?;
+                for id in &request.fetches {
+                    self.print_fetch(f, &self.fetches[id.index()])?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl QueryPlan {
+    fn print_fetch(&self, f: &mut fmt::Formatter<'_>, fetch: &Fetch) -> fmt::Result {
+        let condition = describe(&fetch.condition);
+        if !fetch.is_entity && fetch.paths[0].is_empty() {
+            writeln!(f, "    root{condition} {{")?;
+        } else {
+            let paths: Vec<String> = fetch.paths.iter().map(|path| self.path_text(path)).collect();
+            writeln!(f, "    at {}{condition} {{", paths.join(" and "))?;
+        }
+        for input in &fetch.inputs {
+            let parts = parts_text(&input.parts);
+            let (atom, entity) = (&self.types[input.atom.index()], &self.types[input.entity.index()]);
+            if atom == entity {
+                writeln!(f, "      {entity} by {parts}")?;
+            } else {
+                writeln!(f, "      {atom} as {entity} by {parts}")?;
+            }
+        }
+        f.write_str(&indented(&self.types, fetch, 3))?;
+        writeln!(f, "    }}")
+    }
+
+    /// `products.@.author|[Book].name`: slots from the root, with the types they are taken of.
+    pub fn path_text(&self, path: &[Step]) -> String {
+        let mut node: NodeId = self.root;
+        let mut text = String::new();
+        for step in path {
+            let slot = &self.nodes.node(node).slots[step.slot.index()];
+            if let Some(types) = &step.types {
+                let names: Vec<&str> = types.iter().map(|ty| self.types[ty.index()].as_str()).collect();
+                text.push_str(&format!("|[{}]", names.join(", ")));
+            }
+            if !text.is_empty() {
+                text.push('.');
+            }
+            text.push_str(&slot.key);
+            node = slot.child.unwrap_or(node);
+        }
+        text
+    }
+}
+
+fn parts_text(parts: &[Part]) -> String {
+    let texts: Vec<String> = parts
+        .iter()
+        .map(|part| match &part.below {
+            Some(below) => format!("{} {}", part.name, parts_text(below)),
+            None => part.name.to_string(),
+        })
+        .collect();
+    format!("{{ {} }}", texts.join(" "))
+}
+
+fn describe(condition: &Condition) -> String {
+    if condition.is_always() {
+        return String::new();
+    }
+    let any: Vec<String> = condition
+        .any
+        .iter()
+        .map(|all| {
+            let literals: Vec<String> =
+                all.0.iter().map(|l| format!("{}${}", if l.value { "" } else { "!" }, l.variable)).collect();
+            literals.join(" and ")
+        })
+        .collect();
+    format!(" if {}", any.join(" or "))
+}

@@ -1,0 +1,336 @@
+//! Choosing: turns wanted fields at a place into one decision each: resolve here, or in which other subgraph.
+
+use super::cost::{Cost, NEVER};
+use super::{Place, Provided, Search, SetRef, Want};
+use crate::error::PlanError;
+use crate::ids::{NodeId, SubgraphId, TypeId, TypeSet};
+
+/// Who resolves a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The fetch at hand.
+    Local,
+    /// A fetch of another subgraph, or again of this one.
+    Hop {
+        subgraph: SubgraphId,
+        entity: TypeId,
+        key: Option<NodeId>,
+        /// The subgraph knows the object types, which are unknown here: decide there.
+        delegate: bool,
+    },
+}
+
+/// One way to resolve a field.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    pub target: Target,
+    /// After how many steps it is there.
+    pub level: u32,
+    /// Fields that have to be fetched before.
+    pub requires: Option<NodeId>,
+    pub base: TypeId,
+    pub provided: Provided,
+}
+
+/// What was decided for (some object types of) a want.
+#[derive(Debug, Clone)]
+pub(crate) struct Decision {
+    pub want: usize,
+    pub types: TypeSet,
+    pub choice: Choice,
+    /// The want's selections, or the part of them that this decision is about.
+    pub child: Option<SetRef>,
+}
+
+struct Unit {
+    want: usize,
+    child: Option<SetRef>,
+    types: TypeSet,
+    choices: Vec<(Choice, Cost)>,
+}
+
+impl Unit {
+    fn decide(&self, choice: &Choice) -> Decision {
+        Decision { want: self.want, types: self.types.clone(), choice: choice.clone(), child: self.child }
+    }
+}
+
+impl Search<'_> {
+    /// Decide who resolves each want: no decision makes the whole longer than it must be, and within that as few
+    /// subgraphs as possible are asked.
+    ///
+    /// # Errors
+    /// [`PlanError::Unreachable`] when nobody can be brought to resolve one.
+    pub fn decide(&mut self, wants: &[Want], place: &Place) -> Result<Vec<Decision>, PlanError> {
+        let mut decisions = Vec::with_capacity(wants.len());
+        let mut units: Vec<Unit> = Vec::new();
+        for (index, want) in wants.iter().enumerate() {
+            let mut left = self.wanted_atoms(place, &want.types);
+            if let Some(choice) = self.all_local(want, &left, place) {
+                decisions.push(Decision { want: index, types: left, choice, child: want.child });
+                continue;
+            }
+            for atom in std::mem::take(&mut left).iter() {
+                let choices = self.choices(want, atom, place);
+                let mut priced = Vec::with_capacity(choices.len());
+                for choice in &choices {
+                    let below = self.below(want, place, choice);
+                    if below.waves < NEVER {
+                        priced.push((choice.clone(), below));
+                    }
+                }
+                if priced.is_empty() {
+                    let parts = self.divide(want, &choices, place).ok_or_else(|| self.unreachable(want, atom))?;
+                    decisions.extend(parts.into_iter().map(|(choice, child)| Decision {
+                        want: index,
+                        types: TypeSet::one(atom),
+                        choice,
+                        child: Some(child),
+                    }));
+                    continue;
+                }
+                units.push(Unit { want: index, child: want.child, types: TypeSet::one(atom), choices: priced });
+            }
+        }
+        let longest = units.iter().filter_map(|u| u.choices.iter().map(|(c, b)| c.level + b.waves).min()).max();
+        let longest = longest.unwrap_or(0);
+        for unit in &mut units {
+            unit.choices.retain(|(choice, below)| choice.level + below.waves <= longest);
+        }
+        self.cover(units, place, &mut decisions);
+        Ok(merge(decisions))
+    }
+
+    /// Divide a want's selections among choices none of which resolves all of them: the one that resolves most of the
+    /// rest takes its part, until nothing is left.
+    fn divide(&mut self, want: &Want, choices: &[Choice], place: &Place) -> Option<Vec<(Choice, SetRef)>> {
+        let mut parts = Vec::new();
+        for choice in choices {
+            let Some(below) = self.place_below(place, choice) else { continue };
+            if let Some(part) = self.resolvable(want.child?, &below) {
+                parts.push((choice, part));
+            }
+        }
+        let mut left = want.child;
+        let mut divided = Vec::new();
+        while let Some(rest) = left {
+            let mut best: Option<(usize, &Choice, SetRef)> = None;
+            for (choice, part) in &parts {
+                let Some(takes) = self.both(rest, *part) else { continue };
+                let size = self.size(takes);
+                if best.as_ref().is_none_or(|(most, ..)| size > *most) {
+                    best = Some((size, choice, takes));
+                }
+            }
+            let (_, choice, takes) = best?;
+            divided.push((choice.clone(), takes));
+            left = self.minus(rest, takes);
+        }
+        Some(divided)
+    }
+
+    fn unreachable(&self, want: &Want, atom: TypeId) -> PlanError {
+        let field = want.field.as_ref().map_or("__typename", |name| name.as_str());
+        PlanError::Unreachable { field: format!("{}.{field}", self.graph.type_name(atom)) }
+    }
+
+    /// The choice that needs no comparison: everything can be had here without another request.
+    fn all_local(&mut self, want: &Want, atoms: &TypeSet, place: &Place) -> Option<Choice> {
+        let here = |base, provided| Choice { target: Target::Local, level: 0, requires: None, base, provided };
+        let Some(field) = &want.field else {
+            return (!self.is_unknown(place)).then(|| here(want.on, Provided::new()));
+        };
+        let mut first = None;
+        for atom in atoms.iter() {
+            let local = self.local(field, atom, place)?;
+            if let (Some(child), Some(subgraph)) = (want.child, place.subgraph)
+                && self.cost(child, &Place::new(subgraph, local.base, local.provided.clone())).waves > 0
+            {
+                return None;
+            }
+            first.get_or_insert(local);
+        }
+        Some(first.map_or_else(|| here(want.on, Provided::new()), |l| here(l.base, l.provided)))
+    }
+
+    /// Every way to resolve a want for one object type.
+    pub(super) fn choices(&mut self, want: &Want, atom: TypeId, place: &Place) -> Vec<Choice> {
+        let mut choices = Vec::new();
+        if let Some(local) = want.field.as_ref().and_then(|field| self.local(field, atom, place)) {
+            choices.push(Choice {
+                target: Target::Local,
+                level: 0,
+                requires: None,
+                base: local.base,
+                provided: local.provided,
+            });
+        }
+        let entries = self.reach(atom, place);
+        let unknown = self.is_unknown(place);
+        if let Some(field) = want.field.as_ref().and_then(|field| self.graph.field_of(atom, field)) {
+            let graph = self.graph;
+            for join in graph.field(field).joins.iter().filter(|j| !j.external) {
+                if !self.is_active(join) || (unknown && !graph.is_interface_object(atom, join.subgraph)) {
+                    continue;
+                }
+                let entity = join.via.unwrap_or(atom);
+                let Some(entry) = entries.iter().find(|e| e.subgraph == join.subgraph && e.entity == entity) else {
+                    continue;
+                };
+                if join.requires.is_none() && place.subgraph == Some(join.subgraph) && place.local == entity {
+                    continue;
+                }
+                let mut level = entry.level;
+                if let Some(requires) = join.requires {
+                    let mut from = place.clone();
+                    from.types = (!unknown).then(|| TypeSet::one(atom));
+                    let before = self.cost(SetRef::FieldSet(requires), &from).waves;
+                    if before >= NEVER {
+                        continue;
+                    }
+                    level = level.max(before + 1);
+                }
+                choices.push(Choice {
+                    target: Target::Hop { subgraph: join.subgraph, entity, key: entry.key, delegate: false },
+                    level,
+                    requires: join.requires,
+                    base: join.base,
+                    provided: join.provides.into_iter().collect(),
+                });
+            }
+        }
+        if unknown {
+            for entry in entries.iter().filter(|e| !self.graph.is_interface_object(e.entity, e.subgraph)) {
+                choices.push(Choice {
+                    target: Target::Hop {
+                        subgraph: entry.subgraph,
+                        entity: entry.entity,
+                        key: entry.key,
+                        delegate: true,
+                    },
+                    level: entry.level,
+                    requires: None,
+                    base: want.on,
+                    provided: Provided::new(),
+                });
+            }
+        }
+        choices
+    }
+
+    /// Greedy set cover: take what costs no further request, then the subgraph that serves most of the rest, until all
+    /// is decided.
+    fn cover(&self, mut units: Vec<Unit>, place: &Place, decisions: &mut Vec<Decision>) {
+        let mut chosen: Vec<Target> = decisions.iter().map(|d| d.choice.target).collect();
+        for unit in &units {
+            if let [(choice, _)] = &unit.choices[..]
+                && !is_chosen(&chosen, choice)
+            {
+                chosen.push(choice.target);
+            }
+        }
+        loop {
+            units.retain(|unit| {
+                let cheapest = unit.choices.iter().map(|(choice, below)| price(choice, below)).min();
+                let free = unit
+                    .choices
+                    .iter()
+                    .filter(|(choice, below)| {
+                        (choice.target == Target::Local || is_chosen(&chosen, choice))
+                            && Some(below.requests) <= cheapest
+                    })
+                    .min_by_key(|(choice, below)| (below.requests, choice.level + below.waves, rank(choice, place)));
+                let Some((choice, _)) = free else { return true };
+                decisions.push(unit.decide(choice));
+                false
+            });
+            if units.is_empty() {
+                return;
+            }
+            let mut best: Option<(u32, u32, (u32, u32), Target)> = None;
+            for (choice, _) in units.iter().flat_map(|unit| &unit.choices) {
+                let serves = |unit: &Unit| {
+                    let least = unit.choices.iter().map(|(c, b)| price(c, b)).min();
+                    unit.choices.iter().any(|(c, b)| same_target(c.target, choice.target) && Some(price(c, b)) <= least)
+                };
+                let served = u32::try_from(units.iter().filter(|u| serves(u)).count()).unwrap_or(u32::MAX);
+                let candidate = (u32::MAX - served, choice.level, rank(choice, place), choice.target);
+                if best.as_ref().is_none_or(|b| (candidate.0, candidate.1, candidate.2) < (b.0, b.1, b.2)) {
+                    best = Some(candidate);
+                }
+            }
+            let (.., target) = best.expect("a unit has at least one choice");
+            chosen.push(target);
+            self.take(&mut units, target, place, decisions);
+        }
+    }
+
+    /// Decide every unit for which `target` is not dearer than its other choices.
+    fn take(&self, units: &mut Vec<Unit>, target: Target, place: &Place, decisions: &mut Vec<Decision>) {
+        let before = units.len();
+        for pass in 0..2 {
+            units.retain(|unit| {
+                let least = unit.choices.iter().map(|(c, b)| price(c, b)).min();
+                let choice = unit
+                    .choices
+                    .iter()
+                    .filter(|(c, b)| same_target(c.target, target) && (pass == 1 || Some(price(c, b)) <= least))
+                    .min_by_key(|(c, b)| (b.requests, c.level + b.waves, rank(c, place)));
+                let Some((choice, _)) = choice else { return true };
+                decisions.push(unit.decide(choice));
+                false
+            });
+            if units.len() < before {
+                return;
+            }
+        }
+    }
+}
+
+fn price(choice: &Choice, below: &Cost) -> u32 {
+    let own = if choice.target == Target::Local { 0 } else { choice.level.max(1) };
+    own + below.requests
+}
+
+fn same_target(a: Target, b: Target) -> bool {
+    match (a, b) {
+        (Target::Local, Target::Local) => true,
+        (Target::Hop { subgraph: a, .. }, Target::Hop { subgraph: b, .. }) => a == b,
+        _ => false,
+    }
+}
+
+fn is_chosen(chosen: &[Target], choice: &Choice) -> bool {
+    chosen.iter().any(|&target| same_target(target, choice.target))
+}
+
+/// Ties: here before elsewhere, then the first subgraph.
+fn rank(choice: &Choice, place: &Place) -> (u32, u32) {
+    match choice.target {
+        Target::Local => (0, 0),
+        Target::Hop { subgraph, .. } if Some(subgraph) == place.subgraph => (1, subgraph.0),
+        Target::Hop { subgraph, .. } => (2, subgraph.0),
+    }
+}
+
+/// Decisions for the same want and choice are one, for the union of their types.
+fn merge(decisions: Vec<Decision>) -> Vec<Decision> {
+    let mut merged: Vec<Decision> = Vec::with_capacity(decisions.len());
+    for decision in decisions {
+        let same = merged.iter_mut().find(|other| {
+            let (a, b) = (&other.choice, &decision.choice);
+            other.want == decision.want
+                && other.child == decision.child
+                && a.target == b.target
+                && a.requires == b.requires
+                && (a.base == b.base || a.target != Target::Local)
+                && a.provided == b.provided
+        });
+        match same {
+            Some(other) => other.types = other.types.or(&decision.types),
+            None => merged.push(decision),
+        }
+    }
+    merged.sort_by_key(|d| (d.choice.level, d.want));
+    merged
+}

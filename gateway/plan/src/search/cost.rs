@@ -1,0 +1,88 @@
+//! Cost: turns a selection set at a place into how many steps and requests its best plan takes.
+
+use super::{Choice, Decision, Place, Provided, Search, SetRef, Target, Want};
+use crate::ids::SubgraphId;
+
+/// The number of steps of what can't be resolved.
+pub(crate) const NEVER: u32 = 1 << 20;
+
+/// What a plan takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Cost {
+    /// Requests one after the other, beyond the one at hand.
+    pub waves: u32,
+    /// Requests in all, beyond the one at hand.
+    pub requests: u32,
+}
+
+impl Search<'_> {
+    /// What the fields of `set` take at `place`.
+    pub fn cost(&mut self, set: SetRef, place: &Place) -> Cost {
+        let memo = (set, place.clone());
+        if let Some(&known) = self.costs.get(&memo) {
+            return known;
+        }
+        if !self.costing.insert(memo.clone()) {
+            return Cost { waves: NEVER, requests: NEVER };
+        }
+        let wants = self.wants(set);
+        let cost = self.cost_of_wants(&wants, place);
+        self.costing.remove(&memo);
+        self.costs.insert(memo, cost);
+        cost
+    }
+
+    /// Whether all of `set` can be resolved from `place`.
+    pub fn can_resolve(&mut self, set: SetRef, place: &Place) -> bool {
+        self.cost(set, place).waves < NEVER
+    }
+
+    pub(super) fn cost_of_wants(&mut self, wants: &[Want], place: &Place) -> Cost {
+        match self.decide(wants, place) {
+            Ok(decisions) => self.total(wants, place, &decisions),
+            Err(_) => Cost { waves: NEVER, requests: NEVER },
+        }
+    }
+
+    fn total(&mut self, wants: &[Want], place: &Place, decisions: &[Decision]) -> Cost {
+        let mut total = Cost::default();
+        let mut targets: Vec<(SubgraphId, u32)> = Vec::new();
+        for decision in decisions {
+            let want = Want { child: decision.child, ..wants[decision.want].clone() };
+            let below = self.below(&want, place, &decision.choice);
+            let level = decision.choice.level;
+            total.waves = total.waves.max((level + below.waves).min(NEVER));
+            total.requests = (total.requests + below.requests).min(NEVER);
+            if let Target::Hop { subgraph, .. } = decision.choice.target {
+                match targets.iter_mut().find(|(s, _)| *s == subgraph) {
+                    Some((_, deepest)) => *deepest = level.max(*deepest),
+                    None => targets.push((subgraph, level)),
+                }
+            }
+        }
+        total.requests += targets.iter().map(|(_, level)| level.max(&1)).sum::<u32>();
+        total
+    }
+
+    /// What the selections below a choice take.
+    pub(super) fn below(&mut self, want: &Want, place: &Place, choice: &Choice) -> Cost {
+        if let Target::Hop { subgraph, delegate: true, entity, .. } = choice.target {
+            let there = Place::new(subgraph, entity, Provided::new());
+            return self.cost_of_wants(std::slice::from_ref(want), &there);
+        }
+        match (want.child, self.place_below(place, choice)) {
+            (Some(child), Some(below)) => self.cost(child, &below),
+            _ => Cost::default(),
+        }
+    }
+
+    /// The place of a choice's objects; none where that is for a delegate to decide.
+    pub(super) fn place_below(&self, place: &Place, choice: &Choice) -> Option<Place> {
+        let subgraph = match choice.target {
+            Target::Hop { delegate: true, .. } => return None,
+            Target::Hop { subgraph, .. } => subgraph,
+            Target::Local => place.subgraph?,
+        };
+        Some(Place::new(subgraph, choice.base, choice.provided.clone()))
+    }
+}

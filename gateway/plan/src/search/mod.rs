@@ -1,0 +1,113 @@
+//! The search: turns "these fields are wanted at this place" into who resolves each, at the least cost.
+//!
+//! All of it is memoised by (selection set, place), and a place is a subgraph with a type: the work is polynomial in the
+//! sizes of operation and supergraph, whatever they are.
+
+mod choose;
+mod cost;
+mod place;
+mod reach;
+mod view;
+
+pub(crate) use choose::{Choice, Decision, Target};
+pub(crate) use place::{Place, Provided};
+
+use crate::ids::{NodeId, TypeId, TypeSet};
+use crate::options::PlanOptions;
+use crate::selection::{Selections, Slot, Source};
+use crate::supergraph::Supergraph;
+use apollo_compiler::Name;
+use cost::Cost;
+use reach::Entry;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::rc::Rc;
+pub(crate) use view::View;
+
+/// A selection set, of the operation or of the supergraph's field sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SetRef {
+    Operation(NodeId),
+    FieldSet(NodeId),
+    /// A part of one, by its number.
+    View(u32),
+}
+
+impl SetRef {
+    /// A selection set in the same arena.
+    fn sibling(self, node: NodeId) -> Self {
+        match self {
+            Self::FieldSet(_) => Self::FieldSet(node),
+            Self::Operation(_) | Self::View(_) => Self::Operation(node),
+        }
+    }
+}
+
+/// A field (or the type name, without a field) that is wanted for some object types.
+#[derive(Debug, Clone)]
+pub(crate) struct Want {
+    pub field: Option<Name>,
+    pub on: TypeId,
+    pub types: TypeSet,
+    pub child: Option<SetRef>,
+}
+
+/// Memory of one planning run.
+#[derive(Debug)]
+pub(crate) struct Search<'a> {
+    pub graph: &'a Supergraph,
+    options: &'a PlanOptions<'a>,
+    operation: &'a Selections,
+    costs: FxHashMap<(SetRef, Place), Cost>,
+    costing: FxHashSet<(SetRef, Place)>,
+    reaches: FxHashMap<(TypeId, Place), Rc<Vec<Entry>>>,
+    reaching: FxHashSet<(TypeId, Place)>,
+    views: Vec<View>,
+    resolvables: FxHashMap<(SetRef, Place), Option<SetRef>>,
+}
+
+impl<'a> Search<'a> {
+    pub fn new(graph: &'a Supergraph, operation: &'a Selections, options: &'a PlanOptions<'a>) -> Self {
+        Self {
+            graph,
+            options,
+            operation,
+            costs: FxHashMap::default(),
+            costing: FxHashSet::default(),
+            reaches: FxHashMap::default(),
+            reaching: FxHashSet::default(),
+            views: Vec::new(),
+            resolvables: FxHashMap::default(),
+        }
+    }
+
+    /// What a selection set wants of the objects at its place.
+    pub fn wants(&self, set: SetRef) -> Vec<Want> {
+        let View { base, items } = self.view(set);
+        let slots = self.slots(base);
+        items.iter().filter_map(|(index, child)| self.want(&slots[*index], *child)).collect()
+    }
+
+    /// The slots of a selection set that is no view.
+    fn slots(&self, base: SetRef) -> &'a [Slot] {
+        match base {
+            SetRef::Operation(node) => &self.operation.node(node).slots,
+            SetRef::FieldSet(node) => &self.graph.sets.node(node).slots,
+            SetRef::View(_) => &[],
+        }
+    }
+
+    /// Whether a slot is fetched for its selection set's sake.
+    fn counts(&self, base: SetRef, slot: &Slot) -> bool {
+        matches!(base, SetRef::FieldSet(_)) || (!slot.denied && slot.source != Source::Introspection)
+    }
+
+    /// The want of a slot; none for what the gateway answers itself.
+    pub fn want(&self, slot: &Slot, child: Option<SetRef>) -> Option<Want> {
+        let field = match slot.source {
+            Source::Introspection => return None,
+            Source::Typename => None,
+            Source::Field(field) => Some(self.graph.field_name(field).clone()),
+        };
+        Some(Want { field, on: slot.on, types: slot.types.clone(), child })
+    }
+}

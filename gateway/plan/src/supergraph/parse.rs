@@ -1,0 +1,193 @@
+//! Parsing: turns supergraph SDL into the arenas of [`Supergraph`].
+
+use super::field_set::FieldSets;
+use super::join::{self, JoinNames};
+use super::{FieldDef, Key, Kind, Supergraph, TypeDef, TypeJoin, api};
+use crate::error::PlanError;
+use crate::ids::{FieldId, SubgraphId, TypeId, TypeSet};
+use crate::selection::Selections;
+use apollo_compiler::schema::{ExtendedType, FieldDefinition};
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{Name, Schema};
+use rustc_hash::FxHashMap;
+
+pub(super) fn parse(sdl: &str) -> Result<Supergraph, PlanError> {
+    let schema = Schema::parse_and_validate(sdl, "supergraph.graphql")
+        .map_err(|e| PlanError::Supergraph(e.errors.to_string().trim_end().to_owned()))?;
+    let names = JoinNames::read(&schema);
+    let subgraphs = join::read_subgraphs(&schema, &names)?;
+    let api = api::api_schema(&schema, &names)?;
+    let mut graph = Supergraph {
+        subgraphs,
+        types: Vec::new(),
+        fields: Vec::new(),
+        sets: Selections::default(),
+        by_name: FxHashMap::default(),
+        roots: [None; 3],
+        api,
+    };
+    declare_types(&mut graph, &schema, &names);
+    read_members(&mut graph, &schema);
+    declare_fields(&mut graph, &schema);
+    join::read_types(&mut graph, &schema, &names)?;
+    join::read_members(&mut graph, &schema, &names)?;
+    let mut sets = FieldSets::new(&schema);
+    read_keys(&mut graph, &schema, &names, &mut sets)?;
+    join::read_fields(&mut graph, &schema, &names, &mut sets)?;
+    spread_interface_objects(&mut graph);
+    Ok(graph)
+}
+
+/// Object types get the smallest ids, so that sets of them are few words.
+fn declare_types(graph: &mut Supergraph, schema: &Schema, names: &JoinNames) {
+    let mut defs: Vec<(&Name, &ExtendedType)> = schema.types.iter().collect();
+    defs.sort_by_key(|(_, ty)| kind_of(ty) as u8);
+    for (name, ty) in defs {
+        if names.is_own(name) || name.starts_with("__") {
+            continue;
+        }
+        graph.by_name.insert(name.clone(), TypeId::new(graph.types.len()));
+        graph.types.push(TypeDef {
+            name: name.clone(),
+            kind: kind_of(ty),
+            possible: TypeSet::default(),
+            joins: vec![None; graph.subgraphs.len()],
+            fields: FxHashMap::default(),
+            interfaces: Vec::new(),
+            inaccessible: ty.directives().has(&names.inaccessible),
+            values: ty.as_enum().map(|e| e.values.keys().cloned().collect()).unwrap_or_default(),
+        });
+    }
+    let roots = &schema.schema_definition;
+    for (i, root) in [&roots.query, &roots.mutation, &roots.subscription].into_iter().enumerate() {
+        graph.roots[i] = root.as_ref().and_then(|name| graph.by_name.get(&name.name).copied());
+    }
+}
+
+fn kind_of(ty: &ExtendedType) -> Kind {
+    match ty {
+        ExtendedType::Object(_) => Kind::Object,
+        ExtendedType::Interface(_) => Kind::Interface,
+        ExtendedType::Union(_) => Kind::Union,
+        ExtendedType::Scalar(_) => Kind::Scalar,
+        ExtendedType::Enum(_) => Kind::Enum,
+        ExtendedType::InputObject(_) => Kind::Input,
+    }
+}
+
+/// Which interfaces a type has and which object types an abstract type may be.
+fn read_members(graph: &mut Supergraph, schema: &Schema) {
+    for i in 0..graph.types.len() {
+        let id = TypeId::new(i);
+        match &schema.types[&graph.types[i].name] {
+            ExtendedType::Object(object) => {
+                graph.types[i].possible.insert(id);
+                for name in &object.implements_interfaces {
+                    let interface = graph.by_name[&name.name];
+                    graph.types[i].interfaces.push(interface);
+                    graph.types[interface.index()].possible.insert(id);
+                }
+            }
+            ExtendedType::Interface(interface) => {
+                graph.types[i].interfaces =
+                    interface.implements_interfaces.iter().map(|name| graph.by_name[&name.name]).collect();
+            }
+            ExtendedType::Union(union) => {
+                graph.types[i].possible = union.members.iter().map(|name| graph.by_name[&name.name]).collect();
+            }
+            ExtendedType::Scalar(_) | ExtendedType::Enum(_) | ExtendedType::InputObject(_) => {}
+        }
+    }
+}
+
+/// The field definitions of an object or interface type.
+pub(super) fn field_definitions<'a>(
+    schema: &'a Schema,
+    name: &str,
+) -> Box<dyn Iterator<Item = (&'a Name, &'a FieldDefinition)> + 'a> {
+    match schema.types.get(name) {
+        Some(ExtendedType::Object(ty)) => Box::new(ty.fields.iter().map(|(name, field)| (name, &***field))),
+        Some(ExtendedType::Interface(ty)) => Box::new(ty.fields.iter().map(|(name, field)| (name, &***field))),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+fn declare_fields(graph: &mut Supergraph, schema: &Schema) {
+    for i in 0..graph.types.len() {
+        let name = graph.types[i].name.clone();
+        for (field_name, definition) in field_definitions(schema, &name) {
+            let Some(&base) = graph.by_name.get(definition.ty.inner_named_type()) else { continue };
+            let id = FieldId::new(graph.fields.len());
+            graph.types[i].fields.insert(field_name.clone(), id);
+            graph.fields.push(FieldDef {
+                name: field_name.clone(),
+                ty: definition.ty.clone(),
+                base,
+                joins: Vec::new(),
+            });
+        }
+    }
+}
+
+fn read_keys(
+    graph: &mut Supergraph,
+    schema: &Valid<Schema>,
+    names: &JoinNames,
+    sets: &mut FieldSets<'_>,
+) -> Result<(), PlanError> {
+    for i in 0..graph.types.len() {
+        let entity = TypeId::new(i);
+        for (subgraph, text, resolvable) in join::keys_of(graph, schema, names, entity)? {
+            let set = sets.read(graph, entity, &text)?;
+            let join = graph.types[i].joins[subgraph.index()].get_or_insert_with(TypeJoin::default);
+            join.keys.push(Key { set, resolvable, entity });
+        }
+    }
+    Ok(())
+}
+
+/// Let an interface object stand for every object type that implements its interface: the type can be entered in that
+/// subgraph by the interface's keys, and has the interface's fields there.
+fn spread_interface_objects(graph: &mut Supergraph) {
+    let interfaces: Vec<TypeId> =
+        (0..graph.types.len()).map(TypeId::new).filter(|&t| graph.kind(t) == Kind::Interface).collect();
+    for interface in interfaces {
+        for s in 0..graph.subgraphs.len() {
+            let subgraph = SubgraphId::new(s);
+            if !graph.is_interface_object(interface, subgraph) {
+                continue;
+            }
+            let possible = graph.ty(interface).possible.clone();
+            let keys = graph.join(interface, subgraph).expect("checked above").keys.clone();
+            for ty in possible.iter() {
+                let slot = &mut graph.types[ty.index()].joins[s];
+                let join = slot.get_or_insert_with(|| TypeJoin {
+                    is_virtual: true,
+                    possible: TypeSet::one(ty),
+                    ..TypeJoin::default()
+                });
+                join.keys.extend(keys.iter().cloned());
+            }
+            spread_fields(graph, interface, subgraph, &possible);
+            let join = graph.types[interface.index()].joins[s].as_mut().expect("checked above");
+            join.possible = possible;
+        }
+    }
+}
+
+fn spread_fields(graph: &mut Supergraph, interface: TypeId, subgraph: SubgraphId, possible: &TypeSet) {
+    let fields: Vec<FieldId> = graph.ty(interface).fields.values().copied().collect();
+    for field in fields {
+        let Some(join) = graph.field(field).joins.iter().find(|j| j.subgraph == subgraph) else { continue };
+        let mut join = join.clone();
+        join.via = Some(interface);
+        let name = graph.field_name(field).clone();
+        for ty in possible.iter() {
+            let Some(own) = graph.field_of(ty, &name) else { continue };
+            let joins = &mut graph.fields[own.index()].joins;
+            if !joins.iter().any(|j| j.subgraph == subgraph && j.via == join.via) {
+                joins.push(join.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+SELECT
+    code,
+    name,
+    latitude,
+    longitude,
+    wikipedia_url,
+    source_record_id
+FROM abstraction.continents

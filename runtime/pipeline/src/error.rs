@@ -1,0 +1,63 @@
+//! Errors: turns what stopped a run into a code and a text for those who may see runs.
+
+use terrane_ingest::IngestError;
+use terrane_store::StoreError;
+
+/// Why a run published nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The records or the swap failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An input could not be had.
+    #[error("input port `{port}`: {source}")]
+    Pull {
+        /// Which port.
+        port: String,
+        /// Why.
+        source: IngestError,
+    },
+    /// A model's statement failed.
+    #[error("model {file}: {message}")]
+    Model {
+        /// The model's file.
+        file: String,
+        /// Postgres's word.
+        message: String,
+    },
+    /// The result is not what the contract promises.
+    #[error("{0}")]
+    Checks(String),
+    /// A constraint could not be added although the checks passed.
+    #[error("dataset `{dataset}`: {message}")]
+    Constraint {
+        /// Which dataset.
+        dataset: String,
+        /// Postgres's word.
+        message: String,
+    },
+}
+
+impl PipelineError {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Pull { .. } => "PULL_FAILED",
+            Self::Model { .. } => "MODEL_FAILED",
+            Self::Checks(_) => "CHECKS_FAILED",
+            Self::Constraint { .. } => "CONSTRAINT_FAILED",
+        }
+    }
+
+    /// What is written into the run's record. Database texts about connections stay in the log.
+    pub fn public_text(&self) -> String {
+        match self {
+            Self::Store(StoreError::Database { what, .. }) => {
+                format!("{what}: the database did not answer; the log says more")
+            }
+            Self::Store(StoreError::Migration(_)) => "the database could not be migrated; the log says more".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Runs: turns a request to run into pulled inputs, built models, checks and a published version, on record.
+
+use crate::check::{Outcome, checks, measure};
+use crate::{PipelineError, build, constraints, content_hash};
+use std::path::PathBuf;
+use std::sync::Arc;
+use terrane_ingest::{Upstreams, pull};
+use terrane_manifest::{Connector, Layer, Product};
+use terrane_store::{Run, RunRecord, RunState, RunTrigger, StepKind, Store, StoreError};
+
+/// Everything a run needs.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    store: Store,
+    product: Arc<Product>,
+    folder: PathBuf,
+    upstreams: Arc<Upstreams>,
+}
+
+/// Who wants a run, why, and of what.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// Why.
+    pub trigger: RunTrigger,
+    /// Subject of who asked.
+    pub by: Option<String>,
+    /// Whether the input ports are pulled first, or the input layer is taken as it is.
+    pub pull: bool,
+}
+
+impl Pipeline {
+    /// A pipeline over `store` for the product in `folder`.
+    pub fn new(store: Store, product: Arc<Product>, folder: PathBuf, upstreams: Arc<Upstreams>) -> Self {
+        Self { store, product, folder, upstreams }
+    }
+
+    /// Whether nothing is published, or what is published was made from another product folder.
+    ///
+    /// # Errors
+    /// [`PipelineError::Store`].
+    pub async fn is_stale(&self) -> Result<bool, PipelineError> {
+        let current = self.store.current_version().await?;
+        Ok(current.is_none_or(|version| version.content != content_hash(&self.product)))
+    }
+
+    /// Run all stages. The record of a failed run is returned as a run, not as an error: it tells its cause.
+    ///
+    /// # Errors
+    /// [`PipelineError::Store`] when there is no record: another run is under way, or the database is away.
+    pub async fn run(&self, request: &RunRequest) -> Result<Run, PipelineError> {
+        let mut record = self.store.start_run(request.trigger, request.by.as_deref()).await?;
+        tracing::info!(product = %self.product.id, run = %record.id, "run started");
+        match self.stages(&mut record, request).await {
+            Ok(()) => Ok(record.succeed().await?),
+            Err(error) => {
+                tracing::warn!(product = %self.product.id, run = %record.id, %error, "run failed");
+                Ok(record.fail(RunState::Failed, error.code(), &error.public_text()).await?)
+            }
+        }
+    }
+
+    async fn stages(&self, record: &mut RunRecord, request: &RunRequest) -> Result<(), PipelineError> {
+        if request.pull {
+            self.pull_inputs(record).await?;
+        }
+        build::clear_next(&self.store).await?;
+        self.build_models(record).await?;
+        self.check_outputs(record).await?;
+        let (store, product, run) = (&self.store, &self.product, record.id);
+        let tables: Vec<String> =
+            product.models.iter().filter(|m| m.layer == Layer::Abstraction).map(|m| m.name.clone()).collect();
+        step(record, StepKind::Publish, &product.id, async {
+            let version = store.publish(product, &tables, run, &content_hash(product)).await?;
+            let rows = version.datasets.iter().map(|d| d.rows.unsigned_abs()).sum();
+            Ok((rows, Some(format!("version {}", version.version))))
+        })
+        .await
+    }
+
+    async fn pull_inputs(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
+        for port in self.product.input_ports.iter().filter(|p| p.connector != Connector::Push) {
+            step(record, StepKind::Pull, &port.name, async {
+                let pulled = pull(&self.store, &self.product, port, &self.folder, &self.upstreams).await;
+                let batch = pulled.map_err(|source| PipelineError::Pull { port: port.name.clone(), source })?;
+                Ok((batch.rows, None))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn build_models(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
+        for model in &self.product.models {
+            let name = format!("{}.{}", model.layer.name(), model.name);
+            step(record, StepKind::Model, &name, async {
+                Ok((build::build_model(&self.store, &self.product, model).await?, None))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Check every output dataset; all results are recorded before the first blocking one ends the run.
+    async fn check_outputs(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
+        let mut broken = Vec::new();
+        for dataset in self.product.outputs() {
+            let checks = checks(&self.product, dataset);
+            let position = record.begin_step(StepKind::Check, &dataset.name).await?;
+            let mut failures = 0;
+            for check in &checks {
+                let outcome = match measure(&self.store, check, record.id).await {
+                    Ok(outcome) => outcome,
+                    Err(error) => {
+                        record.end_step(position, RunState::Failed, None, Some(&error.public_text())).await?;
+                        return Err(error);
+                    }
+                };
+                record.record_check(&outcome.result).await?;
+                failures += usize::from(outcome.result.status == "failed");
+                if outcome.blocks {
+                    broken.push(describe(&outcome));
+                }
+            }
+            let detail = format!("{} of {} checks passed", checks.len() - failures, checks.len());
+            let state = if broken.is_empty() { RunState::Succeeded } else { RunState::Failed };
+            record.end_step(position, state, Some(checks.len() as u64), Some(&detail)).await?;
+        }
+        if !broken.is_empty() {
+            return Err(PipelineError::Checks(format!("nothing was published: {}", broken.join("; "))));
+        }
+        for dataset in self.product.outputs() {
+            constraints::add_constraints(&self.store, dataset).await?;
+        }
+        Ok(())
+    }
+}
+
+/// One broken rule in words: what was expected, what was measured, which rows.
+fn describe(outcome: &Outcome) -> String {
+    let result = &outcome.result;
+    let mut text = format!("{}: expected {}, measured {}", result.rule, result.expected, result.measured);
+    if result.sample.as_array().is_some_and(|rows| !rows.is_empty()) {
+        text.push_str(&format!(", for example {}", result.sample));
+    }
+    text
+}
+
+/// Record a step around `work`, which gives a number of rows and a detail.
+async fn step(
+    record: &mut RunRecord,
+    kind: StepKind,
+    name: &str,
+    work: impl Future<Output = Result<(u64, Option<String>), PipelineError>>,
+) -> Result<(), PipelineError> {
+    let position = record.begin_step(kind, name).await?;
+    match work.await {
+        Ok((rows, detail)) => {
+            record.end_step(position, RunState::Succeeded, Some(rows), detail.as_deref()).await?;
+            Ok(())
+        }
+        Err(error) => {
+            let recorded = record.end_step(position, RunState::Failed, None, Some(&error.public_text())).await;
+            recorded.map_err(|e: StoreError| PipelineError::from(e))?;
+            Err(error)
+        }
+    }
+}

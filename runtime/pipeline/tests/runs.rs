@@ -1,0 +1,135 @@
+//! Runs of the shipped products against a real Postgres: published rows, quality results, failures that publish nothing.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use sqlx::Row as _;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use terrane_ingest::Upstreams;
+use terrane_manifest::Product;
+use terrane_pipeline::{Pipeline, RunRequest};
+use terrane_store::{RunTrigger, Store, StoreOptions};
+use terrane_testkit::{copy_folder, fresh_database, product_folder, state_directory};
+
+fn read(folder: &Path, below: &Path, files: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(below).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read(folder, &path, files);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            files.insert(path.strip_prefix(folder).unwrap().to_string_lossy().into_owned(), text);
+        }
+    }
+}
+
+fn product(folder: &Path) -> Arc<Product> {
+    let mut files = BTreeMap::new();
+    read(folder, folder, &mut files);
+    Arc::new(terrane_manifest::load(&files).unwrap_or_else(|d| panic!("{d:#?}")).product)
+}
+
+async fn open(folder: &Path) -> (Store, Pipeline, Arc<Product>) {
+    open_at(folder, &fresh_database().await).await
+}
+
+async fn open_at(folder: &Path, url: &str) -> (Store, Pipeline, Arc<Product>) {
+    let product = product(folder);
+    let store = Store::open(&StoreOptions::new(url), &product).await.unwrap();
+    let pipeline = Pipeline::new(store.clone(), product.clone(), folder.to_path_buf(), Arc::new(Upstreams::new()));
+    (store, pipeline, product)
+}
+
+fn request() -> RunRequest {
+    RunRequest { trigger: RunTrigger::Manual, by: Some("test".into()), pull: true }
+}
+
+#[tokio::test]
+async fn countries_are_published_checked_and_kept() {
+    let (store, pipeline, product) = open(&product_folder("countries")).await;
+    assert!(pipeline.is_stale().await.unwrap());
+    let run = pipeline.run(&request()).await.unwrap();
+    assert_eq!(run.state, "succeeded", "{run:?}");
+    assert!(!pipeline.is_stale().await.unwrap());
+    let row = sqlx::query("SELECT count(*), count(*) FILTER (WHERE code IN ('NO', 'NA')) FROM output.countries")
+        .fetch_one(store.query())
+        .await
+        .unwrap();
+    assert_eq!((row.get::<i64, _>(0), row.get::<i64, _>(1)), (250, 2));
+    let results = store.quality_results(None).await.unwrap();
+    assert!(results.len() > 20 && results.iter().all(|r| r.status == "passed"), "{results:#?}");
+    let steps = store.steps(&[run.id]).await.unwrap();
+    assert!(steps.iter().all(|s| s.state == "succeeded" && s.ended_at.is_some()), "{steps:#?}");
+    // the second version is made beside the first; going back swaps them
+    let second = pipeline.run(&request()).await.unwrap();
+    assert_eq!((run.version, second.version), (Some(1), Some(2)));
+    let back = store.rollback(&product, 1).await.unwrap();
+    assert_eq!((back.version, back.state.as_str()), (1, "current"));
+    let states: Vec<String> = store.versions().await.unwrap().into_iter().map(|v| v.state).collect();
+    assert_eq!(states, ["kept", "current"]);
+    assert_eq!(store.rollback(&product, 7).await.unwrap_err().code(), "NO_SUCH_VERSION");
+}
+
+#[tokio::test]
+async fn a_broken_source_publishes_nothing_and_names_the_rows() {
+    let scratch = state_directory();
+    copy_folder(&product_folder("continents"), scratch.path()).unwrap();
+    let (store, pipeline, _) = open(scratch.path()).await;
+    assert_eq!(pipeline.run(&request()).await.unwrap().state, "succeeded");
+    let data = std::fs::read_dir(scratch.path().join("data")).unwrap().map(|e| e.unwrap().path());
+    let file = data.into_iter().find(|p| p.extension().is_some_and(|e| e == "csv")).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let first_row = text.lines().nth(1).unwrap().to_owned();
+    std::fs::write(&file, format!("{text}{first_row}\n")).unwrap();
+    let run = pipeline.run(&request()).await.unwrap();
+    assert_eq!((run.state.as_str(), run.error_code.as_deref()), ("failed", Some("CHECKS_FAILED")), "{run:?}");
+    let code = first_row.split(',').next().unwrap();
+    assert!(run.error.unwrap().contains(code), "the broken row's key is named");
+    let current = store.current_version().await.unwrap().unwrap();
+    assert_eq!((current.version, current.datasets[0].rows), (1, 7));
+}
+
+#[tokio::test]
+async fn each_role_can_do_its_own_work_only() {
+    let (store, pipeline, _) = open(&product_folder("continents")).await;
+    pipeline.run(&request()).await.unwrap();
+    for statement in [
+        "SELECT * FROM input.continents_raw",
+        "SELECT * FROM abstraction.continents",
+        "SELECT * FROM security.policies",
+        "SELECT * FROM control.runs",
+        "DELETE FROM output.continents",
+        "CREATE TABLE output.x (a int)",
+    ] {
+        assert!(sqlx::query(statement).execute(store.query()).await.is_err(), "query: {statement}");
+    }
+    for statement in [
+        "SELECT * FROM security.policies",
+        "DELETE FROM control.versions",
+        "DELETE FROM output.continents",
+        "INSERT INTO control.outbox (version, dataset, operation, key) VALUES (1, 'x', 'delete', '{}')",
+        "TRUNCATE input.continents_raw",
+    ] {
+        assert!(sqlx::query(statement).execute(store.pipeline()).await.is_err(), "pipeline: {statement}");
+    }
+    for statement in
+        ["SELECT * FROM output.continents", "UPDATE control.audit_log SET subject = 'x'", "DELETE FROM control.runs"]
+    {
+        assert!(sqlx::query(statement).execute(store.control()).await.is_err(), "control: {statement}");
+    }
+    assert!(sqlx::query("SELECT * FROM output.continents").execute(store.query()).await.is_ok());
+}
+
+#[tokio::test]
+async fn two_runs_at_once_are_refused_and_an_interrupted_one_is_closed() {
+    let (folder, url) = (product_folder("continents"), fresh_database().await);
+    let (store, pipeline, _) = open_at(&folder, &url).await;
+    let record = store.start_run(RunTrigger::Manual, None).await.unwrap();
+    assert_eq!(pipeline.run(&request()).await.unwrap_err().code(), "RUN_IN_PROGRESS");
+    let id = record.id;
+    // what a killed process leaves: a running record, and a lock that its connection's end releases
+    record.abandon().await;
+    let (again, ..) = open_at(&folder, &url).await;
+    assert_eq!(again.run(id).await.unwrap().unwrap().error_code.as_deref(), Some("INTERRUPTED"));
+    assert_eq!(pipeline.run(&request()).await.unwrap().state, "succeeded");
+}

@@ -1,0 +1,31 @@
+//! HTTP: turns requests into calls of the ports, and their results into responses.
+
+mod discovery;
+mod error;
+mod graphql;
+mod health;
+mod input;
+mod output;
+mod page;
+
+use crate::service::ProductService;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+/// GraphQL requests larger than this are refused.
+const LARGEST_OPERATION: usize = 4 * 1024 * 1024;
+
+/// Everything a product answers, at the paths of the standard ports.
+pub fn router(service: ProductService) -> Router {
+    Router::new()
+        .route("/graphql", post(graphql::post).get(graphql::get).layer(DefaultBodyLimit::max(LARGEST_OPERATION)))
+        .route("/input/{dataset}", post(input::post).layer(DefaultBodyLimit::disable()))
+        .route("/output/{file}", get(output::get))
+        .route("/discovery", get(discovery::get))
+        .route("/discovery/schema.graphql", get(discovery::sdl))
+        .route("/assets/discovery.css", get(discovery::css))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .with_state(service)
+}

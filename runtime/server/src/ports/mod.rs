@@ -1,0 +1,51 @@
+//! Standard ports: turns a product's description and records into the GraphQL schema that every product has.
+//!
+//! Discovery, control input and control output. The schema is the same for every product (`schema/product.graphql`);
+//! what differs is data.
+
+mod describe;
+mod guard;
+mod lineage;
+mod mutation;
+mod product;
+mod query;
+mod records;
+
+pub use guard::Permission;
+pub use lineage::{LineageEdge, LineageNode, lineage};
+pub use product::ProductDescription;
+
+use crate::service::ProductService;
+use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
+use std::sync::Arc;
+use terrane_policy::Caller;
+use terrane_query::Access;
+
+/// The schema of the standard ports.
+pub type PortsSchema = Schema<query::Query, mutation::Mutation, EmptySubscription>;
+
+/// What a resolver knows of the request.
+#[derive(Clone)]
+pub struct PortsContext {
+    /// The product.
+    pub service: ProductService,
+    /// Who asks.
+    pub caller: Caller,
+    /// What the caller's roles may do.
+    pub access: Arc<Access>,
+}
+
+/// Build it. Its limits are those of the data port: the document was checked there already.
+pub fn schema() -> PortsSchema {
+    Schema::build(query::Query, mutation::Mutation, EmptySubscription)
+        .limit_depth(24)
+        .limit_complexity(2_000)
+        .disable_introspection()
+        .finish()
+}
+
+/// The SDL of the standard ports, as committed in `schema/product.graphql`.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().prefer_single_line_descriptions().include_specified_by();
+    schema().sdl_with_options(options)
+}

@@ -1,0 +1,223 @@
+//! Records: turns runs, versions, quality results and the audit log of the store into GraphQL objects.
+
+use super::guard::internal;
+use super::PortsContext;
+use async_graphql::{ComplexObject, Context, Result, SimpleObject};
+use chrono::{DateTime, Utc};
+use terrane_store as store;
+
+/// One run of the pipeline.
+#[derive(SimpleObject, Debug, Clone)]
+#[graphql(complex)]
+pub struct Run {
+    /// Id.
+    pub id: String,
+    /// `start`, `manual`, `schedule` or `upstream`.
+    pub trigger: String,
+    /// Subject of who asked for it.
+    pub requested_by: Option<String>,
+    /// `running`, `succeeded`, `failed` or `cancelled`.
+    pub state: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How long it took, in milliseconds.
+    pub milliseconds: Option<i64>,
+    /// The version it published.
+    pub version: Option<i64>,
+    /// Code of its failure.
+    pub error_code: Option<String>,
+    /// What failed.
+    pub error: Option<String>,
+}
+
+#[ComplexObject]
+impl Run {
+    /// Its steps in order, with timings and row counts.
+    async fn steps(&self, ctx: &Context<'_>) -> Result<Vec<Step>> {
+        let loader = ctx.data::<async_graphql::dataloader::DataLoader<crate::loader::StepLoader>>()?;
+        let id = self.id.parse().map_err(internal)?;
+        let steps = loader.load_one(id).await.map_err(internal)?;
+        Ok(steps.unwrap_or_default().into_iter().map(Step::from).collect())
+    }
+
+    /// What its checks found.
+    async fn quality_results(&self, ctx: &Context<'_>) -> Result<Vec<QualityResult>> {
+        let context = ctx.data::<PortsContext>()?;
+        let id = self.id.parse().map_err(internal)?;
+        let results = context.service.store().quality_results(Some(id)).await.map_err(internal)?;
+        Ok(results.into_iter().map(QualityResult::from).collect())
+    }
+}
+
+impl From<store::Run> for Run {
+    fn from(run: store::Run) -> Self {
+        Self {
+            id: run.id.to_string(),
+            trigger: run.trigger,
+            requested_by: run.requested_by,
+            state: run.state,
+            started_at: run.started_at,
+            milliseconds: run.ended_at.map(|end| (end - run.started_at).num_milliseconds()),
+            ended_at: run.ended_at,
+            version: run.version,
+            error_code: run.error_code,
+            error: run.error,
+        }
+    }
+}
+
+/// One step of a run.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct Step {
+    /// `pull`, `model`, `check` or `publish`.
+    pub kind: String,
+    /// Port, model or dataset.
+    pub name: String,
+    /// `running`, `succeeded` or `failed`.
+    pub state: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// How long it took, in milliseconds.
+    pub milliseconds: Option<i64>,
+    /// Rows it made or looked at; for a check, the number of rules.
+    pub rows: Option<i64>,
+    /// More, in words.
+    pub detail: Option<String>,
+}
+
+impl From<store::Step> for Step {
+    fn from(step: store::Step) -> Self {
+        Self {
+            kind: step.kind,
+            name: step.name,
+            state: step.state,
+            started_at: step.started_at,
+            milliseconds: step.ended_at.map(|end| (end - step.started_at).num_milliseconds()),
+            rows: step.rows,
+            detail: step.detail,
+        }
+    }
+}
+
+/// What a check found.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct QualityResult {
+    /// Rule id.
+    pub rule: String,
+    /// Dataset.
+    pub dataset: String,
+    /// Field, for rules on one.
+    pub field: Option<String>,
+    /// `error` blocks a publish, `warning` flags it, `info` is only shown.
+    pub severity: String,
+    /// ODCS dimension.
+    pub dimension: Option<String>,
+    /// Whether it passed.
+    pub passed: bool,
+    /// What was expected.
+    pub expected: String,
+    /// What was measured.
+    pub measured: String,
+}
+
+impl From<store::QualityResult> for QualityResult {
+    fn from(result: store::QualityResult) -> Self {
+        Self {
+            rule: result.rule,
+            dataset: result.dataset,
+            field: result.field,
+            severity: result.severity,
+            dimension: result.dimension,
+            passed: result.status == "passed",
+            expected: result.expected,
+            measured: result.measured,
+        }
+    }
+}
+
+/// A published version.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct Version {
+    /// Number, from 1.
+    pub version: i64,
+    /// The run that made it.
+    pub run_id: String,
+    /// When readers first saw it.
+    pub published_at: DateTime<Utc>,
+    /// `current`, `kept` or `dropped`.
+    pub state: String,
+    /// Sizes of its datasets.
+    pub datasets: Vec<DatasetSize>,
+}
+
+/// A dataset's size in a version.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct DatasetSize {
+    /// Dataset.
+    pub dataset: String,
+    /// Rows.
+    pub rows: i64,
+}
+
+impl From<store::Version> for Version {
+    fn from(version: store::Version) -> Self {
+        let datasets = version.datasets.into_iter();
+        Self {
+            version: version.version,
+            run_id: version.run_id.to_string(),
+            published_at: version.published_at,
+            state: version.state,
+            datasets: datasets.map(|d| DatasetSize { dataset: d.dataset, rows: d.rows }).collect(),
+        }
+    }
+}
+
+/// An entry of the audit log.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct AuditEntry {
+    /// Place in the log.
+    pub position: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who; none is anonymous.
+    pub subject: Option<String>,
+    /// With which roles.
+    pub roles: Vec<String>,
+    /// Did what.
+    pub action: String,
+    /// With what.
+    pub object: String,
+    /// Whether policy allowed it.
+    pub allowed: bool,
+}
+
+impl From<store::AuditEntry> for AuditEntry {
+    fn from(entry: store::AuditEntry) -> Self {
+        Self {
+            position: entry.position,
+            at: entry.at,
+            subject: entry.subject,
+            roles: entry.roles,
+            action: entry.action,
+            object: entry.object,
+            allowed: entry.allowed,
+        }
+    }
+}
+
+/// One page of a dataset's rows.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct RowPage {
+    /// Version they are of.
+    pub version: i64,
+    /// Their columns, by the contract's names.
+    pub columns: Vec<String>,
+    /// A JSON array per row, in the order of `columns`.
+    pub rows: Vec<serde_json::Value>,
+    /// Where the next page starts.
+    pub end_cursor: Option<String>,
+    /// Whether there is one.
+    pub has_next_page: bool,
+}

@@ -1,0 +1,187 @@
+//! Services: turns a product folder, a database and settings into what the ports are served from.
+
+use crate::error::RuntimeError;
+use crate::folder::read_folder;
+use crate::loader::StepLoader;
+use crate::ports::{self, PortsContext, PortsSchema};
+use async_graphql::dataloader::DataLoader;
+use moka::sync::Cache;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use terrane_auth::{AuthError, Authenticator};
+use terrane_diagnostics::Diagnostic;
+use terrane_graphql::GraphqlError;
+use terrane_ingest::Upstreams;
+use terrane_manifest::Product;
+use terrane_pipeline::{Pipeline, PipelineError, RunRequest};
+use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
+use terrane_query::{Access, DataSchema, Prepared};
+use terrane_store::{Run, Store, StoreError, StoreOptions, Version};
+
+/// Role sets whose decisions are kept.
+const KEPT_ACCESS: u64 = 1_000;
+/// Bytes of operation texts whose plans are kept.
+const KEPT_PLANS: u64 = 16 * 1024 * 1024;
+
+/// What a product is served from.
+#[derive(Debug, Clone)]
+pub struct ServiceOptions {
+    /// The product folder.
+    pub folder: PathBuf,
+    /// Its database.
+    pub store: StoreOptions,
+    /// Who verifies tokens.
+    pub authenticator: Authenticator,
+    /// Products that it reads from.
+    pub upstreams: Upstreams,
+}
+
+/// A product that can be served; cheap to clone.
+#[derive(Clone)]
+pub struct ProductService {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    product: Arc<Product>,
+    warnings: Vec<Diagnostic>,
+    store: Store,
+    pipeline: Pipeline,
+    schema: DataSchema,
+    ports: PortsSchema,
+    policy: Policy,
+    authenticator: Authenticator,
+    access: Cache<RoleSet, Arc<Access>>,
+    plans: Cache<PlanKey, Arc<Prepared>>,
+}
+
+/// What a compiled operation depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct PlanKey {
+    roles: RoleSet,
+    text: Arc<str>,
+    name: Option<String>,
+}
+
+impl ProductService {
+    /// Read the folder, bring the database up to date, compile the schema.
+    ///
+    /// # Errors
+    /// [`RuntimeError`], with every diagnostic where the folder is wrong.
+    pub async fn open(options: ServiceOptions) -> Result<Self, RuntimeError> {
+        let (product, warnings) = Self::load(&options.folder)?;
+        let failed = |diagnostics| RuntimeError::Product { path: options.folder.display().to_string(), diagnostics };
+        let schema = DataSchema::build(&product, &ports::sdl()).map_err(failed)?;
+        let policy = Policy::new(DEFAULT_MODEL, &product.policy_lines())?;
+        let store = Store::open(&options.store, &product).await?;
+        let pipeline =
+            Pipeline::new(store.clone(), product.clone(), options.folder.clone(), Arc::new(options.upstreams));
+        let plans = Cache::builder()
+            .weigher(|key: &PlanKey, _: &Arc<Prepared>| u32::try_from(key.text.len() * 8 + 2048).unwrap_or(u32::MAX))
+            .max_capacity(KEPT_PLANS)
+            .build();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                product,
+                warnings,
+                store,
+                pipeline,
+                schema,
+                ports: ports::schema(),
+                policy,
+                authenticator: options.authenticator,
+                access: Cache::new(KEPT_ACCESS),
+                plans,
+            }),
+        })
+    }
+
+    /// Read and check a folder.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Folder`] and [`RuntimeError::Product`].
+    pub fn load(folder: &Path) -> Result<(Arc<Product>, Vec<Diagnostic>), RuntimeError> {
+        let path = folder.display().to_string();
+        let files = read_folder(folder).map_err(|source| RuntimeError::Folder { path: path.clone(), source })?;
+        let loaded = terrane_manifest::load(&files).map_err(|diagnostics| RuntimeError::Product { path, diagnostics })?;
+        Ok((Arc::new(loaded.product), loaded.warnings))
+    }
+
+    /// The checked product.
+    pub fn product(&self) -> &Product {
+        &self.inner.product
+    }
+
+    /// Findings in the folder that stop nothing.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.inner.warnings
+    }
+
+    /// Its database.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Its data port's schema.
+    pub fn schema(&self) -> &DataSchema {
+        &self.inner.schema
+    }
+
+    /// The caller that an `authorization` header's value stands for.
+    ///
+    /// # Errors
+    /// [`AuthError`].
+    pub async fn authenticate(&self, header: Option<&str>) -> Result<Caller, AuthError> {
+        self.inner.authenticator.authenticate(header).await
+    }
+
+    /// What a role set may do here; compiled when it is first seen.
+    pub fn access(&self, roles: &RoleSet) -> Arc<Access> {
+        let compile = || Arc::new(Access::compile(&self.inner.product, &self.inner.policy, roles));
+        self.inner.access.get_with_by_ref(roles, compile)
+    }
+
+    /// The compiled operation, from the cache where it was compiled before for these roles.
+    ///
+    /// # Errors
+    /// The operation's errors; those are not kept.
+    pub fn prepare(&self, text: &str, name: Option<&str>, access: &Access) -> Result<Arc<Prepared>, Vec<GraphqlError>> {
+        let key = PlanKey { roles: access.roles().clone(), text: text.into(), name: name.map(str::to_owned) };
+        if let Some(prepared) = self.inner.plans.get(&key) {
+            return Ok(prepared);
+        }
+        let prepared = Arc::new(self.inner.schema.prepare(text, name, access)?);
+        self.inner.plans.insert(key, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Run an operation of the standard ports.
+    pub async fn run_ports(&self, request: async_graphql::Request, context: PortsContext) -> async_graphql::Response {
+        let loader = DataLoader::new(StepLoader(self.inner.store.clone()), tokio::spawn);
+        self.inner.ports.execute(request.data(loader).data(context)).await
+    }
+
+    /// Run the pipeline.
+    ///
+    /// # Errors
+    /// [`PipelineError`] when there is no record of a run; a failed run is a run.
+    pub async fn run(&self, request: &RunRequest) -> Result<Run, PipelineError> {
+        self.inner.pipeline.run(request).await
+    }
+
+    /// Whether a run is due: nothing is published, or the folder has changed since.
+    ///
+    /// # Errors
+    /// [`PipelineError`].
+    pub async fn is_stale(&self) -> Result<bool, PipelineError> {
+        self.inner.pipeline.is_stale().await
+    }
+
+    /// Make a kept version current.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rollback(&self, version: i64) -> Result<Version, StoreError> {
+        self.inner.store.rollback(&self.inner.product, version).await
+    }
+}

@@ -1,0 +1,48 @@
+//! Errors: turns database failures into what was being done, apart from what a client may be told.
+
+/// Why the store could not do something. Internal: clients never see these texts.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A statement or connection failed.
+    #[error("{what}: {source}")]
+    Database {
+        /// What was being done.
+        what: &'static str,
+        /// The driver's word.
+        source: sqlx::Error,
+    },
+    /// The database's schema could not be brought up to date.
+    #[error("migrate the product's database: {0}")]
+    Migration(sqlx::migrate::MigrateError),
+    /// Another run is under way.
+    #[error("a run of product `{0}` is under way already; wait for it or cancel it")]
+    RunInProgress(String),
+    /// There is no such version to go back to.
+    #[error("version {0} is not kept; `versions` lists those that are")]
+    NoSuchVersion(i64),
+    /// A row of a batch is not what the contract says.
+    #[error("{0}")]
+    BadRow(String),
+}
+
+impl StoreError {
+    /// A failure of the driver while doing `what`.
+    pub fn database(what: &'static str, source: sqlx::Error) -> Self {
+        Self::Database { what, source }
+    }
+
+    /// For `map_err`.
+    pub fn on(what: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database { what, source }
+    }
+
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Database { .. } | Self::Migration(_) => "DATABASE_ERROR",
+            Self::RunInProgress(_) => "RUN_IN_PROGRESS",
+            Self::NoSuchVersion(_) => "NO_SUCH_VERSION",
+            Self::BadRow(_) => "BAD_ROW",
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Versions: turns built tables into the published ones, and back, in one transaction each.
+//!
+//! The tables of the version being built are in `output_next` and `abstraction_next`. Publishing moves them, and keeps
+//! what was current in `kept` as `TABLE__VERSION`. A reader's statement either got its locks before the swap (and the
+//! swap waits for it) or resolves the names after it: it sees one version, never a mix.
+
+use crate::{Role, Store, StoreError};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{AssertSqlSafe, Executor as _, FromRow, Postgres, Transaction};
+use std::time::Duration;
+use terrane_manifest::{Dataset, Product};
+use terrane_sql::Sql;
+use uuid::Uuid;
+
+/// Kept versions beyond this number are dropped, oldest first.
+const KEPT_VERSIONS: i64 = 5;
+/// How long a swap waits for readers before it lets them go first and tries again.
+const SWAP_PATIENCE: Duration = Duration::from_millis(300);
+const SWAP_ATTEMPTS: u32 = 100;
+
+/// A published version.
+#[derive(Debug, Clone, PartialEq, FromRow)]
+pub struct Version {
+    /// Number, from 1.
+    pub version: i64,
+    /// The run that made it.
+    pub run_id: Uuid,
+    /// Hash of the product folder it was made from.
+    pub content: String,
+    /// When readers first saw it.
+    pub published_at: DateTime<Utc>,
+    /// `current`, `kept` or `dropped`.
+    pub state: String,
+    /// Its datasets and their sizes.
+    #[sqlx(json)]
+    pub datasets: Vec<DatasetVersion>,
+}
+
+/// A dataset of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetVersion {
+    /// ODCS name.
+    pub dataset: String,
+    /// Table.
+    pub table: String,
+    /// Rows.
+    pub rows: i64,
+}
+
+impl Store {
+    /// All versions, newest first.
+    pub async fn versions(&self) -> Result<Vec<Version>, StoreError> {
+        sqlx::query_as("SELECT * FROM control.versions ORDER BY version DESC")
+            .fetch_all(self.control())
+            .await
+            .map_err(StoreError::on("read versions"))
+    }
+
+    /// The version that readers see.
+    pub async fn current_version(&self) -> Result<Option<Version>, StoreError> {
+        sqlx::query_as("SELECT * FROM control.versions WHERE state = 'current'")
+            .fetch_optional(self.control())
+            .await
+            .map_err(StoreError::on("read the current version"))
+    }
+
+    /// Publish what is in `output_next` and `abstraction_next` as the next version: the tables, the version's record,
+    /// the rows that changed (into the outbox) and the run's version number, all in one transaction.
+    ///
+    /// `abstraction` names the built tables of the abstraction layer.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; nothing is published then.
+    pub async fn publish(
+        &self,
+        product: &Product,
+        abstraction: &[String],
+        run: Uuid,
+        content: &str,
+    ) -> Result<Version, StoreError> {
+        let what = "publish a version";
+        self.swap(async |transaction| {
+            let outputs: Vec<&Dataset> = product.outputs().collect();
+            let previous = current_number(transaction).await?;
+            let number = sqlx::query_scalar::<_, i64>("SELECT coalesce(max(version), 0) + 1 FROM control.versions")
+                .fetch_one(&mut **transaction)
+                .await
+                .map_err(StoreError::on(what))?;
+            lock_published(transaction, &outputs).await?;
+            if let Some(previous) = previous {
+                batch(transaction, make_kept(previous)).await?;
+            }
+            let mut datasets = Vec::with_capacity(outputs.len());
+            for dataset in &outputs {
+                let existed = exists(transaction, "output", &dataset.table).await?;
+                write_changes(transaction, dataset, number, existed).await?;
+                let mut sql = Sql::new();
+                if let (true, Some(previous)) = (existed, previous) {
+                    keep(&mut sql, &dataset.table, previous);
+                } else if existed {
+                    sql.push("DROP TABLE ").qualified("output", &dataset.table).push(";\n");
+                }
+                publish_table(&mut sql, "output", &dataset.table);
+                let query = Role::Query.name_for(self.product());
+                sql.push("GRANT SELECT ON ").qualified("output", &dataset.table).push(" TO ").ident(&query).push(";\n");
+                batch(transaction, sql).await?;
+                datasets.push(measure(transaction, dataset).await?);
+            }
+            for table in abstraction {
+                let mut sql = Sql::lit("DROP TABLE IF EXISTS ");
+                sql.qualified("abstraction", table).push(";\n");
+                publish_table(&mut sql, "abstraction", table);
+                batch(transaction, sql).await?;
+            }
+            record(transaction, number, run, content, &datasets).await
+        })
+        .await
+    }
+
+    /// Make a kept version the current one again; what is current is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchVersion`] when it is not kept.
+    pub async fn rollback(&self, product: &Product, version: i64) -> Result<Version, StoreError> {
+        self.swap(async |transaction| {
+            let what = "roll back a version";
+            let target: Option<Version> =
+                sqlx::query_as("SELECT * FROM control.versions WHERE version = $1 AND state = 'kept'")
+                    .bind(version)
+                    .fetch_optional(&mut **transaction)
+                    .await
+                    .map_err(StoreError::on(what))?;
+            let Some(target) = target else { return Err(StoreError::NoSuchVersion(version)) };
+            let current = current_number(transaction).await?.ok_or(StoreError::NoSuchVersion(version))?;
+            let outputs: Vec<&Dataset> = product.outputs().collect();
+            lock_published(transaction, &outputs).await?;
+            batch(transaction, make_kept(current)).await?;
+            for dataset in &target.datasets {
+                let mut sql = Sql::new();
+                keep(&mut sql, &dataset.table, current);
+                sql.push("ALTER TABLE ").qualified(&kept(version), &dataset.table).push(" SET SCHEMA output;\n");
+                batch(transaction, sql).await?;
+            }
+            let mut sql = Sql::lit("DROP SCHEMA ");
+            sql.ident(&kept(version));
+            batch(transaction, sql).await?;
+            sqlx::query("UPDATE control.versions SET state = 'kept' WHERE version = $1")
+                .bind(current)
+                .execute(&mut **transaction)
+                .await
+                .map_err(StoreError::on(what))?;
+            sqlx::query_as("UPDATE control.versions SET state = 'current' WHERE version = $1 RETURNING *")
+                .bind(version)
+                .fetch_one(&mut **transaction)
+                .await
+                .map_err(StoreError::on(what))
+        })
+        .await
+    }
+
+    /// Run a transaction that needs the published tables for itself. Its lock requests give up after a moment, so that
+    /// a reader that waits for us while we wait for it can finish; then the whole transaction is tried again.
+    async fn swap<T>(
+        &self,
+        body: impl AsyncFn(&mut Transaction<'_, Postgres>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let what = "swap versions";
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let mut transaction = self.owner().begin().await.map_err(StoreError::on(what))?;
+            sqlx::query("SELECT set_config('lock_timeout', $1, true)")
+                .bind(format!("{}ms", SWAP_PATIENCE.as_millis()))
+                .execute(&mut *transaction)
+                .await
+                .map_err(StoreError::on(what))?;
+            let result = body(&mut transaction).await;
+            match result {
+                Ok(value) => {
+                    transaction.commit().await.map_err(StoreError::on(what))?;
+                    return Ok(value);
+                }
+                Err(error) if attempt < SWAP_ATTEMPTS && is_lock_conflict(&error) => {
+                    transaction.rollback().await.map_err(StoreError::on(what))?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// `lock_not_available` and `deadlock_detected`.
+fn is_lock_conflict(error: &StoreError) -> bool {
+    let StoreError::Database { source: sqlx::Error::Database(inner), .. } = error else { return false };
+    inner.code().is_some_and(|code| code == "55P03" || code == "40P01")
+}
+
+/// The schema of a version that is no longer current.
+fn kept(version: i64) -> String {
+    format!("kept_{version}")
+}
+
+fn make_kept(version: i64) -> Sql {
+    let mut sql = Sql::lit("CREATE SCHEMA ");
+    sql.ident(&kept(version));
+    sql
+}
+
+async fn batch(transaction: &mut Transaction<'_, Postgres>, sql: Sql) -> Result<(), StoreError> {
+    let done = transaction.execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await;
+    done.map(|_| ()).map_err(StoreError::on("move tables between versions"))
+}
+
+async fn current_number(transaction: &mut Transaction<'_, Postgres>) -> Result<Option<i64>, StoreError> {
+    sqlx::query_scalar("SELECT version FROM control.versions WHERE state = 'current'")
+        .fetch_optional(&mut **transaction)
+        .await
+        .map_err(StoreError::on("read the current version"))
+}
+
+async fn exists(transaction: &mut Transaction<'_, Postgres>, schema: &str, table: &str) -> Result<bool, StoreError> {
+    sqlx::query_scalar("SELECT to_regclass(format('%I.%I', $1::text, $2::text)) IS NOT NULL")
+        .bind(schema)
+        .bind(table)
+        .fetch_one(&mut **transaction)
+        .await
+        .map_err(StoreError::on("look up a table"))
+}
+
+/// Lock the published tables in one order, before anything else is done.
+async fn lock_published(transaction: &mut Transaction<'_, Postgres>, outputs: &[&Dataset]) -> Result<(), StoreError> {
+    let mut tables: Vec<&str> = Vec::new();
+    for dataset in outputs {
+        if exists(transaction, "output", &dataset.table).await? {
+            tables.push(&dataset.table);
+        }
+    }
+    tables.sort_unstable();
+    for table in tables {
+        let mut sql = Sql::lit("LOCK TABLE ");
+        sql.qualified("output", table).push(" IN ACCESS EXCLUSIVE MODE");
+        batch(transaction, sql).await?;
+    }
+    Ok(())
+}
+
+/// Append: the published table, with its indexes, goes to its version's schema.
+fn keep(sql: &mut Sql, table: &str, version: i64) {
+    sql.push("ALTER TABLE ").qualified("output", table).push(" SET SCHEMA ").ident(&kept(version)).push(";\n");
+}
+
+/// Append: the built table goes from `LAYER_next` to `LAYER`, and belongs to the owner from now on.
+fn publish_table(sql: &mut Sql, layer: &'static str, table: &str) {
+    let next = if layer == "output" { "output_next" } else { "abstraction_next" };
+    sql.push("ALTER TABLE ").qualified(next, table).push(" OWNER TO CURRENT_ROLE;\n");
+    sql.push("ALTER TABLE ").qualified(next, table).push(" SET SCHEMA ").ident(layer).push(";\n");
+}
+
+/// The rows that differ between the published table and the built one, by primary key, into the outbox.
+async fn write_changes(
+    transaction: &mut Transaction<'_, Postgres>,
+    dataset: &Dataset,
+    version: i64,
+    existed: bool,
+) -> Result<(), StoreError> {
+    let key = dataset.primary_key();
+    if key.is_empty() {
+        return Ok(());
+    }
+    let mut key_object = Sql::lit("jsonb_build_object(");
+    for (i, field) in key.iter().enumerate() {
+        key_object.push(if i > 0 { ", " } else { "" }).string_literal(&field.name).push(", ");
+        key_object.push(if existed { "coalesce(n." } else { "(n." }).ident(&field.column);
+        if existed {
+            key_object.push(", o.").ident(&field.column);
+        }
+        key_object.push(")");
+    }
+    key_object.push(")");
+    let mut sql = Sql::lit("INSERT INTO control.outbox (version, dataset, operation, key, row) SELECT $1, $2, ");
+    if existed {
+        let first = &key[0].column;
+        sql.push("CASE WHEN o.").ident(first).push(" IS NULL THEN 'insert' WHEN n.").ident(first);
+        sql.push(" IS NULL THEN 'delete' ELSE 'update' END, ").append(&key_object).push(", to_jsonb(n) FROM ");
+        sql.qualified("output", &dataset.table).push(" o FULL JOIN ").qualified("output_next", &dataset.table);
+        sql.push(" n ON ");
+        for (i, field) in key.iter().enumerate() {
+            sql.push(if i > 0 { " AND n." } else { "n." }).ident(&field.column).push(" = o.").ident(&field.column);
+        }
+        sql.push(" WHERE to_jsonb(n) IS DISTINCT FROM to_jsonb(o) ORDER BY 4");
+    } else {
+        sql.push("'insert', ").append(&key_object).push(", to_jsonb(n) FROM ");
+        sql.qualified("output_next", &dataset.table).push(" n ORDER BY 4");
+    }
+    sqlx::query(AssertSqlSafe(sql.into_string()))
+        .bind(version)
+        .bind(&dataset.name)
+        .execute(&mut **transaction)
+        .await
+        .map_err(StoreError::on("write the changes of a version"))?;
+    Ok(())
+}
+
+async fn measure(transaction: &mut Transaction<'_, Postgres>, dataset: &Dataset) -> Result<DatasetVersion, StoreError> {
+    let mut sql = Sql::lit("SELECT count(*) FROM ");
+    sql.qualified("output", &dataset.table);
+    let rows = sqlx::query_scalar(AssertSqlSafe(sql.into_string()))
+        .fetch_one(&mut **transaction)
+        .await
+        .map_err(StoreError::on("count the rows of a version"))?;
+    Ok(DatasetVersion { dataset: dataset.name.clone(), table: dataset.table.clone(), rows })
+}
+
+/// The version's record; what was current is kept; versions that are too old are dropped.
+async fn record(
+    transaction: &mut Transaction<'_, Postgres>,
+    number: i64,
+    run: Uuid,
+    content: &str,
+    datasets: &[DatasetVersion],
+) -> Result<Version, StoreError> {
+    let what = "record a version";
+    sqlx::query("UPDATE control.versions SET state = 'kept' WHERE state = 'current'")
+        .execute(&mut **transaction)
+        .await
+        .map_err(StoreError::on(what))?;
+    sqlx::query("UPDATE control.runs SET version = $2 WHERE id = $1")
+        .bind(run)
+        .bind(number)
+        .execute(&mut **transaction)
+        .await
+        .map_err(StoreError::on(what))?;
+    let version = sqlx::query_as(
+        "INSERT INTO control.versions (version, run_id, content, state, datasets) VALUES ($1, $2, $3, 'current', $4) \
+         RETURNING *",
+    )
+    .bind(number)
+    .bind(run)
+    .bind(content)
+    .bind(sqlx::types::Json(datasets))
+    .fetch_one(&mut **transaction)
+    .await
+    .map_err(StoreError::on(what))?;
+    let old: Vec<Version> = sqlx::query_as(
+        "UPDATE control.versions SET state = 'dropped' WHERE state = 'kept' AND version NOT IN (SELECT version FROM \
+         control.versions WHERE state = 'kept' ORDER BY version DESC LIMIT $1) RETURNING *",
+    )
+    .bind(KEPT_VERSIONS)
+    .fetch_all(&mut **transaction)
+    .await
+    .map_err(StoreError::on(what))?;
+    for dropped in old {
+        let mut sql = Sql::lit("DROP SCHEMA IF EXISTS ");
+        sql.ident(&kept(dropped.version)).push(" CASCADE");
+        batch(transaction, sql).await?;
+    }
+    Ok(version)
+}
