@@ -1,0 +1,542 @@
+//! Catalog: turns a product's output contracts into GraphQL object types with columns, keys and relations.
+
+use crate::scalar::Scalar;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+use terrane_diagnostics::{Diagnostic, Location};
+use terrane_manifest::names::{camel_case, is_graphql_name, pascal_case};
+use terrane_manifest::{Cardinality, Classification, Dataset, Field, PgType, Product, Relationship};
+use terrane_policy::{DEFAULT_MODEL, DecisionTable, Policy, Questions, RoleSet};
+
+/// A type of the [`Catalog`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct EntityId(pub(crate) u32);
+/// A column of an [`Entity`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ColumnId(pub(crate) u32);
+/// A relation of an [`Entity`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RelationId(pub(crate) u32);
+
+/// All types of the data port.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    pub(crate) entities: Vec<Entity>,
+    pub(crate) by_type: FxHashMap<String, EntityId>,
+    pub(crate) roots: BTreeMap<String, Root>,
+    pub(crate) enums: BTreeMap<String, EnumType>,
+}
+
+/// A root field of the data port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Root {
+    Lookup(EntityId),
+    List(EntityId),
+}
+
+/// A GraphQL enum made from a contract's allowed values: (value, description).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EnumType {
+    pub(crate) values: Vec<(String, Option<String>)>,
+}
+
+/// An object type: a dataset of this product, or the stub of another product's.
+#[derive(Debug)]
+pub(crate) struct Entity {
+    pub(crate) type_name: String,
+    pub(crate) description: Option<String>,
+    /// None for a stub.
+    pub(crate) table: Option<Table>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) key: Vec<ColumnId>,
+    pub(crate) relations: Vec<Relation>,
+    pub(crate) members: FxHashMap<String, Member>,
+}
+
+/// Where a dataset's rows are.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) dataset: String,
+    pub(crate) name: String,
+    /// Whether some role may read none of its fields.
+    pub(crate) hidden_from_some: bool,
+    /// Whether some role sees only some of its rows.
+    pub(crate) row_filtered: bool,
+}
+
+/// What a field name of an object type stands for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Member {
+    Column(ColumnId),
+    Relation(RelationId),
+}
+
+/// A scalar field.
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// ODCS name, as in row filters.
+    pub(crate) field: String,
+    pub(crate) column: String,
+    /// Policy object; none for keys of stubs, which say nothing that the caller did not.
+    pub(crate) object: Option<String>,
+    pub(crate) pg: PgType,
+    pub(crate) array: bool,
+    pub(crate) scalar: Scalar,
+    pub(crate) enum_type: Option<String>,
+    pub(crate) required: bool,
+    /// Whether every role that may read the dataset may read it.
+    pub(crate) readable_by_all: bool,
+    pub(crate) description: Option<String>,
+    pub(crate) deprecated: Option<String>,
+}
+
+impl Column {
+    /// The GraphQL type of one value.
+    pub(crate) fn type_name(&self) -> &str {
+        self.enum_type.as_deref().unwrap_or(self.scalar.name())
+    }
+
+    /// Whether the field is non-null in the schema.
+    pub(crate) fn is_non_null(&self) -> bool {
+        self.required && self.readable_by_all
+    }
+}
+
+/// How the two sides of a relation are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Join {
+    /// `here = there`
+    Equal,
+    /// `there = ANY(here)`: here is an array.
+    ItemsHere,
+    /// `here = ANY(there)`: there is an array.
+    ItemsThere,
+}
+
+/// How many objects a relation gives, and in which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One object or null.
+    One,
+    /// A connection.
+    Connection,
+    /// A plain list of stubs.
+    List,
+}
+
+/// A field that leads to another object type.
+#[derive(Debug)]
+pub(crate) struct Relation {
+    pub(crate) name: String,
+    pub(crate) target: EntityId,
+    pub(crate) from: Vec<ColumnId>,
+    pub(crate) to: Vec<ColumnId>,
+    pub(crate) join: Join,
+    pub(crate) shape: Shape,
+    pub(crate) non_null: bool,
+    pub(crate) description: String,
+}
+
+impl Catalog {
+    pub(crate) fn entity(&self, id: EntityId) -> &Entity {
+        &self.entities[id.0 as usize]
+    }
+
+    /// Entities in id order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = EntityId> + use<> {
+        (0..self.entities.len() as u32).map(EntityId)
+    }
+
+    /// Types that `_entities` can resolve: datasets, and stubs that this product adds fields to.
+    pub(crate) fn resolvable(&self) -> impl Iterator<Item = EntityId> + '_ {
+        self.ids().filter(|id| {
+            let entity = self.entity(*id);
+            entity.table.is_some() || !entity.relations.is_empty()
+        })
+    }
+}
+
+impl Entity {
+    pub(crate) fn column(&self, id: ColumnId) -> &Column {
+        &self.columns[id.0 as usize]
+    }
+
+    pub(crate) fn relation(&self, id: RelationId) -> &Relation {
+        &self.relations[id.0 as usize]
+    }
+
+    /// The column of that GraphQL name.
+    pub(crate) fn column_named(&self, name: &str) -> Option<ColumnId> {
+        match self.members.get(name) {
+            Some(Member::Column(id)) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The column of that ODCS name.
+    pub(crate) fn column_of_field(&self, field: &str) -> Option<ColumnId> {
+        self.columns.iter().position(|c| c.field == field).map(|i| ColumnId(i as u32))
+    }
+}
+
+/// Build the catalog; every problem goes to `findings`.
+pub(crate) fn build_catalog(product: &Product, findings: &mut Vec<Diagnostic>) -> Catalog {
+    let served: Vec<&Dataset> = product.outputs().filter(|d| d.graphql_type.is_some()).collect();
+    let readers = Readers::of(product, findings);
+    let mut catalog = Catalog::default();
+    collect_enums(&served, &mut catalog, findings);
+    for dataset in &served {
+        add_dataset(product, dataset, &readers, &mut catalog, findings);
+    }
+    for dataset in &served {
+        for relationship in &dataset.relationships {
+            add_relationship(dataset, relationship, &mut catalog, findings);
+        }
+    }
+    check_type_names(&catalog, findings);
+    catalog
+}
+
+fn collision(product_part: &str, name: &str) -> Diagnostic {
+    Diagnostic::error("GRAPHQL_NAME_COLLISION", format!("{product_part} `{name}` is named twice in the data port"))
+        .at(Location::new("contracts", 1, 1))
+        .with_hint("rename one with graphqlType, graphqlName, graphqlLookup, graphqlList or graphqlReverseField")
+}
+
+/// Which roles may read which fields, by the product's own policy.
+struct Readers {
+    tables: Vec<DecisionTable>,
+}
+
+impl Readers {
+    fn of(product: &Product, findings: &mut Vec<Diagnostic>) -> Self {
+        let questions = Questions::new(product.policy_objects().into_iter().map(|o| (o, "read".to_owned())));
+        match Policy::new(DEFAULT_MODEL, &product.policy_lines()) {
+            Ok(policy) => Self {
+                tables: product
+                    .role_names()
+                    .iter()
+                    .map(|r| policy.decide(&RoleSet::new([r.as_str()]), &questions))
+                    .collect(),
+            },
+            Err(error) => {
+                findings.push(Diagnostic::error(error.code(), error.to_string()));
+                Self { tables: Vec::new() }
+            }
+        }
+    }
+
+    fn sees_dataset(table: &DecisionTable, dataset: &Dataset) -> bool {
+        dataset.fields.iter().any(|f| table.allows(&dataset.policy_object(f), "read"))
+    }
+
+    fn hidden_from_some(&self, dataset: &Dataset) -> bool {
+        !self.tables.iter().all(|t| Self::sees_dataset(t, dataset))
+    }
+
+    /// Whether every role that sees the dataset sees the field. Roles that see nothing of it are stopped before.
+    fn all_see(&self, dataset: &Dataset, field: &Field) -> bool {
+        let object = dataset.policy_object(field);
+        field.classification == Classification::Public
+            && self.tables.iter().filter(|t| Self::sees_dataset(t, dataset)).all(|t| t.allows(&object, "read"))
+    }
+}
+
+/// Make an enum type for each field with allowed values that are all legal names: `ContinentCode`, or
+/// `CountryContinentCode` where two fields of that name allow different values.
+fn collect_enums(served: &[&Dataset], catalog: &mut Catalog, findings: &mut Vec<Diagnostic>) {
+    for dataset in served {
+        for field in dataset.fields.iter().filter(|f| is_enum(f)) {
+            let values = field.enumeration.iter().map(|v| {
+                let words = [v.label.clone(), v.description.clone()];
+                (v.value.clone(), words.into_iter().flatten().reduce(|a, b| format!("{a}: {b}")))
+            });
+            let kind = EnumType { values: values.collect() };
+            let name = enum_name(dataset, field, served);
+            if catalog.enums.insert(name.clone(), kind.clone()).is_some_and(|other| other != kind) {
+                findings.push(collision("enum", &name));
+            }
+        }
+    }
+}
+
+fn is_enum(field: &Field) -> bool {
+    let legal = |value: &str| is_graphql_name(value) && !["true", "false", "null"].contains(&value);
+    Scalar::of_field(field) == Scalar::String
+        && !field.enumeration.is_empty()
+        && field.key_position.is_none()
+        && field.enumeration.iter().all(|v| legal(&v.value))
+}
+
+fn enum_name(dataset: &Dataset, field: &Field, served: &[&Dataset]) -> String {
+    let short = pascal_case(&field.graphql_name);
+    let differs = served
+        .iter()
+        .flat_map(|d| &d.fields)
+        .any(|f| is_enum(f) && f.graphql_name == field.graphql_name && f.enumeration != field.enumeration);
+    let taken = served.iter().any(|d| d.graphql_type.as_deref() == Some(&short));
+    if differs || taken { format!("{}{short}", dataset.graphql_type.as_deref().unwrap_or_default()) } else { short }
+}
+
+fn add_dataset(
+    product: &Product,
+    dataset: &Dataset,
+    readers: &Readers,
+    catalog: &mut Catalog,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let (Some(type_name), Some(names)) = (&dataset.graphql_type, &dataset.graphql_names) else { return };
+    let served: Vec<&Dataset> = product.outputs().filter(|d| d.graphql_type.is_some()).collect();
+    let single_key = dataset.primary_key().len() == 1;
+    let columns: Vec<Column> = dataset
+        .fields
+        .iter()
+        .map(|field| {
+            let scalar = Scalar::of_field(field);
+            let is_id = field.key_position.is_some() && scalar == Scalar::String && !field.physical.array;
+            Column {
+                name: field.graphql_name.clone(),
+                field: field.name.clone(),
+                column: field.column.clone(),
+                object: Some(dataset.policy_object(field)),
+                pg: field.physical.base,
+                array: field.physical.array,
+                scalar: if is_id && single_key { Scalar::Id } else { scalar },
+                enum_type: is_enum(field).then(|| enum_name(dataset, field, &served)),
+                required: field.required,
+                readable_by_all: readers.all_see(dataset, field),
+                description: field.description.clone().or_else(|| field.business_name.clone()),
+                deprecated: field.deprecated.clone(),
+            }
+        })
+        .collect();
+    let members =
+        columns.iter().enumerate().map(|(i, c)| (c.name.clone(), Member::Column(ColumnId(i as u32)))).collect();
+    let mut entity = Entity {
+        type_name: type_name.clone(),
+        description: dataset.description.clone(),
+        table: Some(Table {
+            dataset: dataset.name.clone(),
+            name: dataset.table.clone(),
+            hidden_from_some: readers.hidden_from_some(dataset),
+            row_filtered: product.contract_of(dataset).is_some_and(|c| c.roles.iter().any(|r| r.row_filter.is_some())),
+        }),
+        columns,
+        key: Vec::new(),
+        relations: Vec::new(),
+        members,
+    };
+    entity.key = dataset.primary_key().iter().filter_map(|f| entity.column_of_field(&f.name)).collect();
+    let id = EntityId(catalog.entities.len() as u32);
+    if catalog.by_type.insert(type_name.clone(), id).is_some() {
+        findings.push(collision("type", type_name));
+    }
+    for (name, root) in [(&names.one, Root::Lookup(id)), (&names.many, Root::List(id))] {
+        if catalog.roots.insert(name.clone(), root).is_some() {
+            findings.push(collision("root field", name));
+        }
+    }
+    catalog.entities.push(entity);
+}
+
+fn add_relationship(
+    dataset: &Dataset,
+    relationship: &Relationship,
+    catalog: &mut Catalog,
+    findings: &mut Vec<Diagnostic>,
+) {
+    let Some(&here) = dataset.graphql_type.as_ref().and_then(|t| catalog.by_type.get(t)) else { return };
+    let from: Vec<ColumnId> =
+        relationship.fields.iter().filter_map(|f| catalog.entity(here).column_of_field(f)).collect();
+    if from.len() != relationship.fields.len() {
+        return;
+    }
+    let there = match &relationship.target.product {
+        Some(_) if relationship.graphql_field.is_none() && relationship.reverse_field.is_none() => return,
+        Some(_) => match stub(relationship, here, &from, catalog, findings) {
+            Some(id) => id,
+            None => return,
+        },
+        None => match catalog.by_type.get(&relationship.target.graphql_type) {
+            Some(id) => *id,
+            None => return,
+        },
+    };
+    let target = catalog.entity(there);
+    let to: Vec<ColumnId> = if target.table.is_some() {
+        relationship.target.fields.iter().filter_map(|f| target.column_of_field(f)).collect()
+    } else {
+        target.key.clone()
+    };
+    if to.len() != from.len() {
+        return;
+    }
+    if let Some(name) = &relationship.graphql_field {
+        let relation = forward(name, relationship, catalog, (here, there), &from, &to);
+        add_relation(catalog, here, relation, findings);
+    }
+    if let Some(name) = &relationship.reverse_field {
+        let relation = reverse(name, relationship, catalog, here, &from, &to);
+        add_relation(catalog, there, relation, findings);
+    }
+}
+
+fn forward(
+    name: &str,
+    relationship: &Relationship,
+    catalog: &Catalog,
+    (here, there): (EntityId, EntityId),
+    from: &[ColumnId],
+    to: &[ColumnId],
+) -> Relation {
+    let (source, target) = (catalog.entity(here), catalog.entity(there));
+    let always = from.iter().all(|c| source.column(*c).is_non_null());
+    let (shape, non_null) = match (relationship.each_item, &target.table) {
+        (true, None) => (Shape::List, always),
+        (true, Some(table)) => (Shape::Connection, always && !table.hidden_from_some),
+        (false, None) => (Shape::One, always),
+        (false, Some(table)) => (Shape::One, always && !table.row_filtered && !table.hidden_from_some),
+    };
+    Relation {
+        name: name.to_owned(),
+        target: there,
+        from: from.to_vec(),
+        to: to.to_vec(),
+        join: if relationship.each_item { Join::ItemsHere } else { Join::Equal },
+        shape,
+        non_null,
+        description: relationship
+            .description
+            .clone()
+            .unwrap_or_else(|| format!("The {} that `{}` refers to.", target.type_name, source.column(from[0]).name)),
+    }
+}
+
+fn reverse(
+    name: &str,
+    relationship: &Relationship,
+    catalog: &Catalog,
+    here: EntityId,
+    from: &[ColumnId],
+    to: &[ColumnId],
+) -> Relation {
+    let source = catalog.entity(here);
+    let one = relationship.cardinality == Cardinality::OneToOne && !relationship.each_item;
+    let visible = source.table.as_ref().is_some_and(|t| !t.hidden_from_some)
+        && from.iter().all(|c| source.column(*c).readable_by_all);
+    Relation {
+        name: name.to_owned(),
+        target: here,
+        from: to.to_vec(),
+        to: from.to_vec(),
+        join: if relationship.each_item { Join::ItemsThere } else { Join::Equal },
+        shape: if one { Shape::One } else { Shape::Connection },
+        non_null: !one && visible,
+        description: format!("{} whose `{}` refers to this.", source.type_name, source.column(from[0]).name),
+    }
+}
+
+fn add_relation(catalog: &mut Catalog, owner: EntityId, relation: Relation, findings: &mut Vec<Diagnostic>) {
+    let entity = &mut catalog.entities[owner.0 as usize];
+    let id = RelationId(entity.relations.len() as u32);
+    if entity.members.insert(relation.name.clone(), Member::Relation(id)).is_some() {
+        findings.push(collision(&format!("field of type `{}`:", entity.type_name), &relation.name));
+        return;
+    }
+    entity.relations.push(relation);
+}
+
+/// The stub of the type another product owns, with the key by which this relationship refers to it.
+fn stub(
+    relationship: &Relationship,
+    here: EntityId,
+    from: &[ColumnId],
+    catalog: &mut Catalog,
+    findings: &mut Vec<Diagnostic>,
+) -> Option<EntityId> {
+    let target = &relationship.target;
+    let names: Vec<String> = target.fields.iter().map(|f| camel_case(f)).collect();
+    if let Some(&id) = catalog.by_type.get(&target.graphql_type) {
+        let entity = catalog.entity(id);
+        let key: Vec<&str> = entity.key.iter().map(|c| entity.column(*c).name.as_str()).collect();
+        if entity.table.is_some() || key != names {
+            findings.push(
+                Diagnostic::error(
+                    "RELATIONSHIP_STUB",
+                    format!("type `{}` of another product is referred to by two different keys, or is a type of this product", target.graphql_type),
+                )
+                .at(Location::new("contracts", 1, 1))
+                .with_hint("refer to one type by one key"),
+            );
+            return None;
+        }
+        return Some(id);
+    }
+    let source = catalog.entity(here);
+    let columns: Vec<Column> = from
+        .iter()
+        .zip(&names)
+        .map(|(column, name)| {
+            let column = source.column(*column);
+            let text = column.scalar.is_text();
+            Column {
+                name: name.clone(),
+                field: name.clone(),
+                column: name.clone(),
+                object: None,
+                pg: column.pg,
+                array: false,
+                scalar: if text && from.len() == 1 { Scalar::Id } else { column.scalar },
+                enum_type: None,
+                required: true,
+                readable_by_all: true,
+                description: None,
+                deprecated: None,
+            }
+        })
+        .collect();
+    let id = EntityId(catalog.entities.len() as u32);
+    let members = names.iter().enumerate().map(|(i, n)| (n.clone(), Member::Column(ColumnId(i as u32)))).collect();
+    catalog.by_type.insert(target.graphql_type.clone(), id);
+    catalog.entities.push(Entity {
+        type_name: target.graphql_type.clone(),
+        description: Some(format!(
+            "The {} of product {}.",
+            target.graphql_type,
+            target.product.as_deref().unwrap_or_default()
+        )),
+        table: None,
+        key: (0..columns.len() as u32).map(ColumnId).collect(),
+        columns,
+        relations: Vec::new(),
+        members,
+    });
+    Some(id)
+}
+
+/// Names that this product's types make up (`CountryFilter`, …) must not be those of other types.
+fn check_type_names(catalog: &Catalog, findings: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut check = |name: String| {
+        if Product::is_reserved_type(&name) || !seen.insert(name.clone()) {
+            findings.push(collision("type", &name));
+        }
+    };
+    for name in catalog.enums.keys() {
+        check(name.clone());
+        check(format!("{name}Filter"));
+    }
+    for entity in &catalog.entities {
+        check(entity.type_name.clone());
+        if entity.table.is_some() {
+            for suffix in ["Connection", "Edge", "Filter", "Order", "OrderField"] {
+                check(format!("{}{suffix}", entity.type_name));
+            }
+        }
+    }
+    for scalar in crate::sdl::FILTER_SCALARS {
+        check(format!("{}Filter", scalar.name()));
+        check(format!("{}ListFilter", scalar.name()));
+    }
+}

@@ -1,0 +1,126 @@
+//! Layout: the shape of a response and where in the rows of a statement its values are.
+
+use terrane_manifest::PgType;
+
+/// An object of the response: its members in response order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ObjectLayout {
+    pub(crate) members: Vec<Entry<ValueLayout>>,
+}
+
+/// A response key with what is written after it.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry<T> {
+    /// The response key.
+    pub(crate) key: String,
+    pub(crate) value: T,
+}
+
+/// A value of the response.
+#[derive(Debug, Clone)]
+pub(crate) enum ValueLayout {
+    /// The value of a column.
+    Scalar { column: usize, pg: PgType, array: bool },
+    /// Text that does not depend on rows: a type name.
+    Constant(Vec<u8>),
+    /// What the caller may not read: null and an error.
+    Denied(DeniedId),
+    /// An object in the same row; null when one of these columns is.
+    Inline { object: ObjectLayout, presence: Vec<usize> },
+    /// A record in a column, or null.
+    Record { column: usize, object: ObjectLayout },
+    /// An array of records in a column; null where the `presence` column is, else a list.
+    List { column: usize, object: ObjectLayout, presence: Option<usize> },
+    /// A connection whose page is an array of records in a column.
+    Connection(ConnectionLayout),
+}
+
+/// A denied selection of the operation; its label is in [`crate::Statement`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeniedId(pub(crate) usize);
+
+/// A page of the operation; its bounds are known when values are bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageId(pub(crate) usize);
+
+/// A connection.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionLayout {
+    /// Column with the array of records, when rows are needed at all.
+    pub(crate) rows: Option<usize>,
+    /// Column with the count of all rows.
+    pub(crate) total: Option<usize>,
+    pub(crate) page: PageId,
+    pub(crate) backward: bool,
+    pub(crate) has_after: bool,
+    pub(crate) has_before: bool,
+    /// Tells cursors of this order from others.
+    pub(crate) order_mark: u64,
+    /// Columns of a row that make its cursor.
+    pub(crate) cursor: Vec<(usize, PgType)>,
+    pub(crate) members: Vec<Entry<ConnectionMember>>,
+}
+
+/// A member of a connection object.
+#[derive(Debug, Clone)]
+pub(crate) enum ConnectionMember {
+    Constant(Vec<u8>),
+    Nodes(ObjectLayout),
+    Edges(Vec<Entry<EdgeMember>>),
+    PageInfo(Vec<Entry<PageMember>>),
+    Total,
+}
+
+/// A member of an edge.
+#[derive(Debug, Clone)]
+pub(crate) enum EdgeMember {
+    Constant(Vec<u8>),
+    Cursor,
+    Node(ObjectLayout),
+}
+
+/// A member of a `PageInfo`.
+#[derive(Debug, Clone)]
+pub(crate) enum PageMember {
+    Constant(Vec<u8>),
+    HasNext,
+    HasPrevious,
+    Start,
+    End,
+}
+
+/// A root field of the response.
+#[derive(Debug, Clone)]
+pub(crate) enum RootLayout {
+    Value(ValueLayout),
+    /// `_entities`: which representation list, and for each group its column (an array of records whose first column
+    /// is the position in the group's keys) and its object.
+    Entities {
+        root: usize,
+        groups: Vec<EntityGroup>,
+    },
+}
+
+/// The entities of one type in one `_entities` field.
+#[derive(Debug, Clone)]
+pub(crate) struct EntityGroup {
+    /// Column with the records; none when the type's rows are not needed or not allowed.
+    pub(crate) column: Option<usize>,
+    pub(crate) object: ObjectLayout,
+    pub(crate) denied: Option<DeniedId>,
+}
+
+/// How the rows of a statement make the response.
+#[derive(Debug, Clone)]
+pub(crate) enum Form {
+    /// No statement: nothing of the operation needs rows.
+    Nothing(Vec<Entry<RootLayout>>),
+    /// One root lookup: at most one row, its columns are the object's.
+    Row { key: String, object: ObjectLayout },
+    /// One root list: its rows are the statement's.
+    Rows { key: String, connection: ConnectionLayout },
+    /// `_entities` of one type: a row for each entity found, its position first.
+    EntityRows { key: String, root: usize, groups: Vec<EntityGroup>, group: usize },
+    /// Exactly one row, with records in its columns.
+    Record(Vec<Entry<RootLayout>>),
+}

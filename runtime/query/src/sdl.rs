@@ -1,0 +1,307 @@
+//! SDL: turns the catalog into the text of the data port's schema, as federation serves it and in full.
+
+use crate::catalog::{Catalog, Column, Entity, EntityId, Relation, Root, Shape};
+use crate::scalar::Scalar;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Scalars that have filter types.
+pub(crate) const FILTER_SCALARS: &[Scalar] = &[
+    Scalar::String,
+    Scalar::Int,
+    Scalar::BigInt,
+    Scalar::Float,
+    Scalar::Decimal,
+    Scalar::Boolean,
+    Scalar::Date,
+    Scalar::DateTime,
+    Scalar::Time,
+    Scalar::Uuid,
+    Scalar::Json,
+];
+
+const LINK: &str = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.5\", import: [\"@key\", \
+                    \"@shareable\"])\n";
+
+/// Definitions that validation needs and federation's own composition brings itself.
+const MACHINERY: &str = r#"
+directive @key(fields: String!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE
+directive @shareable repeatable on OBJECT | FIELD_DEFINITION
+directive @link(url: String!, as: String, for: String, import: [String]) repeatable on SCHEMA
+scalar _Any
+type _Service { sdl: String! }
+extend type Query { _service: _Service! }
+"#;
+
+const ARGUMENTS_DOC: &str =
+    "A page is `first` (default 50, at most 1000) rows after `after` or from `offset`, or the `last` before `before`.";
+
+/// The federation SDL: data types only. The same catalog gives the same text.
+pub(crate) fn print_sdl(catalog: &Catalog) -> String {
+    let mut out = String::from(LINK);
+    let used = print_scalars(catalog, &mut out);
+    print_query(catalog, &mut out);
+    if catalog.roots.values().any(|r| matches!(r, Root::List(_))) {
+        print_paging(&mut out);
+    }
+    for (name, kind) in &catalog.enums {
+        write!(out, "\nenum {name} {{\n").expect(TEXT);
+        for (value, description) in &kind.values {
+            print_description(&mut out, description.as_deref(), "  ");
+            writeln!(out, "  {value}").expect(TEXT);
+        }
+        out.push_str("}\n");
+    }
+    for id in catalog.ids() {
+        print_entity(catalog, id, &mut out);
+    }
+    for scalar in FILTER_SCALARS.iter().filter(|s| used.contains(s)) {
+        print_scalar_filter(scalar.name(), *scalar, &mut out);
+    }
+    for name in catalog.enums.keys().filter(|n| uses_enum(catalog, n, false)) {
+        print_enum_filter(name, &mut out);
+    }
+    for (name, nested) in list_filters(catalog) {
+        print_list_filter(&name, &nested, &mut out);
+    }
+    out
+}
+
+/// [`print_sdl`] and the machinery of federation, for validating operations and for introspection.
+pub(crate) fn print_full(catalog: &Catalog, sdl: &str) -> String {
+    // the implicit schema definition cannot be extended where it is validated
+    let mut out = sdl.replacen(LINK, "", 1);
+    out.push_str(MACHINERY);
+    let entities: Vec<&str> = catalog.resolvable().map(|id| catalog.entity(id).type_name.as_str()).collect();
+    if !entities.is_empty() {
+        writeln!(out, "union _Entity = {}", entities.join(" | ")).expect(TEXT);
+        out.push_str("extend type Query { _entities(representations: [_Any!]!): [_Entity]! }\n");
+    }
+    out
+}
+
+const TEXT: &str = "a String takes any text";
+
+fn print_scalars(catalog: &Catalog, out: &mut String) -> BTreeSet<Scalar> {
+    let columns = catalog.entities.iter().flat_map(|e| &e.columns);
+    let used: BTreeSet<Scalar> =
+        columns.map(|c| if c.scalar == Scalar::Id { Scalar::String } else { c.scalar }).collect();
+    for scalar in &used {
+        let Some((description, url)) = scalar.definition() else { continue };
+        out.push('\n');
+        print_description(out, Some(description), "");
+        writeln!(out, "scalar {} @specifiedBy(url: \"{url}\")", scalar.name()).expect(TEXT);
+    }
+    catalog
+        .entities
+        .iter()
+        .filter(|e| e.table.is_some())
+        .flat_map(|e| &e.columns)
+        .filter(|c| !c.array && c.enum_type.is_none())
+        .map(|c| if c.scalar == Scalar::Id { Scalar::String } else { c.scalar })
+        .collect()
+}
+
+fn print_description(out: &mut String, description: Option<&str>, indent: &str) {
+    let Some(description) = description.map(str::trim).filter(|d| !d.is_empty()) else { return };
+    let safe = description.replace('\\', "\\\\").replace('"', "\\\"");
+    if safe.contains('\n') {
+        let block = description.replace("\"\"\"", "\\\"\"\"");
+        writeln!(out, "{indent}\"\"\"").expect(TEXT);
+        for line in block.lines() {
+            writeln!(out, "{indent}{}", line.trim_end()).expect(TEXT);
+        }
+        writeln!(out, "{indent}\"\"\"").expect(TEXT);
+    } else {
+        let plain: String = safe.chars().filter(|c| !c.is_control()).collect();
+        writeln!(out, "{indent}\"{plain}\"").expect(TEXT);
+    }
+}
+
+fn print_query(catalog: &Catalog, out: &mut String) {
+    if catalog.roots.is_empty() {
+        return;
+    }
+    out.push_str("\ntype Query {\n");
+    for (name, root) in &catalog.roots {
+        match root {
+            Root::Lookup(id) => {
+                let entity = catalog.entity(*id);
+                let arguments: Vec<String> = entity
+                    .key
+                    .iter()
+                    .map(|c| format!("{}: {}!", entity.column(*c).name, entity.column(*c).type_name()))
+                    .collect();
+                print_description(out, Some(&format!("One {} by its key.", entity.type_name)), "  ");
+                writeln!(out, "  {name}({}): {}", arguments.join(", "), entity.type_name).expect(TEXT);
+            }
+            Root::List(id) => {
+                let entity = catalog.entity(*id);
+                let hidden = entity.table.as_ref().is_some_and(|t| t.hidden_from_some);
+                print_description(out, Some(ARGUMENTS_DOC), "  ");
+                let bang = if hidden { "" } else { "!" };
+                let kind = &entity.type_name;
+                writeln!(out, "  {name}({}): {kind}Connection{bang}", page_arguments(kind)).expect(TEXT);
+            }
+        }
+    }
+    out.push_str("}\n");
+}
+
+fn page_arguments(kind: &str) -> String {
+    format!(
+        "first: Int, after: String, last: Int, before: String, offset: Int, filter: {kind}Filter, orderBy: [{kind}Order!]"
+    )
+}
+
+fn print_paging(out: &mut String) {
+    out.push_str(
+        "\n\"Where a page lies in its list.\"\ntype PageInfo @shareable {\n  hasNextPage: Boolean!\n  hasPreviousPage: \
+         Boolean!\n  startCursor: String\n  endCursor: String\n}\n\nenum OrderDirection {\n  ASC\n  DESC\n}\n\n\"Where \
+         nulls are put; last where nothing is said.\"\nenum NullsOrder {\n  FIRST\n  LAST\n}\n",
+    );
+}
+
+fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
+    let entity = catalog.entity(id);
+    let kind = &entity.type_name;
+    let key: Vec<&str> = entity.key.iter().map(|c| entity.column(*c).name.as_str()).collect();
+    let resolvable = if entity.table.is_none() && entity.relations.is_empty() { ", resolvable: false" } else { "" };
+    out.push('\n');
+    print_description(out, entity.description.as_deref(), "");
+    writeln!(out, "type {kind} @key(fields: \"{}\"{resolvable}) {{", key.join(" ")).expect(TEXT);
+    for column in &entity.columns {
+        print_column(column, out);
+    }
+    for relation in &entity.relations {
+        print_relation(catalog, relation, out);
+    }
+    out.push_str("}\n");
+    if entity.table.is_some() {
+        print_connection(entity, out);
+        print_filter(entity, out);
+        print_order(entity, out);
+    }
+}
+
+fn print_column(column: &Column, out: &mut String) {
+    print_description(out, column.description.as_deref(), "  ");
+    let bang = if column.is_non_null() { "!" } else { "" };
+    let kind = column.type_name();
+    let kind = if column.array { format!("[{kind}!]{bang}") } else { format!("{kind}{bang}") };
+    let deprecated = column.deprecated.as_deref().map_or_else(String::new, |reason| {
+        format!(" @deprecated(reason: {})", serde_json::Value::String(reason.to_owned()))
+    });
+    writeln!(out, "  {}: {kind}{deprecated}", column.name).expect(TEXT);
+}
+
+fn print_relation(catalog: &Catalog, relation: &Relation, out: &mut String) {
+    let kind = &catalog.entity(relation.target).type_name;
+    let bang = if relation.non_null { "!" } else { "" };
+    print_description(out, Some(&relation.description), "  ");
+    let name = &relation.name;
+    match relation.shape {
+        Shape::One => writeln!(out, "  {name}: {kind}{bang}"),
+        Shape::List => writeln!(out, "  {name}: [{kind}!]{bang}"),
+        Shape::Connection => writeln!(out, "  {name}({}): {kind}Connection{bang}", page_arguments(kind)),
+    }
+    .expect(TEXT);
+}
+
+fn print_connection(entity: &Entity, out: &mut String) {
+    let kind = &entity.type_name;
+    write!(
+        out,
+        "\ntype {kind}Connection {{\n  edges: [{kind}Edge!]!\n  nodes: [{kind}!]!\n  pageInfo: PageInfo!\n  \"All rows \
+         that the filter matches.\"\n  totalCount: Int!\n}}\n\ntype {kind}Edge {{\n  cursor: String!\n  node: {kind}!\n}}\n"
+    )
+    .expect(TEXT);
+}
+
+/// The filter input type of a column's values.
+pub(crate) fn filter_type(column: &Column) -> String {
+    let scalar = if column.scalar == Scalar::Id { Scalar::String } else { column.scalar };
+    let name = column.enum_type.as_deref().unwrap_or(scalar.name());
+    if column.array { format!("{name}ListFilter") } else { format!("{name}Filter") }
+}
+
+fn print_filter(entity: &Entity, out: &mut String) {
+    let kind = &entity.type_name;
+    write!(out, "\n\"All that is given must hold.\"\ninput {kind}Filter {{\n").expect(TEXT);
+    for column in &entity.columns {
+        writeln!(out, "  {}: {}", column.name, filter_type(column)).expect(TEXT);
+    }
+    write!(out, "  and: [{kind}Filter!]\n  or: [{kind}Filter!]\n  not: {kind}Filter\n}}\n").expect(TEXT);
+}
+
+/// The enum value that orders by a column: `AREA_KM2`.
+pub(crate) fn order_value(name: &str) -> String {
+    let mut out = String::new();
+    for (i, c) in name.chars().enumerate() {
+        if c.is_ascii_uppercase() && i > 0 {
+            out.push('_');
+        }
+        out.push(c.to_ascii_uppercase());
+    }
+    out
+}
+
+fn print_order(entity: &Entity, out: &mut String) {
+    let kind = &entity.type_name;
+    write!(
+        out,
+        "\ninput {kind}Order {{\n  field: {kind}OrderField!\n  direction: OrderDirection = ASC\n  nulls: NullsOrder = \
+         LAST\n}}\n\nenum {kind}OrderField {{\n"
+    )
+    .expect(TEXT);
+    for column in entity.columns.iter().filter(|c| !c.array && c.scalar.is_ordered()) {
+        writeln!(out, "  {}", order_value(&column.name)).expect(TEXT);
+    }
+    out.push_str("}\n");
+}
+
+fn print_scalar_filter(name: &str, scalar: Scalar, out: &mut String) {
+    write!(out, "\ninput {name}Filter {{\n").expect(TEXT);
+    if scalar == Scalar::Json {
+        out.push_str("  \"Contains this JSON (Postgres `@>`).\"\n  contains: JSON\n");
+    } else {
+        write!(out, "  eq: {name}\n  ne: {name}\n  in: [{name}!]\n  notIn: [{name}!]\n").expect(TEXT);
+    }
+    if scalar.is_ordered() && scalar != Scalar::Boolean {
+        write!(out, "  lt: {name}\n  lte: {name}\n  gt: {name}\n  gte: {name}\n").expect(TEXT);
+    }
+    if scalar.is_text() {
+        out.push_str("  \"SQL pattern: `%` is any text, `_` one character.\"\n  like: String\n");
+        out.push_str("  \"The same without regard to case.\"\n  ilike: String\n  startsWith: String\n");
+    }
+    out.push_str("  isNull: Boolean\n}\n");
+}
+
+fn print_enum_filter(name: &str, out: &mut String) {
+    write!(
+        out,
+        "\ninput {name}Filter {{\n  eq: {name}\n  ne: {name}\n  in: [{name}!]\n  notIn: [{name}!]\n  isNull: Boolean\n}}\n"
+    )
+    .expect(TEXT);
+}
+
+fn print_list_filter(name: &str, item: &str, out: &mut String) {
+    write!(
+        out,
+        "\ninput {name} {{\n  eq: [{item}!]\n  \"Has all of these.\"\n  contains: [{item}!]\n  \"Has one of these.\"\n  \
+         overlaps: [{item}!]\n  isNull: Boolean\n}}\n"
+    )
+    .expect(TEXT);
+}
+
+fn filtered_columns(catalog: &Catalog) -> impl Iterator<Item = &Column> {
+    catalog.entities.iter().filter(|e| e.table.is_some()).flat_map(|e| &e.columns)
+}
+
+fn uses_enum(catalog: &Catalog, name: &str, array: bool) -> bool {
+    filtered_columns(catalog).any(|c| c.enum_type.as_deref() == Some(name) && c.array == array)
+}
+
+fn list_filters(catalog: &Catalog) -> BTreeSet<(String, String)> {
+    filtered_columns(catalog).filter(|c| c.array).map(|c| (filter_type(c), c.type_name().to_owned())).collect()
+}

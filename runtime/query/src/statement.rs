@@ -1,0 +1,108 @@
+//! Statements: a compiled data operation; turns variables into binds and rows into a response.
+
+use crate::catalog::Catalog;
+use crate::coerce::Values;
+use crate::compile::Compiled;
+use crate::layout::Form;
+use crate::params::{Binder, Bound, EntitiesSpec, PageSpec, Param};
+use crate::schema::DataSchema;
+use crate::write::{RowSource, WriteError, Writer, write_key};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use terrane_graphql::GraphqlError;
+
+/// The data fields of an operation as one SQL statement and the layout of its rows. Cheap to share between requests.
+pub struct Statement {
+    schema: Arc<DataSchema>,
+    sql: String,
+    form: Form,
+    params: Vec<Param>,
+    pages: Vec<PageSpec>,
+    entities: Vec<EntitiesSpec>,
+    denied: Vec<String>,
+}
+
+impl Statement {
+    pub(crate) fn new(schema: Arc<DataSchema>, compiled: Compiled) -> Self {
+        Self {
+            schema,
+            sql: compiled.sql.into_string(),
+            form: compiled.form,
+            params: compiled.params,
+            pages: compiled.pages,
+            entities: compiled.entities,
+            denied: compiled.denied,
+        }
+    }
+
+    /// The statement's text; the same operation, shape of variables and access give the same text. `None` when every
+    /// data field is denied or constant, so that nothing needs to be asked: then write without rows.
+    pub fn sql(&self) -> Option<&str> {
+        (!self.sql.is_empty()).then_some(self.sql.as_str())
+    }
+
+    /// The parameters for one request: coerced `values` of [`crate::Prepared::plan`], and the caller's `claims` for row
+    /// filters.
+    ///
+    /// # Errors
+    /// Request errors: values out of bounds, cursors of other lists, representations without keys, pages so large that
+    /// the operation is too expensive.
+    pub fn bind(&self, values: &Values, claims: &Map<String, Value>) -> Result<Bound, Vec<GraphqlError>> {
+        let catalog: &Catalog = &self.schema.catalog;
+        Binder { catalog, values, claims }.bind(&self.params, &self.pages, &self.entities)
+    }
+
+    /// Append the data fields as one JSON object: `{"countries":…}`. Returns field errors (FORBIDDEN at its path).
+    ///
+    /// # Errors
+    /// [`WriteError`] when `rows` are not the answer to this statement; the buffer then holds a part of the object.
+    pub fn write(
+        &self,
+        bound: &Bound,
+        rows: &mut dyn RowSource,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<GraphqlError>, WriteError> {
+        // `Form::Row`, `Rows` and `EntityRows` have one root, which is written straight into the response
+        let single = match &self.form {
+            Form::Row { key, .. } | Form::Rows { key, .. } | Form::EntityRows { key, .. } => Some(key),
+            Form::Nothing(_) | Form::Record(_) => None,
+        };
+        out.push(b'{');
+        if let Some(key) = single {
+            write_key(out, key, true);
+            let errors = Writer::new(bound, &self.denied).write(&self.form, rows, out, |_, _| {})?;
+            out.push(b'}');
+            return Ok(errors);
+        }
+        let mut first = true;
+        let mut value = Vec::new();
+        let errors = Writer::new(bound, &self.denied).write(&self.form, rows, &mut value, |key, json| {
+            write_key(out, key, first);
+            out.append(json);
+            first = false;
+        })?;
+        out.push(b'}');
+        Ok(errors)
+    }
+
+    /// The data fields apart, by response key in response order, for operations that also have fields of other ports.
+    ///
+    /// # Errors
+    /// As [`Statement::write`].
+    pub fn write_fields(&self, bound: &Bound, rows: &mut dyn RowSource) -> Result<Fields, WriteError> {
+        let mut fields = Vec::new();
+        let mut value = Vec::new();
+        let errors = Writer::new(bound, &self.denied).write(&self.form, rows, &mut value, |key, json| {
+            fields.push((key.to_owned(), std::mem::take(json)));
+        })?;
+        Ok(Fields { fields, errors })
+    }
+}
+
+/// Root fields apart.
+pub struct Fields {
+    /// Response keys with their JSON.
+    pub fields: Vec<(String, Vec<u8>)>,
+    /// Field errors.
+    pub errors: Vec<GraphqlError>,
+}
