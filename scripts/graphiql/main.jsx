@@ -77,9 +77,20 @@ function Explorer({ endpoint, refused, query, variables, operationName }) {
   );
 }
 
+/** CodeMirror's text areas have no name of their own; a screen reader is given that of the pane they stand in. */
+function nameEditors(root) {
+  for (const input of root.querySelectorAll('.CodeMirror textarea:not([aria-label])')) {
+    const pane = input.closest('section[aria-label]');
+    input.setAttribute('aria-label', pane?.getAttribute('aria-label') ?? 'Editor');
+  }
+}
+
+const root = document.getElementById('graphiql');
+new MutationObserver(() => nameEditors(root)).observe(root, { childList: true, subtree: true });
+
 const asked = new URLSearchParams(location.search);
 const { url, refused } = resolveEndpoint(asked.get('endpoint'));
-createRoot(document.getElementById('graphiql')).render(
+createRoot(root).render(
   <Explorer
     endpoint={url}
     refused={refused}

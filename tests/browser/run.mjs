@@ -48,13 +48,16 @@ async function runInExplorer(page) {
   return answer;
 }
 
-/** Findings that keep somebody from using the page; each with the element that shows it. */
-async function seriousFindings(page) {
+// GraphiQL 4 nests the close button in its tab, and CodeMirror scrolls by a text area that axe-core doesn't count as content.
+const OF_GRAPHIQL = ['nested-interactive', 'scrollable-region-focusable'];
+
+/** Findings that keep somebody from using the page, but for the rules `known`; each with the element that shows it. */
+async function seriousFindings(page, known = []) {
   // Evaluated rather than added as a script, which the page's content security policy forbids.
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run());
   return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .filter(({ id, impact }) => ['serious', 'critical'].includes(impact) && !known.includes(id))
     .map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 120)} (${nodes.length})`);
 }
 
@@ -163,6 +166,7 @@ const PAGES = {
   'product Countries': (page) => openProduct(page, 'Countries'),
   'product Geography': (page) => openProduct(page, 'Geography'),
   'discovery of countries': (page) => page.goto(at('/products/countries/discovery')),
+  explorer: (page) => openExplorer(page, '{ __typename }'),
 };
 
 for (const [name, open] of Object.entries(PAGES)) {
@@ -177,7 +181,7 @@ for (const [name, open] of Object.entries(PAGES)) {
         const file = `${name}-${look.colorScheme}-${look.viewport.width}.png`.replaceAll(' ', '-').toLowerCase();
         await page.screenshot({ path: join(shots, file), fullPage: true });
       }
-      assert.deepEqual(await seriousFindings(page), []);
+      assert.deepEqual(await seriousFindings(page, name === 'explorer' ? OF_GRAPHIQL : []), []);
       assert.ok((await overflow(page)) <= 0, `the page is ${await overflow(page)} px wider than the screen`);
     };
   }
