@@ -41,13 +41,13 @@ impl<'a> Compiler<'a> {
                 "and" | "or" => {
                     let mut parts = Vec::new();
                     for item in part.items(self.values) {
-                        parts.push(all_of(self.filter_at(id, scope, &item, depth + 1, count)?));
+                        parts.push(all_of(&self.filter_at(id, scope, &item, depth + 1, count)?));
                     }
                     conditions.push(combine(&parts, name == "or"));
                 }
                 "not" => {
                     let mut sql = Sql::lit("NOT ");
-                    sql.append(&all_of(self.filter_at(id, scope, &part, depth + 1, count)?));
+                    sql.append(&all_of(&self.filter_at(id, scope, &part, depth + 1, count)?));
                     conditions.push(sql);
                 }
                 field => {
@@ -234,8 +234,8 @@ fn null_operand(name: &str) -> GraphqlError {
 }
 
 /// `(a AND b)`; nothing to hold is true.
-fn all_of(conditions: Vec<Sql>) -> Sql {
-    combine(&conditions, false)
+fn all_of(conditions: &[Sql]) -> Sql {
+    combine(conditions, false)
 }
 
 fn combine(parts: &[Sql], any: bool) -> Sql {

@@ -160,7 +160,7 @@ impl<'a> Compiler<'a> {
                 let list = self.list(id, root.collected.field(), &root.collected.selections(), None, Within::Root)?;
                 if list.total.is_some() || !list.needs_rows || list.layout.backward {
                     let mut row = Row::default();
-                    let layout = list.into_columns(&mut row, self.alias("s"));
+                    let layout = list.into_columns(&mut row, &self.alias("s"));
                     let value = RootLayout::Value(ValueLayout::Connection(layout));
                     return Ok(select_record(&row, vec![Entry { key, value }]));
                 }
@@ -201,7 +201,7 @@ impl<'a> Compiler<'a> {
                         let sets = root.collected.selections();
                         let list = self.list(id, root.collected.field(), &sets, None, Within::Root)?;
                         let alias = self.alias("s");
-                        ValueLayout::Connection(list.into_columns(&mut row, alias))
+                        ValueLayout::Connection(list.into_columns(&mut row, &alias))
                     }
                 }),
             };

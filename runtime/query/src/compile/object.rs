@@ -82,7 +82,7 @@ impl<'a> Compiler<'a> {
                 let join = Some((conditions, relation));
                 let list = self.list(relation.target, collected.field(), &sets, join, within)?;
                 let alias = self.alias("s");
-                Ok(ValueLayout::Connection(list.into_columns(row, alias)))
+                Ok(ValueLayout::Connection(list.into_columns(row, &alias)))
             }
         }
     }

@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn dates_agree_with_chrono() {
         let epoch = chrono::NaiveDate::from_ymd_opt(2000, 1, 1).unwrap();
-        for days in (-730_000..1_000_000).step_by(997) {
+        for days in (-730_000i32..1_000_000).step_by(997) {
             let expected = epoch + chrono::Duration::days(i64::from(days));
             assert_eq!(json(&days.to_be_bytes(), PgType::Date), format!("\"{expected}\""));
         }
