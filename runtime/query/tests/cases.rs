@@ -84,7 +84,7 @@ async fn the_products_own_examples_are_answered() {
 fn the_schema_of_each_product_is_committed() {
     let mut failures = Vec::new();
     for name in ["continents", "countries", "geography"] {
-        let folder = terrane_testkit::repository().join("tests/query/schema");
+        let folder = terrane_testkit::repository().join("schema/data");
         compare(&folder.join(format!("{name}.graphql")), schema(&load(name)).sdl(), &mut failures);
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
