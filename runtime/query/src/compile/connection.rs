@@ -81,7 +81,7 @@ impl<'a> Compiler<'a> {
             Some((here, relation)) => equal(here, relation, &scope),
             None => Vec::new(),
         };
-        conditions.extend(self.row_filter(id, &scope)?);
+        conditions.extend(self.row_filter(id, &scope));
         if let Some(filter) = self.argument(field, "filter") {
             conditions.extend(self.filter(id, &scope, &filter)?);
         }

@@ -236,7 +236,7 @@ impl<'a> Compiler<'a> {
             self.push_param(&mut sql, param, column.pg, false);
             conditions.push(sql);
         }
-        conditions.extend(self.row_filter(id, &scope)?);
+        conditions.extend(self.row_filter(id, &scope));
         let mut row = Row::default();
         let object = self.object(id, &scope, &root.selections(), &mut row, Within::Root)?;
         let mut tail = from_table(entity, &alias);

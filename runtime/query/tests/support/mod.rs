@@ -1,4 +1,5 @@
 //! Support: turns product folders into tables of a real Postgres, and compiled statements into answers from it.
+#![allow(dead_code)] // each test binary uses a part of it
 
 use serde_json::{Map, Value};
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
@@ -16,9 +17,12 @@ pub const PORTS: &str =
     "type Query { product: ProductInfo } type ProductInfo { name: String! version(of: String): String }";
 
 pub fn load(name: &str) -> Product {
-    let folder = terrane_testkit::product_folder(name);
+    load_folder(&terrane_testkit::product_folder(name))
+}
+
+pub fn load_folder(folder: &Path) -> Product {
     let mut files = BTreeMap::new();
-    read(&folder, &folder, &mut files);
+    read(folder, folder, &mut files);
     terrane_manifest::load(&files).unwrap_or_else(|e| panic!("{}", terrane_diagnostics::render_all(&e))).product
 }
 
@@ -89,8 +93,10 @@ pub async fn run(
     text: &str,
     variables: &Map<String, Value>,
     claims: &Map<String, Value>,
-) -> (String, Option<Value>) {
-    let failed = |errors: Vec<terrane_graphql::GraphqlError>| Some(serde_json::json!({ "errors": errors }));
+) -> (String, Option<String>) {
+    let failed = |errors: Vec<terrane_graphql::GraphqlError>| {
+        Some(format!("{{\"errors\":{}}}", serde_json::to_string(&errors).unwrap()))
+    };
     let planned = schema.prepare(text, None, access).and_then(|p| p.plan(Some(variables)));
     let (plan, values) = match planned {
         Ok(planned) => planned,
@@ -114,11 +120,54 @@ pub async fn run(
     for slot in plan.slots.iter().filter(|s| s.source == Source::Data) {
         assert!(data.get(&slot.key).is_some(), "{} is missing", slot.key);
     }
-    let mut response = serde_json::json!({ "data": data });
-    if !errors.is_empty() {
-        response["errors"] = serde_json::to_value(errors).unwrap();
-    }
+    let errors = if errors.is_empty() {
+        String::new()
+    } else {
+        format!(",\"errors\":{}", serde_json::to_string(&errors).unwrap())
+    };
+    let response = format!("{{\"data\":{text}{errors}}}");
     (readable(&sql), Some(response))
+}
+
+/// Indent JSON without changing the order of its members.
+pub fn indent(json: &str) -> String {
+    let (mut out, mut depth, mut quoted, mut escaped) = (String::new(), 0usize, false, false);
+    for (i, c) in json.char_indices() {
+        if quoted {
+            out.push(c);
+            quoted = c != '"' || escaped;
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        let closes = json[i + c.len_utf8()..].starts_with(['}', ']']);
+        match c {
+            '{' | '[' if !closes => {
+                depth += 1;
+                out.push(c);
+                out.push('\n');
+                out.push_str(&"  ".repeat(depth));
+            }
+            '}' | ']' => {
+                if !json[..i].ends_with(['{', '[']) {
+                    depth -= 1;
+                    out.push('\n');
+                    out.push_str(&"  ".repeat(depth));
+                }
+                out.push(c);
+            }
+            ',' => {
+                out.push_str(",\n");
+                out.push_str(&"  ".repeat(depth));
+            }
+            ':' => out.push_str(": "),
+            '"' => {
+                quoted = true;
+                out.push(c);
+            }
+            other => out.push(other),
+        }
+    }
+    out + "\n"
 }
 
 /// Break a statement into lines, for people who read snapshots.
@@ -178,7 +227,7 @@ pub async fn publish(pool: &PgPool, product: &Product) {
     }
 }
 
-fn create(dataset: &Dataset) -> String {
+pub fn create(dataset: &Dataset) -> String {
     let output = dataset.layer == Layer::Output;
     let columns = dataset
         .fields
