@@ -167,17 +167,9 @@ impl Binder<'_> {
                     parts.ok_or("this cursor does not belong to this list and order; use one of its own pages")?;
                 crate::cursor::bind_part(&parts[*index], *pg)
             }
-            Param::Claim { name, scalar, pg, list } => Ok(self.bind_claim(name, *scalar, *pg, *list)),
+            Param::Claim { name, scalar, pg, list } => Ok(bind_claim(self.claims, name, *scalar, *pg, *list)),
             Param::Limit(_) | Param::Keys { .. } => unreachable!("bound by `bind`"),
         }
-    }
-
-    /// A claim that is absent or of another type is null: then no predicate on it holds.
-    fn bind_claim(&self, name: &str, scalar: Scalar, pg: PgType, list: bool) -> Bind {
-        let value = self.claims.get(name).unwrap_or(&Value::Null);
-        bind_typed(value, scalar, pg, list)
-            .or_else(|_| bind_typed(&Value::Null, scalar, pg, list))
-            .unwrap_or_else(|_| Bind::empty_array(wire(pg)))
     }
 
     fn page_bounds(&self, page: &PageSpec) -> Result<PageBounds, GraphqlError> {
@@ -236,6 +228,14 @@ impl Binder<'_> {
         }
         Ok((slots, keys))
     }
+}
+
+/// A claim that is absent or of another type is null: then no predicate on it holds.
+pub(crate) fn bind_claim(claims: &Map<String, Value>, name: &str, scalar: Scalar, pg: PgType, list: bool) -> Bind {
+    let value = claims.get(name).unwrap_or(&Value::Null);
+    bind_typed(value, scalar, pg, list)
+        .or_else(|_| bind_typed(&Value::Null, scalar, pg, list))
+        .unwrap_or_else(|_| Bind::empty_array(wire(pg)))
 }
 
 fn bind_typed(value: &Value, scalar: Scalar, pg: PgType, list: bool) -> Result<Bind, String> {

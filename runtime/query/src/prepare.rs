@@ -96,10 +96,13 @@ pub fn prepare(
     let document = Parser::new()
         .token_limit(MAX_TOKENS)
         .recursion_limit(MAX_NESTING)
-        .parse_executable(&schema.full, text, "operation.graphql")
+        .parse_ast(text, "operation.graphql")
         .map_err(|e| request_errors(&e.errors, "GRAPHQL_PARSE_FAILED"))?;
-    let document =
-        document.validate(&schema.full).map_err(|e| request_errors(&e.errors, "GRAPHQL_VALIDATION_FAILED"))?;
+    let document = document
+        .to_executable(&schema.full)
+        .map_err(|e| request_errors(&e.errors, "GRAPHQL_VALIDATION_FAILED"))?
+        .validate(&schema.full)
+        .map_err(|e| request_errors(&e.errors, "GRAPHQL_VALIDATION_FAILED"))?;
     let operation = document.operations.get(operation_name).map_err(|e| {
         vec![GraphqlError::new("BAD_REQUEST", format!("{}; name an operation in `operationName`", e.message()))]
     })?;

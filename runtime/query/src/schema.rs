@@ -1,6 +1,8 @@
 //! Schema: turns a checked product and the standard ports' SDL into the schema that operations are compiled against.
 
+use crate::access::Access;
 use crate::catalog::{Catalog, Root, build_catalog};
+use crate::prepare::Prepared;
 use crate::sdl::{print_full, print_sdl};
 use apollo_compiler::ast::{self, Definition};
 use apollo_compiler::schema::Implementers;
@@ -8,7 +10,9 @@ use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Node, Schema};
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use terrane_diagnostics::{Diagnostic, Location, has_errors};
+use terrane_graphql::GraphqlError;
 use terrane_manifest::Product;
 
 /// The data port's schema, its federation SDL, and the full schema with the standard ports.
@@ -64,6 +68,19 @@ impl DataSchema {
                 Err(findings)
             }
         }
+    }
+
+    /// [`crate::prepare`] as a method.
+    ///
+    /// # Errors
+    /// As [`crate::prepare`].
+    pub fn prepare(
+        self: &Arc<Self>,
+        text: &str,
+        operation_name: Option<&str>,
+        access: &Arc<Access>,
+    ) -> Result<Prepared, Vec<GraphqlError>> {
+        crate::prepare::prepare(self, text, operation_name, access)
     }
 
     /// The federation SDL of the data types, as `_service { sdl }` answers it. Stable: the same contracts give the same

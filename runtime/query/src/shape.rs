@@ -1,7 +1,8 @@
 //! Shapes: turns variable values into what of them decides the text of a statement.
 //!
 //! A statement is compiled for a shape, not for values: which fields a filter variable has, what an order variable
-//! orders by, which of `@skip` and `@include` hold, which variables are null. Values travel as binds.
+//! orders by, which of `@skip` and `@include` hold, which variables are null,
+//! and which types are represented. Values travel as binds.
 
 use crate::coerce::Values;
 use apollo_compiler::Schema;
@@ -10,6 +11,7 @@ use apollo_compiler::executable::Operation;
 use apollo_compiler::schema::ExtendedType;
 use rustc_hash::FxHashSet;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The shape of `values` for `operation`, as a cache key. `conditions` are the variables of `@skip` and `@include`.
 pub(crate) fn shape(schema: &Schema, operation: &Operation, conditions: &FxHashSet<String>, values: &Values) -> String {
@@ -30,6 +32,13 @@ fn push_shape(schema: &Schema, ty: &Type, value: &Value, key: &mut String) {
     let name = ty.inner_named_type();
     match (value, schema.types.get(name)) {
         (Value::Null, _) => key.push('n'),
+        (Value::Array(items), _) if name == "_Any" => {
+            for kind in represented_types(items) {
+                key.push('<');
+                key.push_str(kind);
+            }
+            key.push('>');
+        }
         (Value::Object(fields), Some(ExtendedType::InputObject(kind))) => {
             key.push('{');
             for (field, value) in fields {
@@ -54,6 +63,21 @@ fn push_shape(schema: &Schema, ty: &Type, value: &Value, key: &mut String) {
         (Value::Array(_), _) => key.push('l'),
         _ => key.push('s'),
     }
+}
+
+/// The types of a list of representations, each once, in order of their names: only these are queried.
+pub(crate) fn represented_types(representations: &[Value]) -> BTreeSet<&str> {
+    let mut kinds = BTreeSet::new();
+    let mut last = "";
+    for representation in representations {
+        let kind = representation.get("__typename").and_then(Value::as_str).unwrap_or_default();
+        // gateways send them grouped: most are of the type of the one before
+        if kind != last || kinds.is_empty() {
+            kinds.insert(kind);
+            last = kind;
+        }
+    }
+    kinds
 }
 
 fn orders(name: &str) -> bool {

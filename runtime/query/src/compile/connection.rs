@@ -33,12 +33,12 @@ impl List {
     }
 
     /// Put page and count into columns of the outer row.
-    pub(super) fn into_columns(self, outer: &mut Row, alias: Sql) -> ConnectionLayout {
+    pub(super) fn into_columns(self, outer: &mut Row, alias: &Sql) -> ConnectionLayout {
         let mut layout = self.layout.clone();
         if self.needs_rows {
             let mut sql = Sql::lit("(SELECT array_agg(");
-            sql.append(&alias).push(".r) FROM (SELECT ").append(&self.row.record()).push(" AS r");
-            sql.append(&self.page_tail()).push(") AS ").append(&alias).push(")");
+            sql.append(alias).push(".r) FROM (SELECT ").append(&self.row.record()).push(" AS r");
+            sql.append(&self.page_tail()).push(") AS ").append(alias).push(")");
             layout.rows = Some(outer.add(sql));
         }
         layout.total = self.total.map(|sql| outer.add(sql));
@@ -81,13 +81,13 @@ impl<'a> Compiler<'a> {
             Some((here, relation)) => equal(here, relation, &scope),
             None => Vec::new(),
         };
-        conditions.extend(self.row_filter(id, &scope)?);
+        conditions.extend(self.row_filter(id, &scope));
         if let Some(filter) = self.argument(field, "filter") {
             conditions.extend(self.filter(id, &scope, &filter)?);
         }
         let page = self.page(field, within)?;
         let given_order = self.argument(field, "orderBy");
-        let order = self.order(id, &scope, given_order)?;
+        let order = self.order(id, &scope, given_order.as_ref())?;
         let mark = order_mark(&describe(&entity.type_name, &order));
         let mut all = from_table(entity, &alias);
         push_where(&mut all, &conditions);

@@ -7,6 +7,7 @@ use crate::given::Given;
 use crate::layout::{EntityGroup, Entry, Form, ObjectLayout, RootLayout};
 use crate::params::{EntitiesSpec, Param, Within};
 use crate::scalar::casts;
+use crate::shape::represented_types;
 use terrane_graphql::GraphqlError;
 use terrane_sql::Sql;
 
@@ -62,21 +63,29 @@ impl Groups {
     }
 }
 
+/// A group that nothing is asked of.
+fn empty_group() -> EntityGroup {
+    EntityGroup { column: None, object: ObjectLayout::default(), denied: None }
+}
+
 impl<'a> Compiler<'a> {
-    /// Compile the groups of `_entities`: every type that may be represented, queried when the operation selects
-    /// something of it.
+    /// Compile the groups of `_entities`: every type that may be represented, queried when it is and when the
+    /// operation selects something of it.
     pub(super) fn entity_groups(&mut self, collected: &Collected<'a>) -> Fallible<Groups> {
         let argument = collected.field().specified_argument_by_name("representations");
         let given = argument.and_then(|a| Given::of(a, self.values));
         let source =
             given.ok_or_else(|| GraphqlError::new("BAD_USER_INPUT", "argument `representations` is missing"))?.source();
+        let representations = source.resolve(self.values);
+        let represented = represented_types(representations.as_array().map_or(&[], Vec::as_slice));
         let catalog = self.catalog;
         let ids: Vec<EntityId> = catalog.resolvable().collect();
         let root = self.entities.len();
-        self.entities.push(EntitiesSpec { source, groups: ids.clone() });
+        self.entities.push(EntitiesSpec { source: source.clone(), groups: ids.clone() });
         let mut groups = Vec::with_capacity(ids.len());
         for (group, id) in ids.into_iter().enumerate() {
-            groups.push(self.entity_group(id, collected, root, group)?);
+            let asked = represented.contains(catalog.entity(id).type_name.as_str());
+            groups.push(if asked { self.entity_group(id, collected, root, group)? } else { (empty_group(), None) });
         }
         Ok(Groups { root, groups })
     }
@@ -119,7 +128,7 @@ impl<'a> Compiler<'a> {
                     sql
                 })
                 .collect();
-            conditions.extend(self.row_filter(id, &scope)?);
+            conditions.extend(self.row_filter(id, &scope));
             tail.push(" JOIN ");
             push_table(&mut tail, entity);
             tail.push(" AS ").append(&alias).push(" ON ").join(&conditions, " AND ");

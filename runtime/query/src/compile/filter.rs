@@ -1,13 +1,14 @@
-//! Filters: turns filter arguments and row filters into conditions.
+//! Filters: turns filter arguments into conditions.
 
 use super::order::forbidden;
 use super::{Compiler, Fallible, Scope};
-use crate::catalog::{Column, ColumnId, EntityId};
+use crate::catalog::{Column, EntityId};
 use crate::given::Given;
 use crate::params::Param;
+use crate::row_filter::{FilterContext, FilterField, combine, row_condition};
 use crate::scalar::Scalar;
 use terrane_graphql::GraphqlError;
-use terrane_manifest::{CompareOp, Operand, PgType, RowFilter};
+use terrane_manifest::PgType;
 use terrane_sql::Sql;
 
 const MAX_FILTER_DEPTH: usize = 12;
@@ -41,13 +42,13 @@ impl<'a> Compiler<'a> {
                 "and" | "or" => {
                     let mut parts = Vec::new();
                     for item in part.items(self.values) {
-                        parts.push(all_of(self.filter_at(id, scope, &item, depth + 1, count)?));
+                        parts.push(all_of(&self.filter_at(id, scope, &item, depth + 1, count)?));
                     }
                     conditions.push(combine(&parts, name == "or"));
                 }
                 "not" => {
                     let mut sql = Sql::lit("NOT ");
-                    sql.append(&all_of(self.filter_at(id, scope, &part, depth + 1, count)?));
+                    sql.append(&all_of(&self.filter_at(id, scope, &part, depth + 1, count)?));
                     conditions.push(sql);
                 }
                 field => {
@@ -145,88 +146,30 @@ impl<'a> Compiler<'a> {
     }
 
     /// The rows of `id` that the caller may see: a condition of every statement that reads them.
-    pub(super) fn row_filter(&mut self, id: EntityId, scope: &Scope) -> Fallible<Option<Sql>> {
-        let Some(table) = &self.catalog.entity(id).table else { return Ok(None) };
-        let Some(filter) = self.access.row_filter(&table.dataset).cloned() else { return Ok(None) };
-        self.row_condition(id, scope, &filter).map(Some)
-    }
-
-    fn row_condition(&mut self, id: EntityId, scope: &Scope, filter: &RowFilter) -> Fallible<Sql> {
-        let mut sql = Sql::new();
-        match filter {
-            RowFilter::And(parts) | RowFilter::Or(parts) => {
-                let parts: Fallible<Vec<Sql>> = parts.iter().map(|p| self.row_condition(id, scope, p)).collect();
-                return Ok(combine(&parts?, matches!(filter, RowFilter::Or(_))));
-            }
-            RowFilter::Not(inner) => {
-                sql.push("(NOT ").append(&self.row_condition(id, scope, inner)?).push(")");
-            }
-            RowFilter::IsNull { field } => {
-                sql.push("(").append(scope.expr(self.row_column(id, field)?)).push(" IS NULL)");
-            }
-            RowFilter::AnyOf { field, claim } => {
-                let column = self.row_column(id, field)?;
-                let description = self.catalog.entity(id).column(column);
-                let (scalar, pg) = (claim_scalar(description), description.pg);
-                sql.push("(").append(scope.expr(column)).push(" = ANY(");
-                self.push_param(&mut sql, Param::Claim { name: claim.clone(), scalar, pg, list: true }, pg, true);
-                sql.push("))");
-            }
-            RowFilter::In { field, values } => {
-                let parts: Fallible<Vec<Sql>> =
-                    values.iter().map(|v| self.row_compare(id, scope, field, CompareOp::Eq, v)).collect();
-                return Ok(combine(&parts?, true));
-            }
-            RowFilter::Compare { field, op, value } => return self.row_compare(id, scope, field, *op, value),
-        }
-        Ok(sql)
-    }
-
-    fn row_compare(
-        &mut self,
-        id: EntityId,
-        scope: &Scope,
-        field: &str,
-        op: CompareOp,
-        value: &Operand,
-    ) -> Fallible<Sql> {
-        let column = self.row_column(id, field)?;
-        let description = self.catalog.entity(id).column(column);
-        let (scalar, pg) = (claim_scalar(description), description.pg);
-        let param = match value {
-            Operand::Claim(name) => Param::Claim { name: name.clone(), scalar, pg, list: false },
-            Operand::Text(text) => Param::Literal(text.clone().into(), scalar, pg),
-            Operand::Integer(number) => Param::Literal((*number).into(), scalar, pg),
-            Operand::Boolean(flag) => Param::Literal((*flag).into(), scalar, pg),
-        };
-        let mut sql = Sql::lit("(");
-        sql.append(scope.expr(column)).push(match op {
-            CompareOp::Eq => " = ",
-            CompareOp::Ne => " <> ",
-            CompareOp::Lt => " < ",
-            CompareOp::Le => " <= ",
-            CompareOp::Gt => " > ",
-            CompareOp::Ge => " >= ",
-        });
-        self.push_param(&mut sql, param, pg, false);
-        sql.push(")");
-        Ok(sql)
-    }
-
-    /// A row filter whose field is gone hides everything: better an error than rows that nobody may see.
-    fn row_column(&self, id: EntityId, field: &str) -> Fallible<ColumnId> {
-        let entity = self.catalog.entity(id);
-        entity.column_of_field(field).ok_or_else(|| {
-            GraphqlError::new(
-                "FORBIDDEN",
-                format!("the rows of `{}` cannot be filtered for these roles", entity.type_name),
-            )
-        })
+    pub(super) fn row_filter(&mut self, id: EntityId, scope: &Scope) -> Option<Sql> {
+        let table = self.catalog.entity(id).table.as_ref()?;
+        let filter = self.access.row_filter(&table.dataset)?;
+        Some(row_condition(filter, &mut RowScope { compiler: self, id, scope }))
     }
 }
 
-fn claim_scalar(column: &Column) -> Scalar {
-    if column.scalar == Scalar::Id { Scalar::String } else { column.scalar }
+/// The row filter's view of a table in a statement.
+struct RowScope<'c, 'a> {
+    compiler: &'c mut Compiler<'a>,
+    id: EntityId,
+    scope: &'c Scope,
+}
+
+impl FilterContext for RowScope<'_, '_> {
+    fn field(&self, name: &str) -> Option<FilterField> {
+        let entity = self.compiler.catalog.entity(self.id);
+        let column = entity.column_of_field(name)?;
+        Some(FilterField { expr: self.scope.expr(column).clone(), pg: entity.column(column).pg })
+    }
+
+    fn push(&mut self, sql: &mut Sql, param: Param, pg: PgType, array: bool) {
+        self.compiler.push_param(sql, param, pg, array);
+    }
 }
 
 fn null_operand(name: &str) -> GraphqlError {
@@ -234,15 +177,6 @@ fn null_operand(name: &str) -> GraphqlError {
 }
 
 /// `(a AND b)`; nothing to hold is true.
-fn all_of(conditions: Vec<Sql>) -> Sql {
-    combine(&conditions, false)
-}
-
-fn combine(parts: &[Sql], any: bool) -> Sql {
-    if parts.is_empty() {
-        return Sql::lit(if any { "FALSE" } else { "TRUE" });
-    }
-    let mut sql = Sql::lit("(");
-    sql.join(parts, if any { " OR " } else { " AND " }).push(")");
-    sql
+fn all_of(conditions: &[Sql]) -> Sql {
+    combine(conditions, false)
 }

@@ -161,7 +161,7 @@ impl<'a> Compiler<'a> {
                 let list = self.list(id, root.collected.field(), &root.collected.selections(), None, Within::Root)?;
                 if list.total.is_some() || !list.needs_rows || list.layout.backward {
                     let mut row = Row::default();
-                    let layout = list.into_columns(&mut row, self.alias("s"));
+                    let layout = list.into_columns(&mut row, &self.alias("s"));
                     let value = RootLayout::Value(ValueLayout::Connection(layout));
                     return Ok(select_record(&row, vec![Entry { key, value }]));
                 }
@@ -202,7 +202,7 @@ impl<'a> Compiler<'a> {
                         let sets = root.collected.selections();
                         let list = self.list(id, root.collected.field(), &sets, None, Within::Root)?;
                         let alias = self.alias("s");
-                        ValueLayout::Connection(list.into_columns(&mut row, alias))
+                        ValueLayout::Connection(list.into_columns(&mut row, &alias))
                     }
                 }),
             };
@@ -237,7 +237,7 @@ impl<'a> Compiler<'a> {
             self.push_param(&mut sql, param, column.pg, false);
             conditions.push(sql);
         }
-        conditions.extend(self.row_filter(id, &scope)?);
+        conditions.extend(self.row_filter(id, &scope));
         let mut row = Row::default();
         let object = self.object(id, &scope, &root.selections(), &mut row, Within::Root)?;
         let mut tail = from_table(entity, &alias);

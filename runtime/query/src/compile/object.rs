@@ -82,7 +82,7 @@ impl<'a> Compiler<'a> {
                 let join = Some((conditions, relation));
                 let list = self.list(relation.target, collected.field(), &sets, join, within)?;
                 let alias = self.alias("s");
-                Ok(ValueLayout::Connection(list.into_columns(row, alias)))
+                Ok(ValueLayout::Connection(list.into_columns(row, &alias)))
             }
         }
     }
@@ -118,7 +118,7 @@ impl<'a> Compiler<'a> {
         let alias = self.alias("t");
         let target = Scope::of_table(entity, &alias);
         let mut conditions = equal(self.join(relation, scope), relation, &target);
-        conditions.extend(self.row_filter(relation.target, &target)?);
+        conditions.extend(self.row_filter(relation.target, &target));
         let mut inner = Row::default();
         let object = self.object(relation.target, &target, sets, &mut inner, within)?;
         let mut sql = Sql::lit("(SELECT ");

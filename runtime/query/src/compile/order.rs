@@ -26,7 +26,7 @@ impl<'a> Compiler<'a> {
         &mut self,
         id: EntityId,
         scope: &Scope,
-        given: Option<Given<'a>>,
+        given: Option<&Given<'a>>,
     ) -> Fallible<Vec<OrderColumn>> {
         let entity = self.catalog.entity(id);
         let mut order: Vec<OrderColumn> = Vec::new();

@@ -219,12 +219,12 @@ mod tests {
     #[test]
     fn dates_agree_with_chrono() {
         let epoch = chrono::NaiveDate::from_ymd_opt(2000, 1, 1).unwrap();
-        for days in (-730_000..1_000_000).step_by(997) {
+        for days in (-730_000i32..1_000_000).step_by(997) {
             let expected = epoch + chrono::Duration::days(i64::from(days));
             assert_eq!(json(&days.to_be_bytes(), PgType::Date), format!("\"{expected}\""));
         }
-        assert_eq!(json(&(-730_122i32).to_be_bytes(), PgType::Date), "\"0001-01-01\"");
-        assert_eq!(json(&(-730_123i32).to_be_bytes(), PgType::Date), "\"0002-12-31 BC\"".replace("0002", "0001"));
+        assert_eq!(json(&(-730_119i32).to_be_bytes(), PgType::Date), "\"0001-01-01\"");
+        assert_eq!(json(&(-730_120i32).to_be_bytes(), PgType::Date), "\"0001-12-31 BC\"");
         assert_eq!(json(&i32::MAX.to_be_bytes(), PgType::Date), "\"infinity\"");
     }
 

@@ -1,0 +1,144 @@
+//! Row filters: turns a role's predicate into a condition that every statement on its rows carries.
+
+use crate::access::Access;
+use crate::bind::Bind;
+use crate::params::{Param, bind_claim};
+use crate::scalar::{Scalar, casts};
+use serde_json::{Map, Value};
+use terrane_manifest::{CompareOp, Dataset, Operand, PgType, RowFilter};
+use terrane_sql::Sql;
+
+/// A field that a row filter names: its SQL expression and type.
+pub(crate) struct FilterField {
+    pub(crate) expr: Sql,
+    pub(crate) pg: PgType,
+}
+
+/// Where fields come from and params go to.
+pub(crate) trait FilterContext {
+    /// The field of that ODCS name.
+    fn field(&self, name: &str) -> Option<FilterField>;
+    /// Append a param with its casts.
+    fn push(&mut self, sql: &mut Sql, param: Param, pg: PgType, array: bool);
+}
+
+/// The condition of `filter`. A field that is not there makes it FALSE: better no rows than rows nobody may see.
+pub(crate) fn row_condition(filter: &RowFilter, context: &mut dyn FilterContext) -> Sql {
+    condition(filter, context).unwrap_or_else(|| Sql::lit("FALSE"))
+}
+
+fn condition(filter: &RowFilter, context: &mut dyn FilterContext) -> Option<Sql> {
+    let mut sql = Sql::lit("(");
+    match filter {
+        RowFilter::And(parts) | RowFilter::Or(parts) => {
+            let any = matches!(filter, RowFilter::Or(_));
+            let parts: Option<Vec<Sql>> = parts.iter().map(|p| condition(p, context)).collect();
+            return Some(combine(&parts?, any));
+        }
+        RowFilter::Not(inner) => {
+            sql.push("NOT ").append(&condition(inner, context)?);
+        }
+        RowFilter::IsNull { field } => {
+            sql.append(&context.field(field)?.expr).push(" IS NULL");
+        }
+        RowFilter::AnyOf { field, claim } => {
+            let FilterField { expr, pg } = context.field(field)?;
+            sql.append(&expr).push(" = ANY(");
+            context.push(
+                &mut sql,
+                Param::Claim { name: claim.clone(), scalar: Scalar::of(pg), pg, list: true },
+                pg,
+                true,
+            );
+            sql.push(")");
+        }
+        RowFilter::In { field, values } => {
+            let parts: Option<Vec<Sql>> = values.iter().map(|v| compare(field, CompareOp::Eq, v, context)).collect();
+            return Some(combine(&parts?, true));
+        }
+        RowFilter::Compare { field, op, value } => return compare(field, *op, value, context),
+    }
+    sql.push(")");
+    Some(sql)
+}
+
+fn compare(field: &str, op: CompareOp, value: &Operand, context: &mut dyn FilterContext) -> Option<Sql> {
+    let FilterField { expr, pg } = context.field(field)?;
+    let scalar = Scalar::of(pg);
+    let param = match value {
+        Operand::Claim(name) => Param::Claim { name: name.clone(), scalar, pg, list: false },
+        Operand::Text(text) => Param::Literal(text.clone().into(), scalar, pg),
+        Operand::Integer(number) => Param::Literal((*number).into(), scalar, pg),
+        Operand::Boolean(flag) => Param::Literal((*flag).into(), scalar, pg),
+    };
+    let mut sql = Sql::lit("(");
+    sql.append(&expr).push(match op {
+        CompareOp::Eq => " = ",
+        CompareOp::Ne => " <> ",
+        CompareOp::Lt => " < ",
+        CompareOp::Le => " <= ",
+        CompareOp::Gt => " > ",
+        CompareOp::Ge => " >= ",
+    });
+    context.push(&mut sql, param, pg, false);
+    sql.push(")");
+    Some(sql)
+}
+
+/// `(a AND b)`; of nothing, all is true and any is false.
+pub(crate) fn combine(parts: &[Sql], any: bool) -> Sql {
+    if parts.is_empty() {
+        return Sql::lit(if any { "FALSE" } else { "TRUE" });
+    }
+    let mut sql = Sql::lit("(");
+    sql.join(parts, if any { " OR " } else { " AND " }).push(")");
+    sql
+}
+
+/// The condition on the rows of `dataset`, read as `t`, that a caller with `access` and `claims` may see; its values are
+/// appended to `binds`. `None` when all rows may be seen. For statements made elsewhere: downloads, subscriptions.
+pub fn row_filter_sql(
+    access: &Access,
+    dataset: &Dataset,
+    claims: &Map<String, Value>,
+    binds: &mut Vec<Bind>,
+) -> Option<Sql> {
+    let filter = access.row_filter(&dataset.name)?;
+    Some(row_condition(filter, &mut Standalone { dataset, claims, binds }))
+}
+
+struct Standalone<'a> {
+    dataset: &'a Dataset,
+    claims: &'a Map<String, Value>,
+    binds: &'a mut Vec<Bind>,
+}
+
+impl FilterContext for Standalone<'_> {
+    fn field(&self, name: &str) -> Option<FilterField> {
+        let field = self.dataset.field(name)?;
+        let mut expr = Sql::lit("t.");
+        expr.ident(&field.column);
+        Some(FilterField { expr, pg: field.physical.base })
+    }
+
+    fn push(&mut self, sql: &mut Sql, param: Param, pg: PgType, array: bool) {
+        let bind = match &param {
+            Param::Claim { name, scalar, pg, list } => bind_claim(self.claims, name, *scalar, *pg, *list),
+            Param::Literal(value, scalar, pg) => bind_claim_value(value, *scalar, *pg),
+            _ => unreachable!("row filters hold claims and literals only"),
+        };
+        self.binds.push(bind);
+        sql.bind(self.binds.len());
+        let (first, second) = casts(pg, array);
+        sql.push("::").push(first);
+        if let Some(second) = second {
+            sql.push("::").push(second);
+        }
+    }
+}
+
+fn bind_claim_value(value: &Value, scalar: Scalar, pg: PgType) -> Bind {
+    let name = "literal";
+    let claims = Map::from_iter([(name.to_owned(), value.clone())]);
+    bind_claim(&claims, name, scalar, pg, false)
+}

@@ -1,0 +1,1 @@
+SELECT code, code AS name FROM input.raw

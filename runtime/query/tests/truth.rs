@@ -1,0 +1,309 @@
+//! Truth: what the data port answers, compared with what Postgres itself says about every type, order and row filter.
+
+mod support;
+
+use serde_json::{Map, Value, json};
+use sqlx::{AssertSqlSafe, PgPool, Row as _};
+use std::path::Path;
+use std::sync::Arc;
+use support::{access, create, load_folder, run, schema};
+use terrane_manifest::Product;
+use terrane_query::{Access, DataSchema};
+
+const ROWS: usize = 300;
+
+struct Lab {
+    pool: PgPool,
+    product: Product,
+    schema: Arc<DataSchema>,
+}
+
+/// A third of the values are null, the others random; the same on every run.
+const FILL: &str = "
+SELECT setseed(0.5);
+INSERT INTO output.stations SELECT 's' || n, CASE WHEN n % 3 = 0 THEN NULL ELSE 'Station \"' || n || E'\"\\n' END FROM generate_series(0, 9) n;
+INSERT INTO output.readings
+SELECT 's' || n % 10, '2024-01-01Z'::timestamptz + n * interval '1 hour 1 second 123 microseconds',
+  (ARRAY['north','south','east'])[1 + n % 3],
+  n_(n, (random() * 65535 - 32768)::int::smallint), n_(n + 1, (random() * 20 - 10)::int), n_(n + 2, (random() * 1e18)::bigint - 500000000000000000),
+  n_(n, (random() * 1e6 - 5e5)::real), n_(n + 1, exp(random() * 200 - 100)), n_(n + 2, (random() * 1e12 - 5e11)::numeric(30,6)),
+  n_(n, round((random() * power(10::numeric, (n % 40)))::numeric * 1, n % 30) - n),
+  n_(n + 1, random() < 0.5), n_(n + 2, date '0001-01-01' + (random() * 1500000)::int), n_(n, time '00:00' + random() * interval '23:59:59'),
+  n_(n + 1, timestamp '1600-01-01' + random() * interval '500 years'), n_(n + 2, md5(random()::text)::uuid),
+  n_(n, ('{\"a\": [' || n || ', null, \"x\\\\u00e9\"]}')::json), n_(n + 1, ('{\"b\": {\"c\": ' || n || '}}')::jsonb),
+  n_(n + 2, left(md5(random()::text), 1 + n % 4)::char(4)), n_(n, 'Zoë \\ / \"' || chr(1 + n % 300) || n), n_(n + 1, CASE WHEN n % 2 = 0 THEN 'very good' ELSE 'bad' END),
+  n_(n + 2, (SELECT coalesce(array_agg('w' || i ORDER BY i), '{}') FROM generate_series(1, n % 4) i)),
+  n_(n, (SELECT coalesce(array_agg(i), '{}') FROM generate_series(1, n % 3) i)),
+  n_(n + 1, ARRAY[n / 7.0, -n]::numeric[]), 'secret ' || n
+FROM generate_series(1, 300) n;";
+
+async fn lab() -> Lab {
+    let pool = PgPool::connect(&terrane_testkit::fresh_database().await).await.unwrap();
+    let product = load_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/products/lab"));
+    let tables: String = product.outputs().map(create).collect();
+    let setup = format!(
+        "CREATE SCHEMA output; {tables} CREATE FUNCTION n_(n int, v anyelement) RETURNS anyelement LANGUAGE sql AS \
+         $$ SELECT CASE WHEN n % 3 = 0 THEN NULL ELSE v END $$; {FILL}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(setup)).execute(&pool).await.unwrap();
+    let schema = schema(&product);
+    Lab { pool, product, schema }
+}
+
+impl Lab {
+    async fn ask(&self, access: &Arc<Access>, operation: &str, variables: Value, claims: Value) -> Value {
+        let (Value::Object(variables), Value::Object(claims)) = (variables, claims) else { panic!("objects") };
+        let (sql, response) = run(Some(&self.pool), &self.schema, access, operation, &variables, &claims).await;
+        assert!(!sql.contains(';'), "one statement");
+        serde_json::from_str(&response.unwrap()).unwrap()
+    }
+
+    fn reader(&self) -> Arc<Access> {
+        access(&self.product, &["reader"])
+    }
+}
+
+const FIELDS: &str = "stationCode takenAt region small whole big ratio exact amount free open day hour localTime tag raw doc \
+                      code label mood words numbers amounts";
+
+/// The same rows as JSON that Postgres builds; times are trimmed as ours are.
+const EXPECTED: &str = r#"
+SELECT jsonb_build_object('stationCode', station_code, 'takenAt', t_(taken_at AT TIME ZONE 'UTC'), 'region', region,
+  'small', small, 'whole', whole, 'big', big::text, 'ratio', ratio, 'exact', exact, 'amount', amount::text, 'free', free::text,
+  'open', open, 'day', day::text, 'hour', hour::text, 'localTime', t_(local_time), 'tag', tag::text, 'raw', raw::jsonb, 'doc', doc,
+  'code', rtrim(code), 'label', label, 'mood', mood, 'words', to_jsonb(words), 'numbers', to_jsonb(numbers), 'amounts', to_jsonb(amounts::text[]))::text
+FROM output.readings ORDER BY station_code, taken_at"#;
+
+const TRIM: &str = r#"CREATE FUNCTION t_(v timestamp) RETURNS text LANGUAGE sql AS
+$$ SELECT regexp_replace(regexp_replace(to_char(v, 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0+$', ''), '\.$', '') || 'Z' $$"#;
+
+#[tokio::test]
+async fn the_writer_decodes_what_postgres_encodes() {
+    let lab = lab().await;
+    sqlx::raw_sql(TRIM).execute(&lab.pool).await.unwrap();
+    let rows = sqlx::query(EXPECTED).fetch_all(&lab.pool).await.unwrap();
+    let expected: Vec<Value> = rows.iter().map(|r| serde_json::from_str(r.get::<&str, _>(0)).unwrap()).collect();
+    assert_eq!(expected.len(), ROWS);
+    let flat = format!("{{ allReadings: readings(first: 1000) {{ nodes {{ {FIELDS} }} }} }}");
+    let answer = lab.ask(&lab.reader(), &flat, json!({}), json!({})).await;
+    compare(answer["data"]["allReadings"]["nodes"].as_array().unwrap(), &expected);
+    // the same through records and arrays of records
+    let nested =
+        format!("{{ stations {{ totalCount nodes {{ readings(first: 1000) {{ nodes {{ {FIELDS} }} }} }} }} }}");
+    let answer = lab.ask(&lab.reader(), &nested, json!({}), json!({})).await;
+    let stations = answer["data"]["stations"]["nodes"].as_array().unwrap();
+    let rows: Vec<Value> = stations.iter().flat_map(|s| s["readings"]["nodes"].as_array().unwrap().clone()).collect();
+    compare(&rows, &expected);
+}
+
+fn compare(actual: &[Value], expected: &[Value]) {
+    assert_eq!(actual.len(), expected.len());
+    for (actual, expected) in actual.iter().zip(expected) {
+        for (key, value) in expected.as_object().unwrap() {
+            let same = match (value.as_f64(), actual[key].as_f64()) {
+                (Some(a), Some(b)) => a == b || (key == "ratio" && (a as f32) == (b as f32)),
+                _ => *value == actual[key],
+            };
+            assert!(same, "{key}: {} instead of {value}", actual[key]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_forward_and_backward_make_the_whole_list_in_any_order() {
+    let lab = lab().await;
+    let reader = lab.reader();
+    let operation = "query P($first: Int, $after: String, $last: Int, $before: String, $o: [ReadingOrder!]) { \
+                     readings(first: $first, after: $after, last: $last, before: $before, orderBy: $o) { \
+                     edges { cursor node { stationCode takenAt } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
+    let fields = [
+        "STATION_CODE",
+        "SMALL",
+        "WHOLE",
+        "BIG",
+        "RATIO",
+        "EXACT",
+        "AMOUNT",
+        "FREE",
+        "OPEN",
+        "DAY",
+        "HOUR",
+        "LOCAL_TIME",
+        "TAG",
+        "CODE",
+        "LABEL",
+        "MOOD",
+    ];
+    for (i, field) in fields.iter().enumerate() {
+        for nulls in ["FIRST", "LAST"] {
+            let direction = if i % 2 == 0 { "DESC" } else { "ASC" };
+            let order = json!([{"field": field, "direction": direction, "nulls": nulls}, {"field": "OPEN", "direction": "DESC"}]);
+            let whole = lab.ask(&reader, operation, json!({"first": 1000, "o": order}), json!({})).await;
+            let whole = whole["data"]["readings"]["edges"].as_array().unwrap().clone();
+            assert_eq!(whole.len(), ROWS);
+            let mut forward = Vec::new();
+            let mut after = Value::Null;
+            loop {
+                let page =
+                    lab.ask(&reader, operation, json!({"first": 97, "after": after, "o": order}), json!({})).await;
+                let page = &page["data"]["readings"];
+                forward.extend(page["edges"].as_array().unwrap().clone());
+                after = page["pageInfo"]["endCursor"].clone();
+                if page["pageInfo"]["hasNextPage"] == false {
+                    break;
+                }
+            }
+            assert_eq!(forward, whole, "{field} {direction} {nulls} forward");
+            let mut backward = Vec::new();
+            let mut before = Value::Null;
+            loop {
+                let page =
+                    lab.ask(&reader, operation, json!({"last": 97, "before": before, "o": order}), json!({})).await;
+                let page = &page["data"]["readings"];
+                backward.splice(0..0, page["edges"].as_array().unwrap().clone());
+                before = page["pageInfo"]["startCursor"].clone();
+                if page["pageInfo"]["hasPreviousPage"] == false {
+                    break;
+                }
+            }
+            assert_eq!(backward, whole, "{field} {direction} {nulls} backward");
+        }
+    }
+}
+
+#[tokio::test]
+async fn row_filters_are_part_of_every_statement() {
+    let lab = lab().await;
+    let local = access(&lab.product, &["local"]);
+    let operation = "query R($r: [_Any!]!) { readings(first: 1000) { totalCount nodes { region } } \
+                     stations { nodes { readings(first: 1000) { totalCount nodes { region } } } } \
+                     reading(stationCode: \"s1\", takenAt: \"2024-01-01T01:00:01.000123Z\") { region } \
+                     _entities(representations: $r) { ... on Reading { region } } }";
+    let representations =
+        json!({"r": [{"__typename": "Reading", "stationCode": "s1", "takenAt": "2024-01-01T01:00:01.000123Z"}]});
+    // reading 1 is of region `south`
+    for (claims, rows, found) in [
+        (json!({"regions": ["north"]}), 100, false),
+        (json!({"regions": ["south", "east"]}), 200, true),
+        (json!({"regions": "south"}), 100, true),
+        (json!({"regions": []}), 0, false),
+        (json!({"regions": 7}), 0, false),
+        (json!({}), 0, false),
+    ] {
+        let answer = lab.ask(&local, operation, representations.clone(), claims.clone()).await;
+        let data = &answer["data"];
+        assert_eq!(data["readings"]["totalCount"], rows, "{claims}");
+        assert_eq!(data["readings"]["nodes"].as_array().unwrap().len(), rows);
+        let nested: u64 = data["stations"]["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s["readings"]["totalCount"].as_u64().unwrap())
+            .sum();
+        assert_eq!(nested, rows as u64);
+        assert_eq!(data["reading"].is_object(), found);
+        assert_eq!(data["_entities"][0].is_object(), found);
+    }
+    // a role without a filter sees all, also beside one with
+    let both = access(&lab.product, &["local", "reader"]);
+    let answer = lab.ask(&both, operation, representations, json!({})).await;
+    assert_eq!(answer["data"]["readings"]["totalCount"], ROWS);
+}
+
+#[tokio::test]
+async fn filters_on_every_type_agree_with_sql() {
+    let lab = lab().await;
+    let reader = lab.reader();
+    for (filter, sql) in [
+        (json!({"small": {"gte": 0}}), "small >= 0"),
+        (json!({"big": {"lt": "0"}}), "big < 0"),
+        (json!({"ratio": {"gt": 0.5, "lte": 100000}}), "ratio > 0.5 AND ratio <= 100000"),
+        (json!({"amount": {"ne": "0.000001"}}), "amount <> 0.000001"),
+        (json!({"open": {"eq": true}}), "open"),
+        (json!({"day": {"gte": "1900-01-01"}}), "day >= '1900-01-01'"),
+        (json!({"hour": {"lt": "12:00:00"}}), "hour < '12:00'"),
+        (json!({"localTime": {"lt": "1900-01-01T00:00:00Z"}}), "local_time < '1900-01-01'"),
+        (json!({"takenAt": {"gte": "2024-01-02T00:00:00+01:00"}}), "taken_at >= '2024-01-02T00:00:00+01:00'"),
+        (
+            json!({"tag": {"gt": "80000000-0000-0000-0000-000000000000"}}),
+            "tag > '80000000-0000-0000-0000-000000000000'",
+        ),
+        (json!({"doc": {"contains": {"b": {"c": 4}}}}), "doc @> '{\"b\": {\"c\": 4}}'"),
+        (json!({"code": {"like": "a%"}}), "code::text LIKE 'a%'"),
+        (json!({"code": {"in": ["a", "b"]}}), "code IN ('a', 'b')"),
+        (json!({"mood": {"notIn": ["very good"]}}), "mood <> 'very good'"),
+        (json!({"words": {"overlaps": ["w2"]}}), "words && '{w2}'"),
+        (json!({"numbers": {"eq": [1, 2]}}), "numbers = '{1,2}'"),
+        (json!({"amounts": {"contains": ["-4"]}}), "amounts @> '{-4}'"),
+        (json!({"not": {"whole": {"isNull": true}}}), "whole IS NOT NULL"),
+        (json!({"or": []}), "FALSE"),
+        (json!({"and": []}), "TRUE"),
+    ] {
+        let count = format!("SELECT count(*) FROM output.readings WHERE {sql}");
+        let expected: i64 = sqlx::query(AssertSqlSafe(count)).fetch_one(&lab.pool).await.unwrap().get(0);
+        let operation = "query F($f: ReadingFilter) { readings(filter: $f) { totalCount } }";
+        let answer = lab.ask(&reader, operation, json!({ "f": filter }), json!({})).await;
+        assert_eq!(answer["data"]["readings"]["totalCount"], expected, "{filter}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_representations_are_one_statement() {
+    let lab = lab().await;
+    let representations: Vec<Value> =
+        (0..10_000).map(|i| json!({"__typename": "Station", "code": format!("s{}", i % 20)})).collect();
+    let operation = "query E($r: [_Any!]!) { _entities(representations: $r) { __typename ... on Station { code } } }";
+    let answer = lab.ask(&lab.reader(), operation, json!({ "r": representations }), json!({})).await;
+    let entities = answer["data"]["_entities"].as_array().unwrap();
+    assert_eq!(entities.len(), 10_000);
+    assert_eq!(entities[7], json!({"__typename": "Station", "code": "s7"}));
+    assert_eq!(entities[17], Value::Null);
+}
+
+#[test]
+fn ports_and_introspection_are_split_off() {
+    let product = load_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/products/lab"));
+    let schema = schema(&product);
+    let reader = access(&product, &["reader"]);
+    let text = "query Q($v: String, $c: ID!) { b: product { ...P } station(code: $c) { name } __schema { queryType { name } } \
+                t: __typename _service { sdl } } fragment P on ProductInfo { name version(of: $v) }";
+    let prepared = schema.prepare(text, None, &reader).unwrap();
+    let variables: Map<String, Value> = serde_json::from_value(json!({"v": "1", "c": "s1"})).unwrap();
+    let (plan, values) = prepared.plan(Some(&variables)).unwrap();
+    let keys: Vec<&str> = plan.slots.iter().map(|s| s.key.as_str()).collect();
+    assert_eq!(keys, ["b", "station", "__schema", "t", "_service"]);
+    let ports = plan.ports.as_ref().unwrap();
+    assert_eq!(ports.variables, ["v"]);
+    assert!(ports.text.contains("fragment P") && !ports.text.contains("station"), "{}", ports.text);
+    assert_eq!(prepared.introspect(&values).unwrap()["__schema"]["queryType"]["name"], "Query");
+    assert!(plan.statement.as_ref().unwrap().sql().is_some());
+}
+
+#[test]
+fn hostile_operations_are_refused_quickly() {
+    let product = load_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/products/lab"));
+    let schema = schema(&product);
+    let reader = access(&product, &["reader"]);
+    // fragments that double at each level
+    let mut bomb = String::from("{ stations { nodes { ...F0 } } }");
+    for i in 0..30 {
+        bomb += &format!(
+            " fragment F{i} on Station {{ a{i}: readings {{ nodes {{ station {{ ...F{0} }} }} }} b{i}: readings {{ nodes {{ station {{ ...F{0} }} }} }} }}",
+            i + 1
+        );
+    }
+    bomb += " fragment F30 on Station { name }";
+    let deep = format!(
+        "{{ stations {{ nodes {{ {} name {} }} }} }}",
+        "readings { nodes { station { ".repeat(30),
+        "} } }".repeat(30)
+    );
+    let wide = format!("{{ {} }}", (0..200).map(|i| format!("a{i}: stations {{ totalCount }} ")).collect::<String>());
+    let filter = format!("{{ stations(filter: {}{{}}{}) {{ totalCount }} }}", "{not: ".repeat(40), "}".repeat(40));
+    for text in
+        [bomb, deep, wide, filter, "{".repeat(100_000), "{ stations(first: 99999999999) { totalCount } }".into()]
+    {
+        let result = schema.prepare(&text, None, &reader).and_then(|p| p.plan(None).map(|_| ()));
+        assert!(result.is_err(), "{}", &text[..60]);
+    }
+}

@@ -1,0 +1,3 @@
+SELECT t0."name"
+FROM "output"."countries" AS t0
+WHERE t0."code" = $1::text

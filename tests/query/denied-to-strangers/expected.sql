@@ -1,0 +1,1 @@
+-- no statement: nothing may be read

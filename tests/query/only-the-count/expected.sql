@@ -1,0 +1,3 @@
+SELECT (SELECT count(*)
+FROM "output"."countries" AS t0
+WHERE t0."continent_code" = $1::text)

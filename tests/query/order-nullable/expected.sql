@@ -1,0 +1,4 @@
+SELECT t0."code", t0."capital", t0."name"
+FROM "output"."countries" AS t0
+ORDER BY t0."capital" DESC, t0."name", t0."code"
+LIMIT $1::bigint
