@@ -199,8 +199,6 @@ pub struct Field {
     pub default: Option<Node<Value>>,
     /// `@external`, on the field or its type.
     pub external: bool,
-    /// `@external` stands on the type, not on the field: such a field need not be used.
-    pub external_by_type: bool,
     /// `@shareable`, on the field or its type, or implied.
     pub shareable: bool,
     /// `@requires`.
@@ -232,7 +230,6 @@ impl Field {
             args: Map::default(),
             default: None,
             external: false,
-            external_by_type: false,
             shareable: false,
             requires: None,
             provides: None,

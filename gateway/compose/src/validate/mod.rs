@@ -1,5 +1,6 @@
 //! Validation: turns parsed subgraphs into ones whose federation directives are sound and whose used fields are marked.
 
+mod defaults;
 mod external;
 mod field_sets;
 mod interface_objects;
@@ -16,6 +17,7 @@ pub fn validate(subgraphs: &mut [Subgraph], names: &Names, report: &mut Report) 
     for subgraph in subgraphs.iter_mut() {
         let marks = field_sets::check(subgraph, names, report);
         marks.apply(subgraph);
+        defaults::check(subgraph, names, report);
         placement::check(subgraph, names, report);
         external::check(subgraph, names, report);
     }
