@@ -190,13 +190,12 @@ fn context_arguments(source: &FieldSource<'_>) -> Vec<ContextArgument> {
     let with_context = source.field.args.values().filter_map(|arg| Some((arg, arg.from_context.as_ref()?)));
     with_context
         .filter_map(|(arg, (text, _))| {
-            let rest = text.trim().strip_prefix('$')?;
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let (context, selection) = crate::validate::split_context(text)?;
             Some(ContextArgument {
-                context: format!("{}__{}", source.subgraph.name, &rest[..end]),
+                context: format!("{}__{context}", source.subgraph.name),
                 name: arg.name,
                 ty: arg.ty,
-                selection: rest[end..].trim().to_owned(),
+                selection: selection.to_owned(),
             })
         })
         .collect()

@@ -134,8 +134,6 @@ pub struct Link {
     pub prefix: String,
     /// Imported elements: (name in the specification, local name); directives with their `@`.
     pub imports: Vec<(String, String)>,
-    /// The `for` argument.
-    pub purpose: Option<String>,
     /// Where it is applied.
     pub at: At,
 }
