@@ -17,7 +17,9 @@ const ALL: [(Directive, &str); 3] = [
 pub fn check(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
     for subgraph in subgraphs {
         for ty in subgraph.types.values().filter(|ty| ty.kind == Kind::Interface || ty.interface_object) {
-            let on_fields = ty.fields.values().map(|field| (format!("{}.{}", &names[ty.name], &names[field.name]), &field.applied));
+            // Fields that an interface object contributes may be protected: they become fields of the implementations.
+            let fields = ty.fields.values().filter(|_| !ty.interface_object);
+            let on_fields = fields.map(|field| (format!("{}.{}", &names[ty.name], &names[field.name]), &field.applied));
             for (coordinate, applied) in std::iter::once((names[ty.name].to_owned(), &ty.applied)).chain(on_fields) {
                 let found = applied.iter().filter_map(|one| ALL.iter().find(|(which, _)| *which == one.directive).map(|(_, name)| (name, one.at)));
                 for (name, at) in found {

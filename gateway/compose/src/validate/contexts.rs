@@ -83,7 +83,8 @@ fn check_argument(
 pub fn split(text: &str) -> Option<(&str, &str)> {
     let rest = text.trim().strip_prefix('$')?;
     let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-    (end > 0).then(|| (&rest[..end], rest[end..].trim()))
+    let (name, selection) = (&rest[..end], rest[end..].trim());
+    (!name.is_empty() && !selection.is_empty()).then_some((name, selection))
 }
 
 /// Whether a selection leads to exactly one value for each type it may be on, and that value fits the argument. A value
