@@ -241,7 +241,7 @@ fn lower_reference<T>(ty: &ast::Type, node: &Node<T>, context: &mut Context<'_>,
     match Ty::from_ast(ty, context.names) {
         Some(ty) => ty.with_base(renames.get(&ty.base).copied().unwrap_or(ty.base)),
         None => {
-            let message = "a type has lists nested deeper than 15 levels";
+            let message = "a type has lists nested too deeply";
             context.error("INVALID_GRAPHQL", message, "use an object type in between", node.location());
             Ty::named(context.names.intern(ty.inner_named_type()))
         }
