@@ -1,2 +1,70 @@
 //! The `terrane` command: one subcommand per file.
-fn main() {}
+
+mod check;
+mod compose;
+mod dev;
+mod gateway;
+mod mesh;
+mod new;
+mod plan;
+mod product;
+mod run;
+mod serve;
+mod token;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A data mesh that speaks GraphQL. Without a command: the whole mesh of ./products in one process.
+#[derive(Parser)]
+#[command(name = "terrane", version, about, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    dev: dev::DevArguments,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole mesh of a products folder in one process, on an embedded Postgres (the default)
+    Dev(dev::DevArguments),
+    /// Run a gateway over subgraphs, or over a composed supergraph
+    Gateway(gateway::GatewayArguments),
+    /// Run one data product
+    Product(product::ProductArguments),
+    /// Compose subgraphs into a supergraph
+    Compose(compose::ComposeArguments),
+    /// Show how an operation is planned over a supergraph
+    Plan(plan::PlanArguments),
+    /// Check product folders, and that they compose
+    Check(check::CheckArguments),
+    /// Start a new product folder
+    New(new::NewArguments),
+    /// Run the pipeline of a product of a running mesh
+    Run(run::RunArguments),
+    /// Make a token for the mesh of this machine
+    Token(token::TokenArguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command.unwrap_or(Command::Dev(arguments.dev)) {
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Gateway(arguments) => gateway::run(&arguments),
+        Command::Product(arguments) => product::run(&arguments),
+        Command::Compose(arguments) => compose::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("terrane: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

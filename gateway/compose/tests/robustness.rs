@@ -28,7 +28,10 @@ fn codes(outcome: Result<Composition, Vec<Diagnostic>>) -> Vec<&'static str> {
 #[test]
 fn nothing_at_all() {
     assert_eq!(codes(bounded(vec![])), ["NO_QUERIES"]);
-    assert_eq!(codes(compose(&[Subgraph { name: "a".into(), url: String::new(), sdl: String::new() }])), ["INVALID_GRAPHQL"]);
+    assert_eq!(
+        codes(compose(&[Subgraph { name: "a".into(), url: String::new(), sdl: String::new() }])),
+        ["INVALID_GRAPHQL"]
+    );
     let twice = vec![subgraph("a", "type Query { a: Int }"), subgraph("a", "type Query { b: Int }")];
     assert_eq!(codes(bounded(twice)), ["DUPLICATE_SUBGRAPH_NAME"]);
 }
@@ -50,8 +53,16 @@ fn deep_nesting() {
     let lists = format!("type Query {{ q: {}Int{} }}", "[".repeat(depth), "]".repeat(depth));
     let values = format!("type Query {{ q(a: [Int] = {}1{}): Int }}", "[".repeat(depth), "]".repeat(depth));
     let objects = format!("type Query {{ q(a: Int = {}1{}): Int }}", "{a:".repeat(depth), "}".repeat(depth));
-    let keys = format!("type Query {{ q: P }} type P @key(fields: \"{}x{}\") {{ x: Int p: P }}", "p{".repeat(depth), "}".repeat(depth));
-    let fragments = format!("type Query {{ q: P }} type P @key(fields: \"{}x{}\") {{ x: Int }}", "...{".repeat(depth), "}".repeat(depth));
+    let keys = format!(
+        "type Query {{ q: P }} type P @key(fields: \"{}x{}\") {{ x: Int p: P }}",
+        "p{".repeat(depth),
+        "}".repeat(depth)
+    );
+    let fragments = format!(
+        "type Query {{ q: P }} type P @key(fields: \"{}x{}\") {{ x: Int }}",
+        "...{".repeat(depth),
+        "}".repeat(depth)
+    );
     for sdl in [lists, values, objects, keys, fragments] {
         assert!(bounded(vec![subgraph("a", &sdl)]).is_err());
     }
@@ -61,10 +72,15 @@ fn deep_nesting() {
 
 #[test]
 fn cyclic_definitions() {
-    assert_eq!(codes(bounded(vec![subgraph("a", "type Query { i: I }\ninterface I implements I { x: Int }")])).first(), Some(&"INVALID_GRAPHQL"));
+    assert_eq!(
+        codes(bounded(vec![subgraph("a", "type Query { i: I }\ninterface I implements I { x: Int }")])).first(),
+        Some(&"INVALID_GRAPHQL")
+    );
     let requires = |one: &str, two: &str| {
         let root = if one == "x" { "type Query { t: T }\n" } else { "" };
-        format!("{root}type T @key(fields: \"id\") {{ id: ID! {one}: Int @requires(fields: \"{two}\") {two}: Int @external }}")
+        format!(
+            "{root}type T @key(fields: \"id\") {{ id: ID! {one}: Int @requires(fields: \"{two}\") {two}: Int @external }}"
+        )
     };
     let outcome = bounded(vec![subgraph("a", &requires("x", "y")), subgraph("b", &requires("y", "x"))]);
     assert!(codes(outcome).iter().all(|code| *code == "SATISFIABILITY_ERROR"));

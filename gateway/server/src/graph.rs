@@ -5,6 +5,7 @@ use crate::limits::check_limits;
 use crate::policy::{DeniedFields, MeshPolicy};
 use crate::subgraph::SubgraphSource;
 use apollo_compiler::ExecutableDocument;
+use apollo_compiler::executable::OperationType;
 use apollo_compiler::parser::Parser;
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::{DiagnosticList, Valid};
@@ -46,7 +47,10 @@ impl Graph {
     /// # Errors
     /// What is wrong with the supergraph, its addresses or the mesh's policy.
     pub fn new(
-        sdl: String, sources: &[SubgraphSource], mesh_policy: Option<&str>, limits: Limits,
+        sdl: String,
+        sources: &[SubgraphSource],
+        mesh_policy: Option<&str>,
+        limits: Limits,
     ) -> Result<Self, String> {
         let supergraph = Arc::new(Supergraph::parse(&sdl).map_err(|e| e.to_string())?);
         let pool = HttpTransport::new(limits.subgraph_body_bytes);
@@ -56,7 +60,9 @@ impl Graph {
             let url = source.map_or(subgraph.url.as_str(), |s| s.url.as_str());
             clients.push(SubgraphClient {
                 name: subgraph.name.clone(),
-                uri: url.parse().map_err(|_| format!("the address of subgraph `{}` is no URL: {url}", subgraph.name))?,
+                uri: url
+                    .parse()
+                    .map_err(|_| format!("the address of subgraph `{}` is no URL: {url}", subgraph.name))?,
                 transport: source.map_or_else(|| pool.transport(), |s| s.transport.clone()),
                 timeout: Duration::from_secs(limits.subgraph_timeout_seconds),
             });
@@ -84,11 +90,15 @@ impl Graph {
     /// # Errors
     /// The errors of an operation that did not run.
     pub async fn run(
-        &self, request: &Request, roles: &RoleSet, forwarded: &HeaderMap, allow_mutations: bool,
+        &self,
+        request: &Request,
+        roles: &RoleSet,
+        forwarded: &HeaderMap,
+        allow_mutations: bool,
     ) -> Result<Vec<u8>, RunError> {
         let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
         let program = self.program(text, request.operation_name.as_deref(), roles)?;
-        if !allow_mutations && !program.is_query() {
+        if !allow_mutations && program.plan().kind != OperationType::Query {
             return Err(RunError::NotAQuery);
         }
         let executed = self.executor.execute(&program, request.variables.as_ref(), forwarded).await;
@@ -116,9 +126,10 @@ impl Graph {
 
     fn compile(&self, text: &str, name: Option<&str>, denied: &DeniedFields) -> Result<Program, RunError> {
         let document = self.parse(text)?;
-        let operation = document.operations.get(name).map_err(|e| {
-            RunError::one(GraphqlError::new("OPERATION_RESOLUTION_FAILURE", e.message().to_string()))
-        })?;
+        let operation = document
+            .operations
+            .get(name)
+            .map_err(|e| RunError::one(GraphqlError::new("OPERATION_RESOLUTION_FAILURE", e.message().to_string())))?;
         check_limits(&document, operation, &self.limits).map_err(RunError::one)?;
         let is_denied = |of: &str, field: &str| denied.contains(&(of.to_owned(), field.to_owned()));
         let options = PlanOptions { denied: (!denied.is_empty()).then_some(&is_denied), ..PlanOptions::default() };

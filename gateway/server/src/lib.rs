@@ -1,4 +1,21 @@
 //! The gateway server: turns HTTP requests into planned and executed operations over the composed graph.
+//!
+//! [`Gateway::refresh`] reads the subgraphs and composes them; [`router`] serves the result, with the catalog as one
+//! more subgraph ([`catalog_source`]).
 
+mod catalog;
 pub mod config;
+mod gateway;
+mod graph;
+mod http;
+mod limits;
 mod policy;
+mod subgraph;
+
+pub use catalog::source as catalog_source;
+pub use gateway::{Gateway, GatewaySettings};
+pub use graph::{Graph, RunError};
+pub use http::router;
+pub use subgraph::SubgraphSource;
+pub use terrane_execute::transport::from_service;
+pub use terrane_execute::{HttpTransport, Transport};

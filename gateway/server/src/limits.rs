@@ -17,9 +17,7 @@ struct Size {
 ///
 /// # Errors
 /// `OPERATION_TOO_LARGE`, with what is there and what would fit.
-pub fn check_limits(
-    document: &ExecutableDocument, operation: &Operation, limits: &Limits,
-) -> Result<(), GraphqlError> {
+pub fn check_limits(document: &ExecutableDocument, operation: &Operation, limits: &Limits) -> Result<(), GraphqlError> {
     let mut known = HashMap::new();
     let size = measure(document, &operation.selection_set, &mut known);
     let refuse = |what: &str, is: usize, most: usize| {
@@ -35,9 +33,7 @@ pub fn check_limits(
     Ok(())
 }
 
-fn measure<'d>(
-    document: &'d ExecutableDocument, set: &'d SelectionSet, known: &mut HashMap<&'d str, Size>,
-) -> Size {
+fn measure<'d>(document: &'d ExecutableDocument, set: &'d SelectionSet, known: &mut HashMap<&'d str, Size>) -> Size {
     let mut size = Size::default();
     for selection in &set.selections {
         let inner = match selection {
@@ -80,7 +76,9 @@ mod tests {
     fn counts_through_fragments() {
         let limits = Limits { depth: 3, aliases: 3, ..Limits::default() };
         assert_eq!(check("{ a { a { b } } }", limits), Ok(()));
-        assert!(check("{ a { ...F } } fragment F on Query { a { a { b } } }", limits).unwrap_err().contains("5 levels"));
+        assert!(
+            check("{ a { ...F } } fragment F on Query { a { a { b } } }", limits).unwrap_err().contains("5 levels")
+        );
         let doubled = "{ ...F ...F } fragment F on Query { x: b y: b }";
         assert!(check(doubled, limits).unwrap_err().contains("4 aliases"));
     }

@@ -55,7 +55,11 @@ impl SubgraphSource {
         let answer: Option<Answer> = serde_json::from_slice(response.body()).ok();
         let data = answer.and_then(|a| a.data);
         data.map(|d| d.service.sdl).ok_or_else(|| {
-            format!("subgraph `{}` did not answer `{{ _service {{ sdl }} }}` with an SDL ({})", self.name, response.status())
+            format!(
+                "subgraph `{}` did not answer `{{ _service {{ sdl }} }}` with an SDL ({})",
+                self.name,
+                response.status()
+            )
         })
     }
 

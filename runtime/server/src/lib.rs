@@ -22,5 +22,13 @@ pub use ports::{lineage, sdl as ports_sdl};
 pub use service::{ProductService, ServiceOptions};
 pub use terrane_ingest::{Transport, Upstream, Upstreams, http_transport};
 pub use terrane_pipeline::RunRequest;
-pub use terrane_store::{Run, RunTrigger, ensure_database};
+pub use terrane_store::{Run, RunTrigger, StoreOptions, ensure_database};
 pub use transport::local_transport;
+
+/// The federation SDL of a product's data port, without a database.
+///
+/// # Errors
+/// Every diagnostic of the contracts' schema.
+pub fn data_sdl(product: &terrane_manifest::Product) -> Result<String, Vec<terrane_diagnostics::Diagnostic>> {
+    terrane_query::DataSchema::build(product, &ports_sdl()).map(|schema| schema.sdl().to_owned())
+}

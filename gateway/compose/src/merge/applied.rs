@@ -9,7 +9,11 @@ use std::rc::Rc;
 
 impl Merge<'_> {
     /// Merges applications: repeatable ones are united, the others combined by the rule of their directive.
-    pub fn applied<'d>(&mut self, coordinate: &str, sources: impl Iterator<Item = (SubgraphId, &'d [Applied])>) -> Vec<Applied> {
+    pub fn applied<'d>(
+        &mut self,
+        coordinate: &str,
+        sources: impl Iterator<Item = (SubgraphId, &'d [Applied])>,
+    ) -> Vec<Applied> {
         let mut groups: Vec<(Directive, Vec<(SubgraphId, &Applied)>)> = Vec::new();
         for (subgraph, applied) in sources {
             for one in applied {
@@ -82,7 +86,8 @@ impl Merge<'_> {
             self.report.warning(code, message, "agree on one; the most frequent is used", &at);
         }
         let wanted = counted.first().map(|(text, _)| text.as_str()).unwrap_or_default();
-        let found = group.iter().find(|(_, applied)| print(applied) == wanted).map_or(group[0].1, |(_, applied)| applied);
+        let found =
+            group.iter().find(|(_, applied)| print(applied) == wanted).map_or(group[0].1, |(_, applied)| applied);
         Applied { directive, ..found.clone() }
     }
 }
@@ -116,7 +121,8 @@ fn alternatives(first: Applied, arg: &'static str, group: &[(SubgraphId, &Applie
 }
 
 fn same_alternatives(a: &[Vec<Node<Value>>], b: &[Vec<Node<Value>>]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b)))
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(a, b)| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b)))
 }
 
 /// More alternatives than this are no longer multiplied out; the stricter form, everything at once, is used instead.

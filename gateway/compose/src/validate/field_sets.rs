@@ -86,8 +86,17 @@ pub fn check(subgraph: &Subgraph, names: &Names, report: &mut Report) -> Marks {
     }
     let mut run = |rules: &'static Rules, set: &FieldSet, parent: &Type, on: String, marked: &mut _| {
         let text = set.text.to_string();
-        let mut check =
-            Check { subgraph, names, report: &mut *report, rules, on, text, at: set.at, marked, implementations: &implementations };
+        let mut check = Check {
+            subgraph,
+            names,
+            report: &mut *report,
+            rules,
+            on,
+            text,
+            at: set.at,
+            marked,
+            implementations: &implementations,
+        };
         if let Some(directive) = set.directive.as_deref() {
             check.error(rules.with_directive, format!("it applies the directive `@{directive}`"));
         }
@@ -135,7 +144,14 @@ impl Check<'_> {
         all_external
     }
 
-    fn field(&mut self, parent: &Type, name: Symbol, with_args: bool, children: &[Selection], below: bool) -> Option<bool> {
+    fn field(
+        &mut self,
+        parent: &Type,
+        name: Symbol,
+        with_args: bool,
+        children: &[Selection],
+        below: bool,
+    ) -> Option<bool> {
         let coordinate = format!("{}.{}", &self.names[parent.name], &self.names[name]);
         let Some(field) = parent.fields.get(&name) else {
             self.error(self.rules.invalid, format!("there is no field `{coordinate}`"));
@@ -188,7 +204,11 @@ impl Check<'_> {
         let own = parent.fields.get(&name).is_some_and(|field| field.external);
         let implementations = self.implementations.get(&parent.name).map_or(&[][..], Vec::as_slice);
         own || implementations.iter().any(|implementation| {
-            self.subgraph.types.get(implementation).and_then(|ty| ty.fields.get(&name)).is_some_and(|field| field.external)
+            self.subgraph
+                .types
+                .get(implementation)
+                .and_then(|ty| ty.fields.get(&name))
+                .is_some_and(|field| field.external)
         })
     }
 
@@ -200,10 +220,8 @@ impl Check<'_> {
     }
 
     fn error(&mut self, code: &'static str, why: String) {
-        let message = format!(
-            "[{}] {}: {}(fields: \"{}\"): {why}",
-            self.subgraph.name, self.on, self.rules.directive, self.text
-        );
+        let message =
+            format!("[{}] {}: {}(fields: \"{}\"): {why}", self.subgraph.name, self.on, self.rules.directive, self.text);
         let hint = match code {
             "KEY_FIELDS_SELECT_INVALID_TYPE" => "select fields whose values are scalars, enums or objects",
             "KEY_FIELDS_HAS_ARGS" | "PROVIDES_FIELDS_HAS_ARGS" => "select fields without arguments",

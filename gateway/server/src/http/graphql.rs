@@ -22,7 +22,9 @@ pub async fn post(State(gateway): State<Gateway>, headers: HeaderMap, body: Byte
 
 /// `GET /graphql?query=…`: queries only.
 pub async fn get(
-    State(gateway): State<Gateway>, headers: HeaderMap, Query(parts): Query<Vec<(String, String)>>,
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+    Query(parts): Query<Vec<(String, String)>>,
 ) -> Response {
     let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let reply = match exchange::read_get(&headers, parts) {
@@ -33,7 +35,11 @@ pub async fn get(
 }
 
 async fn answer(
-    gateway: &Gateway, headers: &HeaderMap, request: &Request, media: ResponseMedia, mutations: bool,
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    request: &Request,
+    media: ResponseMedia,
+    mutations: bool,
 ) -> Reply {
     let settings = &gateway.inner.settings;
     let caller = match settings.authenticator.authenticate(exchange::authorization(headers)).await {

@@ -1,0 +1,11 @@
+//! The catalog: turns the products' standard ports into one subgraph of the gateway, federated like any other.
+//!
+//! It asks each product with the caller's own identity, so it shows what that caller may see, and nothing else.
+
+mod client;
+mod description;
+mod runs;
+mod schema;
+mod timestamp;
+
+pub use schema::source;

@@ -1,0 +1,195 @@
+//! The catalog's schema: `products`, `product(id)` and the control mutations with a product argument.
+
+use super::client::{self, ClientError};
+use super::description::ProductInfo;
+use super::runs::Run;
+use crate::subgraph::SubgraphSource;
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::{
+    ComplexObject, Context, EmptySubscription, Error, ErrorExtensions as _, ID, Object, Result, SDLExportOptions,
+    Schema, SimpleObject,
+};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{HeaderValue, Request, Response, header};
+use std::collections::HashMap;
+use std::sync::Arc;
+use terrane_execute::{Transport, TransportError};
+
+/// The catalog's name in the supergraph.
+const NAME: &str = "catalog";
+
+/// The products of the mesh.
+type Products = Arc<Vec<SubgraphSource>>;
+
+/// A data product of the mesh.
+#[derive(SimpleObject, Debug, Clone)]
+#[graphql(complex)]
+pub struct DataProduct {
+    /// Its id: the name of its subgraph.
+    pub id: ID,
+    /// Whether it answers.
+    pub available: bool,
+    /// Why it does not.
+    pub problem: Option<String>,
+    /// What it says of itself, as you may see it.
+    pub info: Option<ProductInfo>,
+}
+
+#[ComplexObject]
+impl DataProduct {
+    /// Its newest runs, for those who may see them.
+    async fn runs(&self, ctx: &Context<'_>, #[graphql(default = 10)] first: i32) -> Result<Vec<Run>> {
+        let source = find(ctx, &self.id)?;
+        client::runs(source, caller(ctx), first).await.map_err(refused)
+    }
+}
+
+/// The catalog's queries.
+#[derive(Debug)]
+pub struct Query;
+
+#[Object]
+impl Query {
+    /// The products of the mesh, those that cannot be reached included. `search` looks into names, descriptions,
+    /// datasets, fields, synonyms and tags.
+    async fn products(&self, ctx: &Context<'_>, search: Option<String>) -> Result<Vec<DataProduct>> {
+        let products = ctx.data::<Products>()?;
+        let loader = ctx.data::<DataLoader<ProductLoader>>()?;
+        let all = join_all(products.iter().map(|p| entry(loader, &p.name))).await;
+        let words: Vec<String> = search.unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
+        Ok(all.into_iter().filter(|product| words.iter().all(|word| mentions(product, word))).collect())
+    }
+
+    /// One product; null where there is none of that id.
+    async fn product(&self, ctx: &Context<'_>, id: ID) -> Result<Option<DataProduct>> {
+        if find(ctx, &id).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(entry(ctx.data::<DataLoader<ProductLoader>>()?, &id).await))
+    }
+}
+
+/// The catalog's mutations.
+#[derive(Debug)]
+pub struct Mutation;
+
+#[Object]
+impl Mutation {
+    /// Run a product's pipeline; the product decides whether you may.
+    async fn run_pipeline(&self, ctx: &Context<'_>, product: ID, #[graphql(default = true)] pull: bool) -> Result<Run> {
+        client::run_pipeline(find(ctx, &product)?, caller(ctx), pull).await.map_err(refused)
+    }
+}
+
+fn find<'a>(ctx: &'a Context<'_>, id: &ID) -> Result<&'a SubgraphSource> {
+    let products = ctx.data::<Products>()?;
+    products.iter().find(|p| p.name == **id).ok_or_else(|| {
+        refused(ClientError { code: "UNKNOWN_PRODUCT".to_owned(), message: format!("there is no product `{}`", **id) })
+    })
+}
+
+fn caller<'a>(ctx: &'a Context<'_>) -> Option<&'a HeaderValue> {
+    ctx.data_opt::<Authorization>().map(|a| &a.0)
+}
+
+fn refused(error: ClientError) -> Error {
+    let ClientError { code, message } = error;
+    Error::new(message).extend_with(move |_, e| e.set("code", code))
+}
+
+async fn entry(loader: &DataLoader<ProductLoader>, id: &str) -> DataProduct {
+    match loader.load_one(id.to_owned()).await {
+        Ok(Some(info)) => DataProduct { id: id.into(), available: true, problem: None, info: Some(info) },
+        Ok(None) => DataProduct { id: id.into(), available: false, problem: None, info: None },
+        Err(error) => DataProduct { id: id.into(), available: false, problem: Some(error.message), info: None },
+    }
+}
+
+fn mentions(product: &DataProduct, word: &str) -> bool {
+    let has = |text: &str| text.to_lowercase().contains(word);
+    let maybe = |text: &Option<String>| text.as_deref().is_some_and(has);
+    if has(&product.id) {
+        return true;
+    }
+    let Some(info) = &product.info else { return false };
+    let described = [&info.description.purpose, &info.description.usage, &info.domain].into_iter().any(maybe);
+    described
+        || has(&info.name)
+        || info.tags.iter().any(|t| has(t))
+        || info.datasets.iter().any(|dataset| {
+            has(&dataset.name)
+                || [&dataset.title, &dataset.description].into_iter().any(maybe)
+                || dataset.synonyms.iter().chain(&dataset.tags).any(|t| has(t))
+                || dataset.fields.iter().any(|f| has(&f.graphql_name) || has(&f.name) || maybe(&f.title))
+        })
+}
+
+/// The caller's `authorization` header.
+struct Authorization(HeaderValue);
+
+/// Asks each product once per request, however many fields want it.
+struct ProductLoader {
+    products: Products,
+    authorization: Option<HeaderValue>,
+}
+
+impl Loader<String> for ProductLoader {
+    type Value = ProductInfo;
+    type Error = ClientError;
+
+    async fn load(&self, ids: &[String]) -> Result<HashMap<String, ProductInfo>, ClientError> {
+        let wanted = self.products.iter().filter(|p| ids.contains(&p.name));
+        let asked = wanted.map(|p| async { (p.name.clone(), client::describe(p, self.authorization.as_ref()).await) });
+        let mut found = HashMap::new();
+        let mut failed = None;
+        for (id, answer) in join_all(asked).await {
+            match answer {
+                Ok(info) => {
+                    found.insert(id, info);
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        // one that is asked alone says why it failed; in a batch the others still count
+        match failed {
+            Some(error) if found.is_empty() => Err(error),
+            _ => Ok(found),
+        }
+    }
+}
+
+type CatalogSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// The catalog of `products` as a subgraph in this process.
+pub fn source(products: Vec<SubgraphSource>) -> SubgraphSource {
+    let products: Products = Arc::new(products);
+    let schema = Schema::build(Query, Mutation, EmptySubscription)
+        .enable_federation()
+        .limit_depth(24)
+        .data(products.clone())
+        .finish();
+    let sdl = schema.sdl_with_options(SDLExportOptions::new().federation().prefer_single_line_descriptions());
+    let transport = Transport::new(tower::service_fn(move |request: Request<Bytes>| {
+        answer(schema.clone(), products.clone(), request)
+    }));
+    let url = format!("http://{NAME}.localhost/graphql");
+    SubgraphSource { name: NAME.to_owned(), url, transport, sdl: Some(sdl), product: false }
+}
+
+async fn answer(
+    schema: CatalogSchema,
+    products: Products,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, TransportError> {
+    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+    let broken = |e: serde_json::Error| TransportError::Unreachable(e.to_string());
+    let mut operation: async_graphql::Request = serde_json::from_slice(request.body()).map_err(broken)?;
+    let loader = ProductLoader { products, authorization: authorization.clone() };
+    operation = operation.data(DataLoader::new(loader, tokio::spawn));
+    if let Some(value) = authorization {
+        operation = operation.data(Authorization(value));
+    }
+    let body = serde_json::to_vec(&schema.execute(operation).await).map_err(broken)?;
+    Ok(Response::new(Bytes::from(body)))
+}

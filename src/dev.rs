@@ -1,0 +1,226 @@
+//! `terrane dev`: turns a products folder into the whole mesh in one process, on an embedded Postgres.
+
+use crate::mesh::{load_products, reads_from, service_token, token_secret};
+use crate::serve::{listen, runtime, serve};
+use anyhow::{Context as _, Result, anyhow};
+use axum::Router;
+use axum::body::Body;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
+use terrane_gateway::config::Limits;
+use terrane_gateway::{Gateway, GatewaySettings, SubgraphSource, catalog_source, from_service};
+use terrane_manifest::Product;
+use terrane_postgres::{Options, Server};
+use terrane_runtime::{
+    ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Transport, Upstream, Upstreams,
+    ensure_database, local_transport,
+};
+use terrane_telemetry::{LogFormat, init_logging};
+
+/// A day: the demo token is for trying things out.
+const DEMO_LIFETIME: u64 = 24 * 3600;
+/// Answers of products in this process are not larger than this.
+const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
+
+/// The mesh of ./products in one process.
+#[derive(Args)]
+pub struct DevArguments {
+    /// Port on 127.0.0.1; 0 takes any free one
+    #[arg(long, default_value_t = 4000, env = "TERRANE_PORT")]
+    port: u16,
+    /// Folder with one product folder each
+    #[arg(long, default_value = "products", value_name = "DIR")]
+    products: PathBuf,
+    /// Folder with casbin rules of the whole mesh (mesh.csv)
+    #[arg(long, default_value = "policies", value_name = "DIR")]
+    policies: PathBuf,
+    /// Where the database and the secrets live; deleting it starts afresh
+    #[arg(long, default_value = ".terrane", value_name = "DIR")]
+    state: PathBuf,
+}
+
+/// Run until Ctrl-C.
+pub fn run(arguments: &DevArguments) -> Result<()> {
+    init_logging(LogFormat::Text, "warn");
+    let started = Instant::now();
+    let products = load_products(&arguments.products)?;
+    let secret = token_secret(&arguments.state)?;
+    let progress = Progress::new();
+    progress.say("starting Postgres");
+    let server = Server::obtain(&Options::from_environment(&arguments.state), &|line| progress.say(line))?;
+    progress.done(&format!("Postgres: {}", server.description()));
+    if server.recovered() {
+        progress.done("recovered: the last run had been ended by force; the database has replayed its log");
+    }
+    let result = runtime()?.block_on(mesh(arguments, &server, products, &secret, &progress, started));
+    progress.clear();
+    // also when the mesh failed: nothing of it may keep running
+    server.stop();
+    result
+}
+
+async fn mesh(
+    arguments: &DevArguments,
+    server: &Server,
+    products: Vec<(PathBuf, Arc<Product>)>,
+    secret: &str,
+    progress: &Progress,
+    started: Instant,
+) -> Result<()> {
+    let (listener, address) = listen(&format!("127.0.0.1:{}", arguments.port)).await?;
+    let jwt = JwtConfig { secret: Some(secret.to_owned()), ..JwtConfig::default() };
+    let authenticator = Authenticator::new(&jwt)?;
+    let mut transports: BTreeMap<String, Transport> = BTreeMap::new();
+    let mut sources = Vec::new();
+    let mut router = Router::new();
+    for (folder, product) in &products {
+        progress.say(&format!("{}: opening its database", product.id));
+        let service = open(server, folder, product, &transports, secret, authenticator.clone())
+            .await
+            .with_context(|| format!("product `{}`", product.id))?;
+        publish(&service, &product.id, progress).await?;
+        let routes = terrane_runtime::router(service);
+        transports.insert(product.id.clone(), local_transport(routes.clone()));
+        sources.push(SubgraphSource {
+            name: product.id.clone(),
+            url: format!("http://{address}/products/{}/graphql", product.id),
+            transport: product_transport(routes.clone()),
+            sdl: None,
+            product: true,
+        });
+        router = router.nest(&format!("/products/{}", product.id), routes);
+    }
+    let catalog = catalog_source(sources.clone());
+    sources.push(catalog);
+    let gateway = Gateway::new(GatewaySettings {
+        sources,
+        supergraph: None,
+        mesh_policy: std::fs::read_to_string(arguments.policies.join("mesh.csv")).ok(),
+        authenticator,
+        limits: Limits::default(),
+        forward_headers: vec![http::header::AUTHORIZATION],
+    });
+    progress.say("composing the graph");
+    gateway.refresh().await;
+    for problem in gateway.problems().iter() {
+        progress.done(terrane_diagnostics::render(problem).trim_end());
+    }
+    if gateway.graph().is_none() {
+        return Err(anyhow!("the products do not compose to a graph; see the diagnostics above"));
+    }
+    progress.clear();
+    print_welcome(&format!("http://{address}"), &products, secret, started.elapsed())?;
+    serve(listener, router.merge(terrane_gateway::router(gateway))).await
+}
+
+async fn open(
+    server: &Server,
+    folder: &Path,
+    product: &Product,
+    transports: &BTreeMap<String, Transport>,
+    secret: &str,
+    authenticator: Authenticator,
+) -> Result<ProductService> {
+    let database = format!("terrane_{}", product.id);
+    ensure_database(&server.admin_url(), &database).await?;
+    let token = service_token(secret, &product.id)?;
+    let authorization = http::HeaderValue::from_str(&format!("Bearer {token}")).context("a token is a header value")?;
+    let mut upstreams = Upstreams::new();
+    for source in reads_from(product) {
+        if let Some(transport) = transports.get(source) {
+            let upstream = Upstream { transport: transport.clone(), authorization: Some(authorization.clone()) };
+            upstreams.insert(source.to_owned(), upstream);
+        }
+    }
+    let store = StoreOptions::new(server.url(&database));
+    let options = ServiceOptions { folder: folder.to_path_buf(), store, authenticator, upstreams };
+    Ok(ProductService::open(options).await?)
+}
+
+/// Publish a first version, or a new one where the folder has changed; a failed run leaves what was published.
+async fn publish(service: &ProductService, id: &str, progress: &Progress) -> Result<()> {
+    if !service.is_stale().await? {
+        return Ok(());
+    }
+    progress.say(&format!("{id}: running its pipeline"));
+    let run = service.run(&RunRequest { trigger: RunTrigger::Start, by: None, pull: true }).await?;
+    match (run.version, run.error) {
+        (Some(version), _) => progress.done(&format!("{id}: version {version} published")),
+        (None, error) => {
+            progress.done(&format!("{id}: its run failed, nothing new is published: {}", error.unwrap_or_default()))
+        }
+    }
+    Ok(())
+}
+
+/// A product's own router, as a subgraph of the gateway in the same process.
+fn product_transport(router: Router) -> terrane_gateway::Transport {
+    let graphql = tower::service_fn(move |mut request: http::Request<Body>| {
+        *request.uri_mut() = http::Uri::from_static("/graphql");
+        tower::ServiceExt::oneshot(router.clone(), request)
+    });
+    from_service(graphql, LARGEST_ANSWER)
+}
+
+fn print_welcome(base: &str, products: &[(PathBuf, Arc<Product>)], secret: &str, took: Duration) -> Result<()> {
+    let demo = TokenRequest {
+        subject: "demo".to_owned(),
+        roles: vec!["analyst".to_owned()],
+        lifetime_seconds: DEMO_LIFETIME,
+        ..TokenRequest::default()
+    };
+    let token = issue(secret, &demo)?;
+    let names: Vec<&str> = products.iter().map(|(_, p)| p.id.as_str()).collect();
+    let example = r#"{ continents { nodes { name countries(first: 3, orderBy: [{field: AREA_KM2, direction: DESC}]) { nodes { name capital } } } } }"#;
+    let shell_json = serde_json::json!({ "query": example }).to_string().replace('\'', "'\\''");
+    eprintln!(
+        "\nTerrane is up after {:.1} s: {}\n\n  Marketplace  {base}/\n  GraphQL      {base}/graphql\n  Explorer     \
+         {base}/graphiql\n  Products     {base}/products/{}/…\n\nA demo token (role analyst, one day); `terrane token` \
+         makes others:\n\n  export TOKEN={token}\n\nAn example to paste:\n\n  curl -s {base}/graphql -H \"authorization: \
+         Bearer $TOKEN\" -H 'content-type: application/json' \\\n    -d '{shell_json}'\n\nCtrl-C stops everything.\n",
+        took.as_secs_f64(),
+        names.join(", "),
+        names.first().unwrap_or(&"ID"),
+    );
+    Ok(())
+}
+
+/// What is going on: a spinner on a terminal, lines elsewhere.
+struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self { bar }
+    }
+
+    fn say(&self, text: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("… {text}");
+        }
+        self.bar.set_message(text.to_owned());
+    }
+
+    fn done(&self, text: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("✓ {text}");
+        } else {
+            self.bar.println(format!("✓ {text}"));
+        }
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}

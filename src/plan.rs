@@ -1,0 +1,47 @@
+//! `terrane plan`: turns a supergraph and an operation into the plan, as text or JSON.
+
+use anyhow::{Context as _, Result, anyhow};
+use apollo_compiler::ExecutableDocument;
+use clap::Args;
+use std::path::PathBuf;
+use terrane_plan::{PlanOptions, Supergraph};
+
+/// Show a plan.
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("text").required(true).args(["operation", "file"]))]
+pub struct PlanArguments {
+    /// The composed supergraph
+    #[arg(long, value_name = "FILE")]
+    supergraph: PathBuf,
+    /// The operation's text
+    #[arg(value_name = "OPERATION")]
+    operation: Option<String>,
+    /// A file with the operation
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Which operation of the document
+    #[arg(long, value_name = "NAME")]
+    operation_name: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Plan and print.
+pub fn run(arguments: &PlanArguments) -> Result<()> {
+    let sdl = std::fs::read_to_string(&arguments.supergraph)
+        .with_context(|| format!("supergraph {}", arguments.supergraph.display()))?;
+    let supergraph = Supergraph::parse(&sdl)?;
+    let text = match (&arguments.operation, &arguments.file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(path)) => std::fs::read_to_string(path).with_context(|| format!("operation {}", path.display()))?,
+        (None, None) => return Err(anyhow!("give an operation or -f FILE")),
+    };
+    let document = ExecutableDocument::parse_and_validate(supergraph.api_schema(), &text, "operation")
+        .map_err(|e| anyhow!("the operation is not valid:\n{}", e.errors))?;
+    let plan =
+        terrane_plan::plan(&supergraph, &document, arguments.operation_name.as_deref(), &PlanOptions::default())?;
+    let shown = if arguments.json { serde_json::to_string_pretty(&plan.to_json())? } else { plan.to_string() };
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{}", shown.trim_end()).context("write the plan")
+}
