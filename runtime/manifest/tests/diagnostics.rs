@@ -1,4 +1,5 @@
 //! Diagnostics: turns one change of a right product folder into the finding that it must give, with its place.
+#![allow(clippy::unwrap_used)] // a test may panic
 
 use std::collections::BTreeMap;
 use std::path::Path;
