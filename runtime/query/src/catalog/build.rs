@@ -61,10 +61,6 @@ impl Readers {
         dataset.fields.iter().any(|f| table.allows(&dataset.policy_object(f), "read"))
     }
 
-    fn hidden_from_some(&self, dataset: &Dataset) -> bool {
-        !self.tables.iter().all(|t| Self::sees_dataset(t, dataset))
-    }
-
     /// Whether every role that sees the dataset sees the field. Roles that see nothing of it are stopped before.
     fn all_see(&self, dataset: &Dataset, field: &Field) -> bool {
         let object = dataset.policy_object(field);
@@ -146,12 +142,7 @@ fn add_dataset(
     let mut entity = Entity {
         type_name: type_name.clone(),
         description: dataset.description.clone(),
-        table: Some(Table {
-            dataset: dataset.name.clone(),
-            name: dataset.table.clone(),
-            hidden_from_some: readers.hidden_from_some(dataset),
-            row_filtered: product.contract_of(dataset).is_some_and(|c| c.roles.iter().any(|r| r.row_filter.is_some())),
-        }),
+        table: Some(Table { dataset: dataset.name.clone(), name: dataset.table.clone() }),
         columns,
         key: Vec::new(),
         relations: Vec::new(),
@@ -222,11 +213,12 @@ fn forward(
 ) -> Relation {
     let (source, target) = (catalog.entity(here), catalog.entity(there));
     let always = from.iter().all(|c| source.column(*c).is_non_null());
+    // the way into rows is nullable: a caller whose roles mean nothing here gets null there, and the rest of its data
     let (shape, non_null) = match (relationship.each_item, &target.table) {
         (true, None) => (Shape::List, always),
-        (true, Some(table)) => (Shape::Connection, always && !table.hidden_from_some),
+        (true, Some(_)) => (Shape::Connection, false),
         (false, None) => (Shape::One, always),
-        (false, Some(table)) => (Shape::One, always && !table.row_filtered && !table.hidden_from_some),
+        (false, Some(_)) => (Shape::One, false),
     };
     Relation {
         name: name.to_owned(),
@@ -253,8 +245,6 @@ fn reverse(
 ) -> Relation {
     let source = catalog.entity(here);
     let one = relationship.cardinality == Cardinality::OneToOne && !relationship.each_item;
-    let visible = source.table.as_ref().is_some_and(|t| !t.hidden_from_some)
-        && from.iter().all(|c| source.column(*c).readable_by_all);
     Relation {
         name: name.to_owned(),
         target: here,
@@ -262,7 +252,7 @@ fn reverse(
         to: from.to_vec(),
         join: if relationship.each_item { Join::ItemsThere } else { Join::Equal },
         shape: if one { Shape::One } else { Shape::Connection },
-        non_null: !one && visible,
+        non_null: false,
         description: format!("{} whose `{}` refers to this.", source.type_name, source.column(from[0]).name),
     }
 }

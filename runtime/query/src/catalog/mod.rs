@@ -59,10 +59,6 @@ pub(crate) struct Entity {
 pub(crate) struct Table {
     pub(crate) dataset: String,
     pub(crate) name: String,
-    /// Whether some role may read none of its fields.
-    pub(crate) hidden_from_some: bool,
-    /// Whether some role sees only some of its rows.
-    pub(crate) row_filtered: bool,
 }
 
 /// What a field name of an object type stands for.
