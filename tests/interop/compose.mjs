@@ -49,7 +49,7 @@ function read(file) {
 // A schema as a set of facts.
 function facts(sdl) {
   const all = new Set();
-  const tidy = (text) => text.replace(/\\n/g, ' ').replace(/([{}(),:])/g, ' $1 ').replace(/\s+/g, ' ');
+  const tidy = (text) => text.replace(/\\n/g, ' ').replace(/([{}():])/g, ' $1 ').replace(/,/g, ' ').replace(/\s+/g, ' ');
   const own = (name) => /^(join__|link__)/.test(name) && name !== 'join__Graph';
   const applied = (on, directives) => {
     for (const directive of directives ?? []) {
@@ -96,7 +96,7 @@ function theirs(subgraphs) {
   try {
     const result = composeServices(subgraphs.map(({ name, url, sdl }) => ({ name, url, typeDefs: parse(sdl) })));
     if (!result.errors) return { supergraph: result.supergraphSdl };
-    return { codes: result.errors.map((error) => error.extensions?.code), messages: result.errors.map(String) };
+    return { codes: result.errors.map((error) => error.extensions?.code), messages: result.errors.map((error) => error.message) };
   } catch (error) {
     return { codes: [error.extensions?.code ?? 'INVALID_GRAPHQL'], messages: [String(error)] };
   }

@@ -5,6 +5,7 @@
 //! type ([`media`]).
 
 pub mod error;
+pub mod exchange;
 pub mod json;
 pub mod media;
 pub mod request;

@@ -55,7 +55,7 @@ pub fn compose(subgraphs: &[Subgraph]) -> Result<Composition, Vec<Diagnostic>> {
     let mut names = names::Names::new();
     let inputs = graphs::in_order(subgraphs, &mut report);
     let mut parsed = parse::parse(&inputs, &mut names, &mut report);
-    validate::validate(&mut parsed, &names, &mut report);
+    validate::validate(&mut parsed, &mut names, &mut report);
     if report.has_errors() {
         return Err(report.finish());
     }

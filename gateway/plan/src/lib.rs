@@ -23,7 +23,7 @@ pub use ids::{FetchId, FieldId, NodeId, SelectionId, SlotId, SubgraphId, TypeId,
 pub use options::{Denied, PlanOptions};
 pub use plan::{Fetch, FetchField, FetchSelection, Input, Part, QueryPlan, Request, Step, Variable};
 pub use selection::{Arguments, Node, Selections, Slot, Source, list_depth};
-pub use supergraph::{Kind, Subgraph, Supergraph};
+pub use supergraph::{EnumValue, Kind, Subgraph, Supergraph};
 
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::validation::Valid;

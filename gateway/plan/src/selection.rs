@@ -18,6 +18,9 @@ pub struct Node {
     pub ty: TypeId,
     /// The object types that may be there.
     pub possible: TypeSet,
+    /// The object types whose fields may be fetched: of a union, only those that every subgraph which could resolve the
+    /// position knows as members, since which subgraph does is nobody's promise.
+    pub fetchable: TypeSet,
     /// What is selected, and what the planner added (`internal`).
     pub slots: Vec<Slot>,
 }

@@ -65,15 +65,19 @@ mod tests {
         let fields = [("Country", "code"), ("Country", "population"), ("Continent", "code")];
         let fields = fields.map(|(of, field)| (of.to_owned(), field.to_owned())).to_vec();
         let policy = MeshPolicy::new(lines, fields).unwrap();
-        let mut found: Vec<String> =
-            policy.denied(&RoleSet::new(roles.iter().copied())).iter().map(|(of, field)| format!("{of}.{field}")).collect();
+        let mut found: Vec<String> = policy
+            .denied(&RoleSet::new(roles.iter().copied()))
+            .iter()
+            .map(|(of, field)| format!("{of}.{field}"))
+            .collect();
         found.sort();
         found
     }
 
     #[test]
     fn only_what_a_line_denies_is_denied() {
-        let lines = Some("p, anonymous, Country.population, read, deny\np, guest, Country.*, read, deny\ng, visitor, guest");
+        let lines =
+            Some("p, anonymous, Country.population, read, deny\np, guest, Country.*, read, deny\ng, visitor, guest");
         assert_eq!(denied(None, &["anonymous"]), Vec::<String>::new());
         assert_eq!(denied(lines, &["analyst"]), Vec::<String>::new());
         assert_eq!(denied(lines, &["anonymous"]), ["Country.population"]);

@@ -15,7 +15,7 @@ use terrane_ingest::Upstreams;
 use terrane_manifest::Product;
 use terrane_pipeline::{Pipeline, PipelineError, RunRequest};
 use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
-use terrane_query::{Access, DataSchema, Prepared};
+use terrane_query::{Access, DataSchema, Prepared, prepare};
 use terrane_store::{Run, Store, StoreError, StoreOptions, Version};
 
 /// Role sets whose decisions are kept.
@@ -47,7 +47,7 @@ struct Inner {
     warnings: Vec<Diagnostic>,
     store: Store,
     pipeline: Pipeline,
-    schema: DataSchema,
+    schema: Arc<DataSchema>,
     ports: PortsSchema,
     policy: Policy,
     authenticator: Authenticator,
@@ -71,7 +71,7 @@ impl ProductService {
     pub async fn open(options: ServiceOptions) -> Result<Self, RuntimeError> {
         let (product, warnings) = Self::load(&options.folder)?;
         let failed = |diagnostics| RuntimeError::Product { path: options.folder.display().to_string(), diagnostics };
-        let schema = DataSchema::build(&product, &ports::sdl()).map_err(failed)?;
+        let schema = Arc::new(DataSchema::build(&product, &ports::sdl()).map_err(failed)?);
         let policy = Policy::new(DEFAULT_MODEL, &product.policy_lines())?;
         let store = Store::open(&options.store, &product).await?;
         let pipeline =
@@ -103,7 +103,8 @@ impl ProductService {
     pub fn load(folder: &Path) -> Result<(Arc<Product>, Vec<Diagnostic>), RuntimeError> {
         let path = folder.display().to_string();
         let files = read_folder(folder).map_err(|source| RuntimeError::Folder { path: path.clone(), source })?;
-        let loaded = terrane_manifest::load(&files).map_err(|diagnostics| RuntimeError::Product { path, diagnostics })?;
+        let loaded =
+            terrane_manifest::load(&files).map_err(|diagnostics| RuntimeError::Product { path, diagnostics })?;
         Ok((Arc::new(loaded.product), loaded.warnings))
     }
 
@@ -145,12 +146,17 @@ impl ProductService {
     ///
     /// # Errors
     /// The operation's errors; those are not kept.
-    pub fn prepare(&self, text: &str, name: Option<&str>, access: &Access) -> Result<Arc<Prepared>, Vec<GraphqlError>> {
+    pub fn prepare(
+        &self,
+        text: &str,
+        name: Option<&str>,
+        access: &Arc<Access>,
+    ) -> Result<Arc<Prepared>, Vec<GraphqlError>> {
         let key = PlanKey { roles: access.roles().clone(), text: text.into(), name: name.map(str::to_owned) };
         if let Some(prepared) = self.inner.plans.get(&key) {
             return Ok(prepared);
         }
-        let prepared = Arc::new(self.inner.schema.prepare(text, name, access)?);
+        let prepared = Arc::new(prepare(&self.inner.schema, text, name, access)?);
         self.inner.plans.insert(key, prepared.clone());
         Ok(prepared)
     }

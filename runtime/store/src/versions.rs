@@ -79,43 +79,7 @@ impl Store {
         run: Uuid,
         content: &str,
     ) -> Result<Version, StoreError> {
-        let what = "publish a version";
-        self.swap(async |transaction| {
-            let outputs: Vec<&Dataset> = product.outputs().collect();
-            let previous = current_number(transaction).await?;
-            let number = sqlx::query_scalar::<_, i64>("SELECT coalesce(max(version), 0) + 1 FROM control.versions")
-                .fetch_one(&mut **transaction)
-                .await
-                .map_err(StoreError::on(what))?;
-            lock_published(transaction, &outputs).await?;
-            if let Some(previous) = previous {
-                batch(transaction, make_kept(previous)).await?;
-            }
-            let mut datasets = Vec::with_capacity(outputs.len());
-            for dataset in &outputs {
-                let existed = exists(transaction, "output", &dataset.table).await?;
-                write_changes(transaction, dataset, number, existed).await?;
-                let mut sql = Sql::new();
-                if let (true, Some(previous)) = (existed, previous) {
-                    keep(&mut sql, &dataset.table, previous);
-                } else if existed {
-                    sql.push("DROP TABLE ").qualified("output", &dataset.table).push(";\n");
-                }
-                publish_table(&mut sql, "output", &dataset.table);
-                let query = Role::Query.name_for(self.product());
-                sql.push("GRANT SELECT ON ").qualified("output", &dataset.table).push(" TO ").ident(&query).push(";\n");
-                batch(transaction, sql).await?;
-                datasets.push(measure(transaction, dataset).await?);
-            }
-            for table in abstraction {
-                let mut sql = Sql::lit("DROP TABLE IF EXISTS ");
-                sql.qualified("abstraction", table).push(";\n");
-                publish_table(&mut sql, "abstraction", table);
-                batch(transaction, sql).await?;
-            }
-            record(transaction, number, run, content, &datasets).await
-        })
-        .await
+        self.swap(&Change::Publish { product, abstraction, run, content }).await
     }
 
     /// Make a kept version the current one again; what is current is kept.
@@ -123,48 +87,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoSuchVersion`] when it is not kept.
     pub async fn rollback(&self, product: &Product, version: i64) -> Result<Version, StoreError> {
-        self.swap(async |transaction| {
-            let what = "roll back a version";
-            let target: Option<Version> =
-                sqlx::query_as("SELECT * FROM control.versions WHERE version = $1 AND state = 'kept'")
-                    .bind(version)
-                    .fetch_optional(&mut **transaction)
-                    .await
-                    .map_err(StoreError::on(what))?;
-            let Some(target) = target else { return Err(StoreError::NoSuchVersion(version)) };
-            let current = current_number(transaction).await?.ok_or(StoreError::NoSuchVersion(version))?;
-            let outputs: Vec<&Dataset> = product.outputs().collect();
-            lock_published(transaction, &outputs).await?;
-            batch(transaction, make_kept(current)).await?;
-            for dataset in &target.datasets {
-                let mut sql = Sql::new();
-                keep(&mut sql, &dataset.table, current);
-                sql.push("ALTER TABLE ").qualified(&kept(version), &dataset.table).push(" SET SCHEMA output;\n");
-                batch(transaction, sql).await?;
-            }
-            let mut sql = Sql::lit("DROP SCHEMA ");
-            sql.ident(&kept(version));
-            batch(transaction, sql).await?;
-            sqlx::query("UPDATE control.versions SET state = 'kept' WHERE version = $1")
-                .bind(current)
-                .execute(&mut **transaction)
-                .await
-                .map_err(StoreError::on(what))?;
-            sqlx::query_as("UPDATE control.versions SET state = 'current' WHERE version = $1 RETURNING *")
-                .bind(version)
-                .fetch_one(&mut **transaction)
-                .await
-                .map_err(StoreError::on(what))
-        })
-        .await
+        self.swap(&Change::Rollback { product, version }).await
     }
 
     /// Run a transaction that needs the published tables for itself. Its lock requests give up after a moment, so that
     /// a reader that waits for us while we wait for it can finish; then the whole transaction is tried again.
-    async fn swap<T>(
-        &self,
-        body: impl AsyncFn(&mut Transaction<'_, Postgres>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    async fn swap(&self, change: &Change<'_>) -> Result<Version, StoreError> {
         let what = "swap versions";
         let mut attempt = 0;
         loop {
@@ -175,8 +103,7 @@ impl Store {
                 .execute(&mut *transaction)
                 .await
                 .map_err(StoreError::on(what))?;
-            let result = body(&mut transaction).await;
-            match result {
+            match change.apply(self, &mut transaction).await {
                 Ok(value) => {
                     transaction.commit().await.map_err(StoreError::on(what))?;
                     return Ok(value);
@@ -188,6 +115,105 @@ impl Store {
             }
         }
     }
+}
+
+/// What a swap does with the published tables.
+enum Change<'a> {
+    Publish { product: &'a Product, abstraction: &'a [String], run: Uuid, content: &'a str },
+    Rollback { product: &'a Product, version: i64 },
+}
+
+impl Change<'_> {
+    async fn apply(&self, store: &Store, transaction: &mut Transaction<'_, Postgres>) -> Result<Version, StoreError> {
+        match self {
+            Self::Publish { product, abstraction, run, content } => {
+                publish(store, transaction, product, abstraction, *run, content).await
+            }
+            Self::Rollback { product, version } => roll_back(transaction, product, *version).await,
+        }
+    }
+}
+
+async fn publish(
+    store: &Store,
+    transaction: &mut Transaction<'_, Postgres>,
+    product: &Product,
+    abstraction: &[String],
+    run: Uuid,
+    content: &str,
+) -> Result<Version, StoreError> {
+    let what = "publish a version";
+    let outputs: Vec<&Dataset> = product.outputs().collect();
+    let previous = current_number(transaction).await?;
+    let number = sqlx::query_scalar::<_, i64>("SELECT coalesce(max(version), 0) + 1 FROM control.versions")
+        .fetch_one(&mut **transaction)
+        .await
+        .map_err(StoreError::on(what))?;
+    lock_published(transaction, &outputs).await?;
+    if let Some(previous) = previous {
+        batch(transaction, make_kept(previous)).await?;
+    }
+    let mut datasets = Vec::with_capacity(outputs.len());
+    for dataset in &outputs {
+        let existed = exists(transaction, "output", &dataset.table).await?;
+        write_changes(transaction, dataset, number, existed).await?;
+        let mut sql = Sql::new();
+        if let (true, Some(previous)) = (existed, previous) {
+            keep(&mut sql, &dataset.table, previous);
+        } else if existed {
+            sql.push("DROP TABLE ").qualified("output", &dataset.table).push(";\n");
+        }
+        publish_table(&mut sql, "output", &dataset.table);
+        let query = Role::Query.name_for(store.product());
+        sql.push("GRANT SELECT ON ").qualified("output", &dataset.table).push(" TO ").ident(&query).push(";\n");
+        batch(transaction, sql).await?;
+        datasets.push(measure(transaction, dataset).await?);
+    }
+    for table in abstraction {
+        let mut sql = Sql::lit("DROP TABLE IF EXISTS ");
+        sql.qualified("abstraction", table).push(";\n");
+        publish_table(&mut sql, "abstraction", table);
+        batch(transaction, sql).await?;
+    }
+    record(transaction, number, run, content, &datasets).await
+}
+
+async fn roll_back(
+    transaction: &mut Transaction<'_, Postgres>,
+    product: &Product,
+    version: i64,
+) -> Result<Version, StoreError> {
+    let what = "roll back a version";
+    let target: Option<Version> =
+        sqlx::query_as("SELECT * FROM control.versions WHERE version = $1 AND state = 'kept'")
+            .bind(version)
+            .fetch_optional(&mut **transaction)
+            .await
+            .map_err(StoreError::on(what))?;
+    let Some(target) = target else { return Err(StoreError::NoSuchVersion(version)) };
+    let current = current_number(transaction).await?.ok_or(StoreError::NoSuchVersion(version))?;
+    let outputs: Vec<&Dataset> = product.outputs().collect();
+    lock_published(transaction, &outputs).await?;
+    batch(transaction, make_kept(current)).await?;
+    for dataset in &target.datasets {
+        let mut sql = Sql::new();
+        keep(&mut sql, &dataset.table, current);
+        sql.push("ALTER TABLE ").qualified(&kept(version), &dataset.table).push(" SET SCHEMA output;\n");
+        batch(transaction, sql).await?;
+    }
+    let mut sql = Sql::lit("DROP SCHEMA ");
+    sql.ident(&kept(version));
+    batch(transaction, sql).await?;
+    sqlx::query("UPDATE control.versions SET state = 'kept' WHERE version = $1")
+        .bind(current)
+        .execute(&mut **transaction)
+        .await
+        .map_err(StoreError::on(what))?;
+    sqlx::query_as("UPDATE control.versions SET state = 'current' WHERE version = $1 RETURNING *")
+        .bind(version)
+        .fetch_one(&mut **transaction)
+        .await
+        .map_err(StoreError::on(what))
 }
 
 /// `lock_not_available` and `deadlock_detected`.

@@ -4,6 +4,7 @@ use crate::names::{Names, Symbol};
 use crate::report::Report;
 use crate::schema::{Applied, At, Directive, Kind, Subgraph, SubgraphId};
 use crate::supergraph::{MergedField, MergedType, Supergraph};
+use apollo_compiler::ast::Value;
 
 /// Reports references to hidden types, hidden required inputs, hidden roots, and types left without children.
 pub fn check(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
@@ -17,6 +18,12 @@ pub fn check(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, rep
         return;
     }
     let mut check = Check { supergraph, subgraphs, names, report };
+    for directive in supergraph.directives.iter().filter(|directive| !directive.composed) {
+        for arg in directive.args.values() {
+            let place = format!("@{}({}:)", &names[directive.name], &names[arg.name]);
+            check.reference(&place, arg, arg.ty.base, arg.name);
+        }
+    }
     for ty in supergraph.types.values().filter(|ty| !ty.has(Directive::Inaccessible)) {
         check.ty(ty);
     }
@@ -55,10 +62,12 @@ impl Check<'_> {
             }
             let coordinate = format!("{name}.{}", &self.names[field.name]);
             self.reference(&coordinate, field, ty.name, field.name);
+            self.default_value(&coordinate, field, ty.name, field.name);
             for arg in field.args.values() {
                 let place = format!("{coordinate}({}:)", &self.names[arg.name]);
                 if !arg.has(Directive::Inaccessible) {
                     self.reference(&place, arg, ty.name, field.name);
+                    self.default_value(&place, arg, ty.name, field.name);
                 } else if arg.ty.is_non_null() && arg.default.is_none() {
                     self.required(&place, ty.name, field.name);
                 }
@@ -104,6 +113,36 @@ impl Check<'_> {
                     self.report.error("IMPLEMENTED_BY_INACCESSIBLE", message, "hide the interface's argument, too", &at);
                 }
             }
+        }
+    }
+
+    /// A default value must not use what clients can't see.
+    fn default_value(&mut self, place: &str, field: &MergedField, ty: Symbol, on: Symbol) {
+        let Some(default) = &field.default else { return };
+        if let Some(hidden) = self.hidden_in_value(default, field.ty.base) {
+            let message = format!("the default value of `{place}` uses `{hidden}`, which is @inaccessible");
+            let at = self.places(ty, Some(on));
+            self.report.error("DEFAULT_VALUE_USES_INACCESSIBLE", message, "hide it as well, or use a visible value", &at);
+        }
+    }
+
+    fn hidden_in_value(&self, value: &Value, base: Symbol) -> Option<String> {
+        let ty = self.supergraph.types.get(&base)?;
+        let hidden = |applied: &[Applied]| applied.iter().any(|one| one.directive == Directive::Inaccessible);
+        match value {
+            Value::List(items) => items.iter().find_map(|item| self.hidden_in_value(item, base)),
+            Value::Enum(name) => {
+                let found = ty.values.get(&self.names.find(name)?)?;
+                hidden(&found.applied).then(|| format!("{}.{name}", &self.names[base]))
+            }
+            Value::Object(fields) => fields.iter().find_map(|(name, inner)| {
+                let field = ty.fields.get(&self.names.find(name)?)?;
+                if field.has(Directive::Inaccessible) {
+                    return Some(format!("{}.{name}", &self.names[base]));
+                }
+                self.hidden_in_value(inner, field.ty.base)
+            }),
+            _ => None,
         }
     }
 

@@ -17,6 +17,14 @@ pub struct FieldSource<'a> {
     pub label: Option<Rc<str>>,
 }
 
+impl<'a> FieldSource<'a> {
+    /// A field of a source, if it has it.
+    pub fn of((subgraph, ty): Source<'a>, name: Symbol) -> Option<Self> {
+        let field = ty.fields.get(&name)?;
+        Some(Self { subgraph, ty, field, state: Overridden::No, label: None })
+    }
+}
+
 /// What other subgraphs' `@override`s do to a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overridden {
@@ -36,8 +44,7 @@ impl Merge<'_> {
         let mut by_name: Map<Symbol, Vec<FieldSource<'_>>> = Map::default();
         for (subgraph, ty) in sources {
             for field in ty.fields.values() {
-                let source = FieldSource { subgraph, ty, field, state: Overridden::No, label: None };
-                by_name.entry(field.name).or_default().push(source);
+                by_name.entry(field.name).or_default().extend(FieldSource::of((*subgraph, *ty), field.name));
             }
         }
         for (name, mut fields) in by_name {
@@ -115,9 +122,7 @@ impl Merge<'_> {
     fn check_external(&mut self, coordinate: &str, source: &FieldSource<'_>, merged: &MergedField) {
         let name = &source.subgraph.name;
         let at = &[(source.subgraph.id, source.field.at)];
-        let fits = merged.ty.is_subtype(source.field.ty, &|special, general| self.subtypes.contains(&(general, special)))
-            || source.field.ty.is_subtype(merged.ty, &|special, general| self.subtypes.contains(&(general, special)));
-        if !fits {
+        if source.field.ty != merged.ty {
             let message = format!(
                 "the @external `{coordinate}` has type `{}` in [{name}], but `{}` where it is answered",
                 source.field.ty.print(self.names),
@@ -185,13 +190,12 @@ fn context_arguments(source: &FieldSource<'_>) -> Vec<ContextArgument> {
     let with_context = source.field.args.values().filter_map(|arg| Some((arg, arg.from_context.as_ref()?)));
     with_context
         .filter_map(|(arg, (text, _))| {
-            let rest = text.trim().strip_prefix('$')?;
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let (context, selection) = crate::validate::split_context(text)?;
             Some(ContextArgument {
-                context: format!("{}__{}", source.subgraph.name, &rest[..end]),
+                context: format!("{}__{context}", source.subgraph.name),
                 name: arg.name,
                 ty: arg.ty,
-                selection: rest[end..].trim().to_owned(),
+                selection: selection.to_owned(),
             })
         })
         .collect()

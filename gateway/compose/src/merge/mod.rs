@@ -2,6 +2,7 @@
 
 mod applied;
 mod arguments;
+mod authorization;
 mod directives;
 mod enums;
 mod fields;
@@ -63,6 +64,7 @@ pub fn merge(subgraphs: &[Subgraph], names: &Names, report: &mut Report) -> Supe
         merge.report.error("NO_QUERIES", message, "add a field to `type Query` in one subgraph", &[]);
     }
     interface_objects::add_fields(&mut types, &by_name, &mut merge);
+    authorization::propagate(&mut types, &mut merge);
     let mut supergraph = Supergraph { types, ..Supergraph::default() };
     directives::merge(&mut supergraph, &mut merge);
     links::collect(&mut supergraph, &mut merge);

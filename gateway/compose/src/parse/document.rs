@@ -11,8 +11,13 @@ use apollo_compiler::{Node, Schema};
 
 /// Nesting of values and types beyond this is refused.
 const DEEPEST: usize = 200;
-/// More tokens than this are refused: about 40 MB of SDL.
-const MOST_TOKENS: usize = 10_000_000;
+/// More tokens than this are refused: about 20 MB of SDL.
+const MOST_TOKENS: usize = 8_000_000;
+/// Texts longer than this are tried by their first tokens before they are parsed as a whole: the parser keeps a record
+/// of each error, which is more than a machine has for megabytes of noise.
+const LONG: usize = 1 << 20;
+/// The number of tokens tried first.
+const FIRST_TOKENS: usize = 50_000;
 /// Syntax errors are reported up to this number: after the first ones they are noise.
 const MOST_ERRORS: usize = 20;
 
@@ -23,6 +28,11 @@ pub fn at(location: Option<SourceSpan>) -> At {
 
 /// Parses the SDL; reports syntax errors and returns `None` if there are any.
 pub fn parse(id: SubgraphId, input: &crate::Subgraph, report: &mut Report) -> Option<Document> {
+    if input.sdl.len() > LONG && is_noise(input) {
+        let message = format!("[{}] the text is no GraphQL: its first {FIRST_TOKENS} tokens hold many errors", input.name);
+        report.error("INVALID_GRAPHQL", message, "check that this is the SDL of the subgraph", &[(id, At::new(0))]);
+        return None;
+    }
     let parser = Parser::new().recursion_limit(DEEPEST).token_limit(MOST_TOKENS).parse_ast(&*input.sdl, &input.name);
     match parser {
         Ok(document) => Some(document),
@@ -31,6 +41,12 @@ pub fn parse(id: SubgraphId, input: &crate::Subgraph, report: &mut Report) -> Op
             None
         }
     }
+}
+
+/// Whether the start of a text has so many errors that the whole is not worth parsing.
+fn is_noise(input: &crate::Subgraph) -> bool {
+    let first = Parser::new().recursion_limit(DEEPEST).token_limit(FIRST_TOKENS).parse_ast(&*input.sdl, &input.name);
+    first.is_err_and(|failed| failed.errors.len() > MOST_ERRORS)
 }
 
 /// Builds and validates the schema that `document` and the definitions of its linked specifications make up.

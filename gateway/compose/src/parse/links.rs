@@ -141,9 +141,8 @@ fn read_link(directive: &Node<ast::Directive>) -> Result<Link, String> {
     for item in directive.specified_argument_by_name("import").and_then(|v| v.as_list()).unwrap_or_default() {
         imports.push(read_import(item)?);
     }
-    let purpose = directive.specified_argument_by_name("for").and_then(|value| value.as_enum()).map(|name| name.to_string());
     let prefix = text("as").map_or(own_name, str::to_owned);
-    Ok(Link { identity, url: url.to_owned(), version, prefix, imports, purpose, at: at(directive.location()) })
+    Ok(Link { identity, url: url.to_owned(), version, prefix, imports, at: at(directive.location()) })
 }
 
 /// `https://host/path/name/v2.3` → identity and version; a URL without a version is a link all the same.

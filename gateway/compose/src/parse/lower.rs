@@ -190,9 +190,7 @@ fn lower_fields(
             continue;
         }
         let mut field = lower_field(component, context, renames);
-        let by_type = external_at.contains(&&component.origin);
-        field.external_by_type = by_type && !field.external;
-        field.external |= by_type;
+        field.external |= external_at.contains(&&component.origin);
         field.shareable |= shareable_at.contains(&&component.origin);
         lowered.insert(field.name, field);
     }
@@ -243,7 +241,7 @@ fn lower_reference<T>(ty: &ast::Type, node: &Node<T>, context: &mut Context<'_>,
     match Ty::from_ast(ty, context.names) {
         Some(ty) => ty.with_base(renames.get(&ty.base).copied().unwrap_or(ty.base)),
         None => {
-            let message = "a type has lists nested deeper than 15 levels";
+            let message = "a type has lists nested too deeply";
             context.error("INVALID_GRAPHQL", message, "use an object type in between", node.location());
             Ty::named(context.names.intern(ty.inner_named_type()))
         }
@@ -284,8 +282,7 @@ fn composed_directives(schema: &Schema, context: &mut Context<'_>) -> Vec<(Symbo
         let name = directive.specified_argument_by_name("name").and_then(|value| value.as_str()).unwrap_or_default();
         let Some(bare) = name.strip_prefix('@') else {
             let message = format!("@composeDirective(name: {name:?}) must name a directive with its `@`");
-            let code = if name.is_empty() { "DIRECTIVE_COMPOSITION_ERROR" } else { "DIRECTIVE_COMPOSITION_ERROR" };
-            context.error(code, &message, "write @composeDirective(name: \"@name\")", directive.location());
+            context.error("DIRECTIVE_COMPOSITION_ERROR", &message, "write @composeDirective(name: \"@name\")", directive.location());
             continue;
         };
         composed.push((context.names.intern(bare), at(directive.location())));

@@ -11,10 +11,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 /// Upgrades all Federation 1 subgraphs in place. Extensions of types that nobody defines are reported.
 pub fn upgrade(subgraphs: &mut [Subgraph], names: &Names, report: &mut Report) {
     subgraphs.iter_mut().for_each(unmark_key_externals);
+    check_bases(subgraphs, names, report);
     if !subgraphs.iter().any(Subgraph::is_fed1) {
         return;
     }
-    check_bases(subgraphs, names, report);
     for subgraph in subgraphs.iter_mut().filter(|subgraph| subgraph.is_fed1()) {
         simplify_interfaces(subgraph);
         drop_needless_provides(subgraph);
@@ -26,19 +26,16 @@ pub fn upgrade(subgraphs: &mut [Subgraph], names: &Names, report: &mut Report) {
     }
 }
 
-/// `extend type` in Federation 1 needs a definition in some subgraph.
+/// An extension needs a definition of the type in some subgraph.
 fn check_bases(subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
-    let mut defined: FxHashSet<Symbol> = FxHashSet::default();
+    let mut defined: FxHashSet<Symbol> = [Symbol::QUERY, Symbol::MUTATION, Symbol::SUBSCRIPTION].into_iter().collect();
     for subgraph in subgraphs {
-        let types = subgraph.types.values().filter(|ty| !ty.extension || !subgraph.is_fed1());
-        defined.extend(types.map(|ty| ty.name));
+        defined.extend(subgraph.types.values().filter(|ty| !ty.extension).map(|ty| ty.name));
     }
-    for subgraph in subgraphs.iter().filter(|subgraph| subgraph.is_fed1()) {
+    for subgraph in subgraphs {
         for ty in subgraph.types.values().filter(|ty| ty.extension && !defined.contains(&ty.name)) {
-            let message = format!(
-                "[{}] type `{}` is an extension, but no subgraph defines `{}`",
-                subgraph.name, &names[ty.name], &names[ty.name]
-            );
+            let name = &names[ty.name];
+            let message = format!("[{}] type `{name}` is an extension, but no subgraph defines `{name}`", subgraph.name);
             let hint = "define the type in one subgraph, or drop `extend`";
             report.error("EXTENSION_WITH_NO_BASE", message, hint, &[(subgraph.id, ty.at)]);
         }

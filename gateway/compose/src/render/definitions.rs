@@ -65,6 +65,9 @@ pub fn directives(join: Version, used: &FxHashSet<Directive>) -> Vec<String> {
         ),
     ];
     all.extend(known.into_iter().filter(|(directive, _)| used.contains(directive)).map(|(_, text)| text));
+    if used.contains(&Directive::Context) {
+        all.push("@context__fromContext(field: context__ContextFieldValue) on ARGUMENT_DEFINITION".to_owned());
+    }
     let mut all: Vec<String> = all.into_iter().map(|text| format!("directive {text}")).collect();
     all.push(LINK.to_owned());
     all.sort();

@@ -115,6 +115,9 @@ fn reasons(walk: &mut Walk<'_, '_>, state: usize, field: Symbol) -> String {
             None => format!("it has no field `{coordinate}`"),
             Some(found) if found.external => format!("`{coordinate}` is @external there"),
             Some(_) if walk.graph.is_overridden(place, field) => format!("`{coordinate}` is overridden by another subgraph"),
+            Some(_) if !walk.has_contexts(state, *id, field) => {
+                format!("no type on the way sets the context that `{coordinate}` takes an argument from")
+            }
             Some(found) => match &found.requires {
                 Some(requires) => format!("`{coordinate}` @requires `{}`, which can't be collected", requires.text),
                 None => format!("`{coordinate}` can't be answered for every type that it may be asked on"),

@@ -245,7 +245,7 @@ impl Reach {
             Selection::Fragment { on: Some(on), children } => {
                 let mut cast = FxHashSet::default();
                 for member in members {
-                    for place in cast_place(graph, *member, *on) {
+                    if let Some(place) = cast_place(graph, *member, *on) {
                         cast.extend(self.members(graph, place));
                     }
                 }

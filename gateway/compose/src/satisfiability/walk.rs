@@ -5,9 +5,12 @@ use super::graph::{Graph, PlaceId, ProvisionId, as_state};
 use super::reach::Reach;
 use crate::names::Symbol;
 use crate::report::Report;
-use crate::schema::{Directive, Kind};
+use crate::schema::{Directive, Kind, Subgraph, SubgraphId};
 use crate::supergraph::MergedType;
+use crate::validate::split_context;
+use apollo_compiler::ast::Value;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// More different sets of places than this at one type are not followed; the report says so.
@@ -30,18 +33,24 @@ pub struct State {
     pub ty: Symbol,
     /// The places, what they reach included.
     pub places: Rc<[PlaceId]>,
+    /// The contexts that types on the path set: subgraph and name, sorted.
+    pub contexts: Contexts,
     /// Where the path came from.
     pub parent: Option<usize>,
     /// Its last step.
     pub step: Step,
 }
 
+/// Contexts that are set at a state.
+pub type Contexts = Rc<BTreeSet<(SubgraphId, Rc<str>)>>;
+
 /// The walk's progress.
 pub struct Walk<'a, 'r> {
     pub graph: Graph<'a>,
     pub reach: Reach,
     pub states: Vec<State>,
-    visited: FxHashMap<Symbol, Vec<Rc<[PlaceId]>>>,
+    visited: FxHashMap<Symbol, Vec<(Rc<[PlaceId]>, Contexts)>>,
+    set_contexts: FxHashMap<Symbol, Contexts>,
     limited: FxHashSet<Symbol>,
     failed: FxHashSet<(Symbol, Symbol)>,
     report: &'r mut Report,
@@ -50,11 +59,13 @@ pub struct Walk<'a, 'r> {
 /// Follows all paths and reports the fields that can't be answered at the end of one.
 pub fn walk(graph: Graph<'_>, report: &mut Report) {
     let supergraph = graph.supergraph;
+    let set_contexts = set_contexts(graph.subgraphs);
     let mut walk = Walk {
         graph,
         reach: Reach::default(),
         states: Vec::new(),
         visited: FxHashMap::default(),
+        set_contexts,
         limited: FxHashSet::default(),
         failed: FxHashSet::default(),
         report,
@@ -89,16 +100,34 @@ impl Walk<'_, '_> {
             closure.extend(self.reach.from(&mut self.graph, *option).iter().copied());
         }
         let closure = as_state(closure);
+        let contexts = self.contexts(ty, parent);
         let visited = self.visited.entry(ty).or_default();
-        if visited.iter().any(|seen| is_subset(seen, &closure)) {
+        if visited.iter().any(|(seen, set)| is_subset(seen, &closure) && set.is_subset(&contexts)) {
             return;
         }
         if visited.len() >= MOST_STATES {
             self.limited.insert(ty);
             return;
         }
-        visited.push(closure.clone());
-        self.states.push(State { ty, places: closure, parent, step });
+        visited.push((closure.clone(), contexts.clone()));
+        self.states.push(State { ty, places: closure, contexts, parent, step });
+    }
+
+    /// The contexts of the parent state and those that the type itself sets.
+    fn contexts(&self, ty: Symbol, parent: Option<usize>) -> Contexts {
+        let before = parent.map(|parent| self.states[parent].contexts.clone()).unwrap_or_default();
+        match self.set_contexts.get(&ty) {
+            Some(own) if !own.is_subset(&before) => Rc::new(before.union(own).cloned().collect()),
+            _ => before,
+        }
+    }
+
+    /// Whether the contexts that a field takes arguments from are set where the state is.
+    pub fn has_contexts(&self, index: usize, place: PlaceId, field: Symbol) -> bool {
+        let place = self.graph.place(place);
+        let args = place.ty.fields.get(&field).into_iter().flat_map(|field| field.args.values());
+        let mut wanted = args.filter_map(|arg| arg.from_context.as_ref()).filter_map(|(text, _)| split_context(text));
+        wanted.all(|(name, _)| self.states[index].contexts.iter().any(|(id, set)| *id == place.subgraph.id && **set == *name))
     }
 
     fn visit(&mut self, index: usize) {
@@ -112,7 +141,7 @@ impl Walk<'_, '_> {
             let mut options = Vec::new();
             let mut answered = false;
             for place in places.iter() {
-                if self.reach.answers(&mut self.graph, *place, field.name) {
+                if self.reach.answers(&mut self.graph, *place, field.name) && self.has_contexts(index, *place, field.name) {
                     answered = true;
                     options.extend(self.graph.target(*place, field.name));
                 }
@@ -183,6 +212,20 @@ impl Walk<'_, '_> {
         });
         self.report.error("SATISFIABILITY_ERROR", message, hint, &at);
     }
+}
+
+/// The contexts that each type sets in any subgraph.
+fn set_contexts(subgraphs: &[Subgraph]) -> FxHashMap<Symbol, Contexts> {
+    let mut all: FxHashMap<Symbol, BTreeSet<(SubgraphId, Rc<str>)>> = FxHashMap::default();
+    for subgraph in subgraphs {
+        for ty in subgraph.types.values() {
+            for applied in ty.applied.iter().filter(|applied| applied.directive == Directive::Context) {
+                let name = applied.arg("name").and_then(Value::as_str).unwrap_or_default();
+                all.entry(ty.name).or_default().insert((subgraph.id, name.into()));
+            }
+        }
+    }
+    all.into_iter().map(|(ty, contexts)| (ty, Rc::new(contexts))).collect()
 }
 
 /// Whether all of the sorted `small` is in the sorted `large`.

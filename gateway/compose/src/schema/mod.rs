@@ -134,8 +134,6 @@ pub struct Link {
     pub prefix: String,
     /// Imported elements: (name in the specification, local name); directives with their `@`.
     pub imports: Vec<(String, String)>,
-    /// The `for` argument.
-    pub purpose: Option<String>,
     /// Where it is applied.
     pub at: At,
 }
@@ -199,8 +197,6 @@ pub struct Field {
     pub default: Option<Node<Value>>,
     /// `@external`, on the field or its type.
     pub external: bool,
-    /// `@external` stands on the type, not on the field: such a field need not be used.
-    pub external_by_type: bool,
     /// `@shareable`, on the field or its type, or implied.
     pub shareable: bool,
     /// `@requires`.
@@ -232,7 +228,6 @@ impl Field {
             args: Map::default(),
             default: None,
             external: false,
-            external_by_type: false,
             shareable: false,
             requires: None,
             provides: None,

@@ -16,6 +16,8 @@ pub struct FieldSet {
     pub text: Rc<str>,
     /// The selections.
     pub selections: Vec<Selection>,
+    /// A directive that is applied in it, which no field set may have.
+    pub directive: Option<Rc<str>>,
     /// Where the directive that holds it stands.
     pub at: super::At,
 }
@@ -61,7 +63,20 @@ pub fn parse_field_set(text: &str, at: super::At, names: &mut Names) -> Result<F
     }
     let mut text = String::new();
     print(&selections, names, &mut text);
-    Ok(FieldSet { text: text.into(), selections, at })
+    Ok(FieldSet { text: text.into(), selections, directive: directive(&operation.selection_set), at })
+}
+
+/// The first directive applied in a selection.
+fn directive(set: &[ast::Selection]) -> Option<Rc<str>> {
+    set.iter().find_map(|selection| {
+        let (applied, below) = match selection {
+            ast::Selection::Field(field) => (&field.directives, field.selection_set.as_slice()),
+            ast::Selection::InlineFragment(fragment) => (&fragment.directives, fragment.selection_set.as_slice()),
+            ast::Selection::FragmentSpread(spread) => (&spread.directives, &[][..]),
+        };
+        let first = applied.iter().next().map(|directive| Rc::from(directive.name.as_str()));
+        first.or_else(|| directive(below))
+    })
 }
 
 fn lower(set: &[ast::Selection], names: &mut Names) -> Result<Vec<Selection>, String> {

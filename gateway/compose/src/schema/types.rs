@@ -20,7 +20,7 @@ impl Ty {
         Self { base, wrappers: 0 }
     }
 
-    /// The reference that `ast` is; `None` when lists are nested deeper than 15 levels.
+    /// The reference that `ast` is; `None` when it has more wrappers than fit (15 lists of non-null items).
     pub fn from_ast(ast: &AstType, names: &mut Names) -> Option<Self> {
         let (mut wrappers, mut shift, mut rest) = (0, 0, ast);
         loop {

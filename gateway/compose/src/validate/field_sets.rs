@@ -34,6 +34,7 @@ struct Rules {
     invalid: &'static str,
     has_args: Option<&'static str>,
     must_be_external: Option<&'static str>,
+    with_directive: &'static str,
     is_key: bool,
 }
 
@@ -42,6 +43,7 @@ const KEY: Rules = Rules {
     invalid: "KEY_INVALID_FIELDS",
     has_args: Some("KEY_FIELDS_HAS_ARGS"),
     must_be_external: None,
+    with_directive: "KEY_DIRECTIVE_IN_FIELDS_ARG",
     is_key: true,
 };
 const PROVIDES: Rules = Rules {
@@ -49,6 +51,7 @@ const PROVIDES: Rules = Rules {
     invalid: "PROVIDES_INVALID_FIELDS",
     has_args: Some("PROVIDES_FIELDS_HAS_ARGS"),
     must_be_external: Some("PROVIDES_FIELDS_MISSING_EXTERNAL"),
+    with_directive: "PROVIDES_DIRECTIVE_IN_FIELDS_ARG",
     is_key: false,
 };
 const REQUIRES: Rules = Rules {
@@ -56,6 +59,7 @@ const REQUIRES: Rules = Rules {
     invalid: "REQUIRES_INVALID_FIELDS",
     has_args: None,
     must_be_external: Some("REQUIRES_FIELDS_MISSING_EXTERNAL"),
+    with_directive: "REQUIRES_DIRECTIVE_IN_FIELDS_ARG",
     is_key: false,
 };
 
@@ -84,6 +88,9 @@ pub fn check(subgraph: &Subgraph, names: &Names, report: &mut Report) -> Marks {
         let text = set.text.to_string();
         let mut check =
             Check { subgraph, names, report: &mut *report, rules, on, text, at: set.at, marked, implementations: &implementations };
+        if let Some(directive) = set.directive.as_deref() {
+            check.error(rules.with_directive, format!("it applies the directive `@{directive}`"));
+        }
         let outcome = check.selections(parent, &set.selections, false);
         if let (Some(code), Some(false)) = (rules.must_be_external, outcome) {
             check.missing_external(code);
@@ -134,16 +141,16 @@ impl Check<'_> {
             self.error(self.rules.invalid, format!("there is no field `{coordinate}`"));
             return None;
         };
+        self.marked.insert((parent.name, name));
+        if parent.kind == Kind::Interface {
+            let implementations = self.implementations.get(&parent.name).map_or(&[][..], Vec::as_slice);
+            self.marked.extend(implementations.iter().map(|implementation| (*implementation, name)));
+        }
         if let Some(code) = self.rules.has_args
             && (!field.args.is_empty() || with_args)
         {
             self.error(code, format!("`{coordinate}` has arguments"));
             return None;
-        }
-        self.marked.insert((parent.name, name));
-        if parent.kind == Kind::Interface {
-            let implementations = self.implementations.get(&parent.name).map_or(&[][..], Vec::as_slice);
-            self.marked.extend(implementations.iter().map(|implementation| (*implementation, name)));
         }
         let target = self.subgraph.types.get(&field.ty.base).filter(|target| target.kind.is_composite());
         if self.rules.is_key {

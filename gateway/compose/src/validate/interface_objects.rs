@@ -17,11 +17,8 @@ pub fn check(subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
             let elsewhere = subgraphs.iter().any(|other| other.types.get(&ty.name).is_some_and(|t| t.kind == Kind::Interface));
             if !elsewhere {
                 let message = format!("`{name}` is an @interfaceObject in [{}], but no subgraph defines the interface", subgraph.name);
-                let hint = "define `interface {name}` with its implementations in one subgraph";
+                let hint = "define the interface with its implementations in one subgraph";
                 report.error("INTERFACE_OBJECT_USAGE_ERROR", message, hint, here);
-            }
-            for interface in subgraphs.iter().filter_map(|other| other.types.get(&ty.name)).filter(|t| t.kind == Kind::Interface) {
-                let _ = interface;
             }
             check_implementations(subgraphs, subgraph, ty.name, names, report);
         }
@@ -56,14 +53,12 @@ fn check_keys(subgraph: &Subgraph, names: &Names, report: &mut Report) {
     for interface in subgraph.types.values().filter(|ty| ty.kind == Kind::Interface && !subgraph.is_fed1()) {
         for key in &interface.keys {
             for ty in subgraph.types.values().filter(|ty| ty.kind == Kind::Object && ty.interfaces.contains(&interface.name)) {
-                let has = ty.keys.iter().any(|own| own.fields.text == key.fields.text && own.resolvable == key.resolvable);
+                let has = ty.keys.iter().any(|own| own.fields.text == key.fields.text && (own.resolvable || !key.resolvable));
                 if !has {
                     let message = format!(
                         "[{}] `{}` has @key(fields: \"{}\"), but its implementation `{}` has not",
                         subgraph.name, &names[interface.name], key.fields.text, &names[ty.name]
                     );
-                    let code = "INVALID_GRAPHQL";
-                    let _ = code;
                     let hint = "repeat the key on the implementation";
                     report.error("INTERFACE_KEY_NOT_ON_IMPLEMENTATION", message, hint, &[(subgraph.id, ty.at), (subgraph.id, key.at)]);
                 }

@@ -1,10 +1,15 @@
 //! Validation: turns parsed subgraphs into ones whose federation directives are sound and whose used fields are marked.
 
+mod contexts;
+mod costs;
+mod defaults;
 mod external;
 mod field_sets;
 mod interface_objects;
 mod overrides;
 mod placement;
+
+pub use contexts::split as split_context;
 
 use crate::names::Names;
 use crate::report::Report;
@@ -12,10 +17,13 @@ use crate::schema::Subgraph;
 
 /// Checks each subgraph by itself, then `@override`s against each other. Fields that keys, `@provides` and `@requires`
 /// select are marked as such.
-pub fn validate(subgraphs: &mut [Subgraph], names: &Names, report: &mut Report) {
+pub fn validate(subgraphs: &mut [Subgraph], names: &mut Names, report: &mut Report) {
     for subgraph in subgraphs.iter_mut() {
         let marks = field_sets::check(subgraph, names, report);
         marks.apply(subgraph);
+        contexts::check(subgraph, names, report);
+        costs::check(subgraph, names, report);
+        defaults::check(subgraph, names, report);
         placement::check(subgraph, names, report);
         external::check(subgraph, names, report);
     }

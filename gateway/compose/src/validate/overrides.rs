@@ -64,18 +64,15 @@ impl Check<'_> {
     }
 
     fn check_collision(&mut self, source: &Subgraph, overridden: &Field) {
-        let sides = [(self.subgraph, self.field), (source, overridden)];
-        for (side, field) in sides {
-            let beside = [
-                (field.external && side.id == self.subgraph.id, "@external"),
-                (field.requires.is_some(), "@requires"),
-                (field.provides.is_some(), "@provides"),
-            ];
-            for (_, directive) in beside.into_iter().filter(|(is, _)| *is) {
-                let text = format!("can't be combined with {directive} on the field in [{}]", side.name);
-                let hint = "move the directive's work out of the field first, then override";
-                self.error("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", &text, hint);
-            }
+        let beside = [
+            (self.field.external, "@external", self.subgraph),
+            (overridden.requires.is_some(), "@requires", source),
+            (overridden.provides.is_some(), "@provides", source),
+        ];
+        for (_, directive, side) in beside.into_iter().filter(|(is, ..)| *is) {
+            let text = format!("can't be combined with {directive} on the field in [{}]", side.name);
+            let hint = "move the directive's work out of the field first, then override";
+            self.error("OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", &text, hint);
         }
     }
 

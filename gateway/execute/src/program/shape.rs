@@ -92,7 +92,7 @@ fn read_set(
             key: field.key.as_bytes().into(),
             slot: field.slot.0,
             depth: u8::try_from(list_depth(&field.ty)).unwrap_or(u8::MAX),
-            leaf: base.map_or(LeafKind::Any, |base| leaf_kind(graph, base)),
+            leaf: base.map_or(LeafKind::Any, |base| leaf_kind(graph, base, slot.internal)),
             child,
         });
     }
@@ -107,9 +107,13 @@ fn read_set(
     reads.len() - 1
 }
 
-fn leaf_kind(graph: &Supergraph, ty: terrane_plan::TypeId) -> LeafKind {
+/// Clients see only accessible enum values; subgraphs may need the others as well.
+fn leaf_kind(graph: &Supergraph, ty: terrane_plan::TypeId, internal: bool) -> LeafKind {
     match (graph.kind(ty), graph.type_name(ty).as_str()) {
-        (Kind::Enum, _) => LeafKind::Enum(graph.enum_values(ty).into()),
+        (Kind::Enum, _) => {
+            let values = graph.enum_values(ty).iter().filter(|value| internal || !value.inaccessible);
+            LeafKind::Enum(values.map(|value| value.name.clone()).collect())
+        }
         (_, "Int") => LeafKind::Int,
         (_, "Float") => LeafKind::Float,
         (_, "String") => LeafKind::String,

@@ -65,7 +65,7 @@ impl Builder<'_> {
         let child = want.child.map(|set| {
             let base = self.graph.sets.node(set).ty;
             let possible = self.graph.ty(base).possible.clone();
-            self.nodes.push(Node { ty: base, possible, slots: Vec::new() })
+            self.nodes.push(Node { ty: base, fetchable: possible.clone(), possible, slots: Vec::new() })
         });
         let slots = &mut self.nodes.nodes[node.index()].slots;
         slots.push(Slot { types: types.clone(), child, internal: true, order: u32::MAX, ..want.clone() });
@@ -74,7 +74,7 @@ impl Builder<'_> {
 
     /// The slot that stands for the wish to know object types.
     pub(super) fn typename_slot(&mut self, node: NodeId) -> SlotId {
-        let Node { ty, possible, slots } = &mut self.nodes.nodes[node.index()];
+        let Node { ty, possible, slots, .. } = &mut self.nodes.nodes[node.index()];
         if let Some(known) = slots.iter().position(|slot| slot.source == Source::Typename && slot.types == *possible) {
             return SlotId::new(known);
         }

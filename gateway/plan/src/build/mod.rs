@@ -148,7 +148,7 @@ impl Builder<'_> {
         let slots = &self.nodes.node(node).slots;
         let wants = items.into_iter().map(|(index, child)| Wanted {
             slot: SlotId::new(index),
-            types: slots[index].types.clone(),
+            types: slots[index].types.and(&self.nodes.node(node).fetchable),
             condition: slots[index].condition.clone(),
             below: Below::Client(child),
         });

@@ -1,6 +1,7 @@
 //! Normalisation: turns an operation of a document into selections without fragments, conditions attached.
 
 mod collect;
+mod unions;
 
 use crate::condition::{All, Condition};
 use crate::error::PlanError;
@@ -40,7 +41,9 @@ pub(crate) fn normalise(
     })?;
     let mut normaliser = Normaliser { graph, options, document, selections: Selections::default(), left: options.max_selections };
     let root = normaliser.node(&[(root, vec![(&operation.selection_set, All::default())])])?;
-    Ok(Normalised { selections: normaliser.selections, root })
+    let mut selections = normaliser.selections;
+    unions::narrow(graph, &mut selections, root);
+    Ok(Normalised { selections, root })
 }
 
 pub(crate) fn kind_name(kind: OperationType) -> &'static str {
@@ -75,7 +78,7 @@ impl<'a> Normaliser<'a> {
             }
         }
         let ty = origins[0].0;
-        let id = self.selections.push(Node { ty, possible, slots: Vec::new() });
+        let id = self.selections.push(Node { ty, fetchable: possible.clone(), possible, slots: Vec::new() });
         let mut slots = Vec::new();
         for group in by_key(&occurrences) {
             for part in self.split(&group) {

@@ -24,7 +24,12 @@ pub(crate) fn compact(graph: &Supergraph, fetches: &[&Fetch], client: &Operation
         fetches.iter().filter(|f| f.is_entity).map(|f| format!("${}: [_Any!]!", f.variable)).collect();
     let mut variables = Vec::new();
     for variable in client.variables.iter().filter(|v| used.contains(&v.name)) {
-        definitions.push(format!("${}: {}", variable.name, variable.ty));
+        let mut definition = format!("${}: {}", variable.name, variable.ty);
+        if let Some(value) = &variable.default_value {
+            // A default makes a nullable variable usable at a non-null place (GraphQL, section 5.8.5).
+            definition.push_str(&format!(" = {}", value.serialize().no_indent()));
+        }
+        definitions.push(definition);
         variables.push(variable.name.clone());
     }
     let kind = match client.operation_type {

@@ -111,7 +111,7 @@ impl Search<'_> {
                 parts.push((choice, part));
             }
         }
-        let mut left = want.child;
+        let mut left = Some(want.child?);
         let mut divided = Vec::new();
         while let Some(rest) = left {
             let mut best: Option<(usize, &Choice, SetRef)> = None;

@@ -84,7 +84,12 @@ impl<'a> Search<'a> {
     pub fn wants(&self, set: SetRef) -> Vec<Want> {
         let View { base, items } = self.view(set);
         let slots = self.slots(base);
-        items.iter().filter_map(|(index, child)| self.want(&slots[*index], *child)).collect()
+        let fetchable = self.fetchable(base);
+        let narrowed = |mut want: Want| {
+            want.types = want.types.and(fetchable);
+            want
+        };
+        items.iter().filter_map(|(index, child)| self.want(&slots[*index], *child)).map(narrowed).collect()
     }
 
     /// The slots of a selection set that is no view.
@@ -93,6 +98,15 @@ impl<'a> Search<'a> {
             SetRef::Operation(node) => &self.operation.node(node).slots,
             SetRef::FieldSet(node) => &self.graph.sets.node(node).slots,
             SetRef::View(_) => &[],
+        }
+    }
+
+    /// The object types of a selection set whose fields may be fetched.
+    pub fn fetchable(&self, base: SetRef) -> &'a TypeSet {
+        match base {
+            SetRef::Operation(node) => &self.operation.node(node).fetchable,
+            SetRef::FieldSet(node) => &self.graph.sets.node(node).fetchable,
+            SetRef::View(id) => self.fetchable(self.views[id as usize].base),
         }
     }
 

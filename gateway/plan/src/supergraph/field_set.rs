@@ -83,7 +83,7 @@ fn add(graph: &mut Supergraph, ty: TypeId, sets: &[&SelectionSet]) -> NodeId {
             slot.child = Some(add(graph, graph.field_base(field), sets));
         }
     }
-    graph.sets.push(Node { ty, possible, slots })
+    graph.sets.push(Node { ty, fetchable: possible.clone(), possible, slots })
 }
 
 fn collect<'s>(graph: &Supergraph, set: &'s SelectionSet, on: TypeId, types: &TypeSet, into: &mut Vec<Occurrence<'s>>) {

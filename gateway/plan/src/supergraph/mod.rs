@@ -66,7 +66,16 @@ pub(crate) struct TypeDef {
     pub interfaces: Vec<TypeId>,
     pub inaccessible: bool,
     /// Values of an enum.
-    pub values: Vec<Name>,
+    pub values: Vec<EnumValue>,
+}
+
+/// A value of an enum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnumValue {
+    /// Its name.
+    pub name: Name,
+    /// Clients may not see it.
+    pub inaccessible: bool,
 }
 
 /// A type in one subgraph.
@@ -155,7 +164,7 @@ impl Supergraph {
     }
 
     /// The values of an enum; none for other types.
-    pub fn enum_values(&self, ty: TypeId) -> &[Name] {
+    pub fn enum_values(&self, ty: TypeId) -> &[EnumValue] {
         &self.types[ty.index()].values
     }
 

@@ -2,11 +2,11 @@
 
 use super::field_set::FieldSets;
 use super::join::{self, JoinNames};
-use super::{FieldDef, Key, Kind, Supergraph, TypeDef, TypeJoin, api};
+use super::{EnumValue, FieldDef, Key, Kind, Supergraph, TypeDef, TypeJoin, api};
 use crate::error::PlanError;
 use crate::ids::{FieldId, SubgraphId, TypeId, TypeSet};
 use crate::selection::Selections;
-use apollo_compiler::schema::{ExtendedType, FieldDefinition};
+use apollo_compiler::schema::{EnumType, ExtendedType, FieldDefinition};
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
 use rustc_hash::FxHashMap;
@@ -34,6 +34,7 @@ pub(super) fn parse(sdl: &str) -> Result<Supergraph, PlanError> {
     let mut sets = FieldSets::new(&schema);
     read_keys(&mut graph, &schema, &names, &mut sets)?;
     join::read_fields(&mut graph, &schema, &names, &mut sets)?;
+    stand_for_themselves(&mut graph);
     spread_interface_objects(&mut graph);
     Ok(graph)
 }
@@ -55,13 +56,18 @@ fn declare_types(graph: &mut Supergraph, schema: &Schema, names: &JoinNames) {
             fields: FxHashMap::default(),
             interfaces: Vec::new(),
             inaccessible: ty.directives().has(&names.inaccessible),
-            values: ty.as_enum().map(|e| e.values.keys().cloned().collect()).unwrap_or_default(),
+            values: ty.as_enum().map(|e| enum_values(e, names)).unwrap_or_default(),
         });
     }
     let roots = &schema.schema_definition;
     for (i, root) in [&roots.query, &roots.mutation, &roots.subscription].into_iter().enumerate() {
         graph.roots[i] = root.as_ref().and_then(|name| graph.by_name.get(&name.name).copied());
     }
+}
+
+fn enum_values(ty: &EnumType, names: &JoinNames) -> Vec<EnumValue> {
+    let values = ty.values.iter();
+    values.map(|(name, value)| EnumValue { name: name.clone(), inaccessible: value.directives.has(&names.inaccessible) }).collect()
 }
 
 fn kind_of(ty: &ExtendedType) -> Kind {
@@ -146,6 +152,20 @@ fn read_keys(
     Ok(())
 }
 
+/// An interface of interface objects that no object type implements stands for its own objects: there are no others.
+fn stand_for_themselves(graph: &mut Supergraph) {
+    for i in 0..graph.types.len() {
+        let ty = &mut graph.types[i];
+        if !ty.possible.is_empty() || !ty.joins.iter().flatten().any(|join| join.interface_object) {
+            continue;
+        }
+        ty.possible.insert(TypeId::new(i));
+        for join in ty.joins.iter_mut().flatten() {
+            join.possible.insert(TypeId::new(i));
+        }
+    }
+}
+
 /// Let an interface object stand for every object type that implements its interface: the type can be entered in that
 /// subgraph by the interface's keys, and has the interface's fields there.
 fn spread_interface_objects(graph: &mut Supergraph) {
@@ -159,7 +179,7 @@ fn spread_interface_objects(graph: &mut Supergraph) {
             }
             let possible = graph.ty(interface).possible.clone();
             let keys = graph.join(interface, subgraph).expect("checked above").keys.clone();
-            for ty in possible.iter() {
+            for ty in possible.iter().filter(|&ty| ty != interface) {
                 let slot = &mut graph.types[ty.index()].joins[s];
                 let join = slot.get_or_insert_with(|| TypeJoin {
                     is_virtual: true,
@@ -182,7 +202,7 @@ fn spread_fields(graph: &mut Supergraph, interface: TypeId, subgraph: SubgraphId
         let mut join = join.clone();
         join.via = Some(interface);
         let name = graph.field_name(field).clone();
-        for ty in possible.iter() {
+        for ty in possible.iter().filter(|&ty| ty != interface) {
             let Some(own) = graph.field_of(ty, &name) else { continue };
             let joins = &mut graph.fields[own.index()].joins;
             if !joins.iter().any(|j| j.subgraph == subgraph && j.via == join.via) {

@@ -63,7 +63,9 @@ fn replace(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Stri
             (Some(found), _) => out.push_str(&found),
             (None, Some(default)) => out.push_str(default),
             (None, None) => {
-                return Err(format!("the environment variable `{name}` is not set; set it or write `${{{name}:-default}}`"));
+                return Err(format!(
+                    "the environment variable `{name}` is not set; set it or write `${{{name}:-default}}`"
+                ));
             }
         }
         rest = &inside[end + 1..];

@@ -5,6 +5,7 @@ mod entities;
 mod filter;
 mod object;
 mod order;
+mod rows;
 
 use crate::access::Access;
 use crate::catalog::{Catalog, ColumnId, Entity, EntityId, Root};

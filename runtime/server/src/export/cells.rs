@@ -106,9 +106,8 @@ where
     Vec<Option<T>>: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {
     let items = row.try_get::<Option<Vec<Option<T>>>, _>(index)?;
-    Ok(items.map_or(Cell::Null, |items| {
-        Cell::List(items.into_iter().map(|item| item.map_or(Cell::Null, &cell)).collect())
-    }))
+    Ok(items
+        .map_or(Cell::Null, |items| Cell::List(items.into_iter().map(|item| item.map_or(Cell::Null, &cell)).collect())))
 }
 
 /// ISO 8601 with microseconds where there are any, in UTC.

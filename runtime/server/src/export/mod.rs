@@ -6,7 +6,7 @@ mod parquet;
 mod stream;
 mod text;
 
-pub use stream::{Export, open};
+pub use stream::open;
 
 use cells::{Cell, Column};
 

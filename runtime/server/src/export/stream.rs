@@ -4,10 +4,12 @@ use super::cells::{Cell, Column};
 use super::{Encoder, Format, encoder};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
+use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgPool, PgRow};
+use terrane_graphql::GraphqlError;
 use terrane_manifest::{Dataset, Field};
-use terrane_query::{Access, Bind, row_filter_sql};
+use terrane_query::{Access, Bind, DataSchema};
 use terrane_sql::Sql;
 use tokio::sync::mpsc;
 
@@ -27,14 +29,20 @@ pub struct Export {
 
 /// The file of `dataset` as a caller with `access` and `claims` may see it: fields that the caller may not read are not
 /// in it. `None` when no field is left.
+///
+/// # Errors
+/// `FORBIDDEN` where the caller's rows cannot be told from others.
 pub fn open(
-    dataset: &Dataset, fields: &[&Field], access: &Access, claims: &serde_json::Map<String, serde_json::Value>,
+    schema: &DataSchema,
+    dataset: &Dataset,
+    fields: &[&Field],
+    access: &Access,
+    claims: &Map<String, Value>,
     format: Format,
-) -> Option<Export> {
-    let readable: Vec<&&Field> =
-        fields.iter().filter(|f| access.allows(&dataset.policy_object(f), "read")).collect();
+) -> Result<Option<Export>, Vec<GraphqlError>> {
+    let readable: Vec<&&Field> = fields.iter().filter(|f| access.allows(&dataset.policy_object(f), "read")).collect();
     if readable.is_empty() {
-        return None;
+        return Ok(None);
     }
     let columns: Vec<Column> = readable.iter().map(|f| Column::of(f)).collect();
     let mut sql = Sql::lit("SELECT ");
@@ -43,13 +51,14 @@ pub fn open(
     }
     sql.push(" FROM ").qualified("output", &dataset.table).push(" AS t");
     let mut binds = Vec::new();
-    if let Some(filter) = row_filter_sql(access, dataset, claims, &mut binds) {
+    if let Some((filter, values)) = schema.row_filter(access, &dataset.name, "t", claims)? {
         sql.push(" WHERE ").append(&filter);
+        binds = values;
     }
     for (i, field) in dataset.primary_key().iter().enumerate() {
         sql.push(if i > 0 { ", t." } else { " ORDER BY t." }).ident(&field.column);
     }
-    Some(Export { columns, statement: sql.into_string(), binds, format })
+    Ok(Some(Export { columns, statement: sql.into_string(), binds, format }))
 }
 
 impl Export {
@@ -69,12 +78,13 @@ impl Export {
                 let _ = sender.send(Err(broken)).await;
             }
         });
-        futures_util::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|p| (p, receiver)) })
+        futures_util::stream::unfold(
+            receiver,
+            |mut receiver| async move { receiver.recv().await.map(|p| (p, receiver)) },
+        )
     }
 
-    async fn send(
-        self, pool: &PgPool, sender: &mpsc::Sender<Result<Bytes, std::io::Error>>,
-    ) -> Result<(), String> {
+    async fn send(self, pool: &PgPool, sender: &mpsc::Sender<Result<Bytes, std::io::Error>>) -> Result<(), String> {
         let Self { columns, statement, binds, format } = self;
         let mut encoder = encoder(format, columns.clone())?;
         let mut out = Vec::with_capacity(PIECE + 8192);

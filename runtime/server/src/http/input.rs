@@ -26,8 +26,11 @@ pub struct Parameters {
 /// `POST /input/{dataset}`: CSV, TSV or NDJSON by `content-type`, gzip or zstd by `content-encoding`; the header
 /// `idempotency-key` makes a repeated post harmless. Answers with the batch's id and size.
 pub async fn post(
-    State(service): State<ProductService>, Path(name): Path<String>, Query(parameters): Query<Parameters>,
-    headers: HeaderMap, body: Body,
+    State(service): State<ProductService>,
+    Path(name): Path<String>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Json<Value>, HttpError> {
     let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
     let caller = service.authenticate(text(header::AUTHORIZATION)).await?;

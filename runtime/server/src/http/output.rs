@@ -21,7 +21,9 @@ pub struct Parameters {
 /// `GET /output/{dataset}.{csv,json,ndjson,parquet}`: the current version, as the caller may see it. The `etag` is the
 /// version for the caller's roles; a matching `if-none-match` is answered with 304.
 pub async fn get(
-    State(service): State<ProductService>, Path(file): Path<String>, Query(parameters): Query<Parameters>,
+    State(service): State<ProductService>,
+    Path(file): Path<String>,
+    Query(parameters): Query<Parameters>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
     let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
@@ -45,7 +47,12 @@ pub async fn get(
             return Err(HttpError::new(StatusCode::FORBIDDEN, "FORBIDDEN", message));
         }
     }
-    let Some(export) = export::open(dataset, &fields, &access, &caller.claims, format) else {
+    let opened = export::open(service.schema(), dataset, &fields, &access, &caller.claims, format);
+    let opened = opened.map_err(|errors| {
+        let message = errors.first().map(|e| e.message.clone()).unwrap_or_default();
+        HttpError::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
+    })?;
+    let Some(export) = opened else {
         let message = format!("your roles allow `read` on no field of `{name}`");
         return Err(HttpError::new(StatusCode::FORBIDDEN, "FORBIDDEN", message));
     };

@@ -13,7 +13,11 @@ use terrane_query::Access;
 
 /// Describe `product` to a caller with `access`.
 pub fn describe(
-    product: &Product, sdl: &str, access: &Access, version: Option<Version>, quality: Vec<QualityResult>,
+    product: &Product,
+    sdl: &str,
+    access: &Access,
+    version: Option<Version>,
+    quality: Vec<QualityResult>,
 ) -> ProductDescription {
     let team = product.team.as_ref();
     let (nodes, edges) = lineage(product);
@@ -91,7 +95,11 @@ fn output_ports(product: &Product) -> Vec<OutputPortInfo> {
         let datasets: Vec<&Dataset> = product.outputs().filter(|d| d.contract == port.contract).collect();
         let access = match port.kind.as_deref() {
             Some("graphql") => {
-                vec![AccessMethod { format: "graphql".to_owned(), method: "POST".to_owned(), path: "/graphql".to_owned() }]
+                vec![AccessMethod {
+                    format: "graphql".to_owned(),
+                    method: "POST".to_owned(),
+                    path: "/graphql".to_owned(),
+                }]
             }
             _ => datasets.iter().flat_map(|d| files(d)).collect(),
         };

@@ -40,7 +40,10 @@ pub fn require<'a>(ctx: &'a Context<'_>, permission: Permission) -> Result<&'a P
 /// # Errors
 /// `FORBIDDEN`; an internal error where the record cannot be written (nothing is done then).
 pub async fn require_audited<'a>(
-    ctx: &'a Context<'_>, permission: Permission, action: &str, detail: Option<Value>,
+    ctx: &'a Context<'_>,
+    permission: Permission,
+    action: &str,
+    detail: Option<Value>,
 ) -> Result<&'a PortsContext, Error> {
     let context = ctx.data::<PortsContext>()?;
     let allowed = context.access.allows(permission.object, permission.action);

@@ -4,16 +4,14 @@
 //! what differs is data.
 
 mod describe;
-mod guard;
+pub(crate) mod guard;
 mod lineage;
 mod mutation;
 mod product;
 mod query;
-mod records;
+pub(crate) mod records;
 
-pub use guard::Permission;
-pub use lineage::{LineageEdge, LineageNode, lineage};
-pub use product::ProductDescription;
+pub use lineage::lineage;
 
 use crate::service::ProductService;
 use async_graphql::{EmptySubscription, SDLExportOptions, Schema};

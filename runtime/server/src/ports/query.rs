@@ -75,8 +75,12 @@ impl Query {
     /// A page of an output dataset's rows, by the contract's names: how composite products and tools read any product.
     /// The same policy holds as for the dataset's own GraphQL fields.
     async fn rows(
-        &self, ctx: &Context<'_>, dataset: String, columns: Option<Vec<String>>,
-        #[graphql(default = 500)] first: i32, after: Option<String>,
+        &self,
+        ctx: &Context<'_>,
+        dataset: String,
+        columns: Option<Vec<String>>,
+        #[graphql(default = 500)] first: i32,
+        after: Option<String>,
     ) -> Result<RowPage> {
         let context = require(ctx, DISCOVER)?;
         if !(1..=LARGEST_PAGE).contains(&first) {

@@ -1,7 +1,7 @@
 //! Records: turns runs, versions, quality results and the audit log of the store into GraphQL objects.
 
-use super::guard::internal;
 use super::PortsContext;
+use super::guard::internal;
 use async_graphql::{ComplexObject, Context, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use terrane_store as store;

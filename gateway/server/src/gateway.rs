@@ -1,0 +1,161 @@
+//! The gateway's state: turns subgraph sources into the graph that is served, again whenever they change.
+//!
+//! A source that cannot be read or composed never takes the graph down: what was served keeps being served, and the
+//! problem shows in the catalog.
+
+use crate::config::Limits;
+use crate::graph::Graph;
+use crate::subgraph::SubgraphSource;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use futures_util::future::join_all;
+use http::HeaderName;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use terrane_auth::Authenticator;
+use terrane_compose::{Subgraph, compose};
+use terrane_diagnostics::Diagnostic;
+
+/// Settings of a gateway, checked.
+pub struct GatewaySettings {
+    /// Subgraphs to compose, or to reach by other ways than the supergraph says.
+    pub sources: Vec<SubgraphSource>,
+    /// A supergraph to serve as it is, instead of composing.
+    pub supergraph: Option<String>,
+    /// casbin lines of the mesh.
+    pub mesh_policy: Option<String>,
+    /// Who verifies tokens.
+    pub authenticator: Authenticator,
+    /// Bounds.
+    pub limits: Limits,
+    /// Request headers passed on to subgraphs.
+    pub forward_headers: Vec<HeaderName>,
+}
+
+/// A running gateway; cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: GatewaySettings,
+    graph: ArcSwapOption<Graph>,
+    problems: ArcSwap<Vec<Diagnostic>>,
+    /// The last SDL that each source gave.
+    known: Mutex<HashMap<String, String>>,
+    /// One refresh at a time.
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+impl Gateway {
+    /// A gateway that serves nothing yet: see [`Gateway::refresh`].
+    pub fn new(settings: GatewaySettings) -> Self {
+        let inner = Inner {
+            settings,
+            graph: ArcSwapOption::empty(),
+            problems: ArcSwap::default(),
+            known: Mutex::default(),
+            refreshing: tokio::sync::Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The graph that is served.
+    pub fn graph(&self) -> Option<Arc<Graph>> {
+        self.inner.graph.load_full()
+    }
+
+    /// What is wrong with the newest state of the sources; empty when it is what is served.
+    pub fn problems(&self) -> Arc<Vec<Diagnostic>> {
+        self.inner.problems.load_full()
+    }
+
+    /// Read all sources and serve what they compose to. Whether the served graph changed.
+    pub async fn refresh(&self) -> bool {
+        let _one = self.inner.refreshing.lock().await;
+        let mut problems = Vec::new();
+        let sdl = match &self.inner.settings.supergraph {
+            Some(sdl) => Some(sdl.clone()),
+            None => self.compose(&mut problems).await,
+        };
+        let changed = sdl.is_some_and(|sdl| self.swap(sdl, &mut problems));
+        for problem in &problems {
+            tracing::warn!(code = problem.code, "{}", problem.message);
+        }
+        self.inner.problems.store(Arc::new(problems));
+        changed
+    }
+
+    /// Refresh every `every`, for ever.
+    pub async fn watch(self, every: Duration) {
+        loop {
+            tokio::time::sleep(every).await;
+            if self.refresh().await {
+                tracing::info!("the graph was recomposed");
+            }
+        }
+    }
+
+    async fn compose(&self, problems: &mut Vec<Diagnostic>) -> Option<String> {
+        let sources = &self.inner.settings.sources;
+        let fetched = join_all(sources.iter().map(SubgraphSource::fetch_sdl)).await;
+        let mut subgraphs = Vec::new();
+        {
+            let mut known = self.inner.known.lock().expect("nothing panics while it is held");
+            for (source, sdl) in sources.iter().zip(fetched) {
+                match sdl {
+                    Ok(sdl) => {
+                        known.insert(source.name.clone(), sdl);
+                    }
+                    Err(reason) => problems.push(
+                        Diagnostic::error("SUBGRAPH_UNREADABLE", reason)
+                            .with_hint("its last known schema stays in the graph until it answers again"),
+                    ),
+                }
+                if let Some(sdl) = known.get(&source.name) {
+                    let (name, url) = (source.name.clone(), source.url.clone());
+                    subgraphs.push(Subgraph { name, url, sdl: sdl.clone() });
+                }
+            }
+        }
+        if subgraphs.is_empty() {
+            return None;
+        }
+        let composed = tokio::task::spawn_blocking(move || compose(&subgraphs)).await;
+        match composed {
+            Ok(Ok(composition)) => {
+                for hint in composition.hints {
+                    tracing::debug!(code = hint.code, "{}", hint.message);
+                }
+                Some(composition.supergraph)
+            }
+            Ok(Err(diagnostics)) => {
+                problems.extend(diagnostics);
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "composition ended unexpectedly");
+                problems.push(Diagnostic::error("COMPOSITION_FAILED", "composition ended unexpectedly"));
+                None
+            }
+        }
+    }
+
+    fn swap(&self, sdl: String, problems: &mut Vec<Diagnostic>) -> bool {
+        if self.graph().is_some_and(|graph| graph.sdl() == sdl) {
+            return false;
+        }
+        let settings = &self.inner.settings;
+        match Graph::new(sdl, &settings.sources, settings.mesh_policy.as_deref(), settings.limits) {
+            Ok(graph) => {
+                self.inner.graph.store(Some(Arc::new(graph)));
+                true
+            }
+            Err(reason) => {
+                problems.push(Diagnostic::error("SUPERGRAPH_UNUSABLE", reason));
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Graphs: turns a supergraph into something that runs operations, with its caches.
+
+use crate::config::Limits;
+use crate::limits::check_limits;
+use crate::policy::{DeniedFields, MeshPolicy};
+use crate::subgraph::SubgraphSource;
+use apollo_compiler::ExecutableDocument;
+use apollo_compiler::parser::Parser;
+use apollo_compiler::schema::ExtendedType;
+use apollo_compiler::validation::{DiagnosticList, Valid};
+use http::HeaderMap;
+use moka::sync::Cache;
+use std::hash::{BuildHasher as _, BuildHasherDefault};
+use std::sync::Arc;
+use std::time::Duration;
+use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
+use terrane_graphql::{GraphqlError, Request};
+use terrane_plan::{PlanOptions, Supergraph};
+use terrane_policy::RoleSet;
+
+/// Errors in one response at most.
+const MOST_ERRORS: usize = 500;
+
+/// A supergraph being served.
+pub struct Graph {
+    sdl: String,
+    supergraph: Arc<Supergraph>,
+    executor: Executor,
+    policy: MeshPolicy,
+    programs: Cache<ProgramKey, Arc<Program>>,
+    limits: Limits,
+}
+
+/// What a compiled operation depends on. Role sets that the mesh treats alike share it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ProgramKey {
+    text: Arc<str>,
+    name: Option<String>,
+    denied: u64,
+}
+
+impl Graph {
+    /// Serve `sdl`. Subgraphs that are among `sources` are reached by their transports, the others over HTTP at the
+    /// address that the supergraph names.
+    ///
+    /// # Errors
+    /// What is wrong with the supergraph, its addresses or the mesh's policy.
+    pub fn new(
+        sdl: String, sources: &[SubgraphSource], mesh_policy: Option<&str>, limits: Limits,
+    ) -> Result<Self, String> {
+        let supergraph = Arc::new(Supergraph::parse(&sdl).map_err(|e| e.to_string())?);
+        let pool = HttpTransport::new(limits.subgraph_body_bytes);
+        let mut clients = Vec::new();
+        for subgraph in supergraph.subgraphs() {
+            let source = sources.iter().find(|s| s.name == subgraph.name);
+            let url = source.map_or(subgraph.url.as_str(), |s| s.url.as_str());
+            clients.push(SubgraphClient {
+                name: subgraph.name.clone(),
+                uri: url.parse().map_err(|_| format!("the address of subgraph `{}` is no URL: {url}", subgraph.name))?,
+                transport: source.map_or_else(|| pool.transport(), |s| s.transport.clone()),
+                timeout: Duration::from_secs(limits.subgraph_timeout_seconds),
+            });
+        }
+        let policy = MeshPolicy::new(mesh_policy, object_fields(&supergraph)).map_err(|e| e.to_string())?;
+        let programs = Cache::builder()
+            .weigher(|key: &ProgramKey, _: &Arc<Program>| u32::try_from(key.text.len() * 16 + 4096).unwrap_or(u32::MAX))
+            .max_capacity(limits.plan_cache_bytes)
+            .build();
+        Ok(Self { sdl, supergraph, executor: Executor::new(clients, MOST_ERRORS), policy, programs, limits })
+    }
+
+    /// The supergraph's text.
+    pub fn sdl(&self) -> &str {
+        &self.sdl
+    }
+
+    /// The parsed supergraph.
+    pub fn supergraph(&self) -> &Supergraph {
+        &self.supergraph
+    }
+
+    /// Run an operation; the body of the response.
+    ///
+    /// # Errors
+    /// The errors of an operation that did not run.
+    pub async fn run(
+        &self, request: &Request, roles: &RoleSet, forwarded: &HeaderMap, allow_mutations: bool,
+    ) -> Result<Vec<u8>, RunError> {
+        let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        let program = self.program(text, request.operation_name.as_deref(), roles)?;
+        if !allow_mutations && !program.is_query() {
+            return Err(RunError::NotAQuery);
+        }
+        let executed = self.executor.execute(&program, request.variables.as_ref(), forwarded).await;
+        executed.map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))
+    }
+
+    /// The plan of an operation as readable text.
+    ///
+    /// # Errors
+    /// The operation's errors.
+    pub fn explain(&self, text: &str, name: Option<&str>, roles: &RoleSet) -> Result<String, RunError> {
+        Ok(self.program(text, name, roles)?.plan().to_string())
+    }
+
+    fn program(&self, text: &str, name: Option<&str>, roles: &RoleSet) -> Result<Arc<Program>, RunError> {
+        let denied = self.policy.denied(roles);
+        let key = ProgramKey { text: text.into(), name: name.map(str::to_owned), denied: fingerprint(&denied) };
+        if let Some(known) = self.programs.get(&key) {
+            return Ok(known);
+        }
+        let program = Arc::new(self.compile(text, name, &denied)?);
+        self.programs.insert(key, program.clone());
+        Ok(program)
+    }
+
+    fn compile(&self, text: &str, name: Option<&str>, denied: &DeniedFields) -> Result<Program, RunError> {
+        let document = self.parse(text)?;
+        let operation = document.operations.get(name).map_err(|e| {
+            RunError::one(GraphqlError::new("OPERATION_RESOLUTION_FAILURE", e.message().to_string()))
+        })?;
+        check_limits(&document, operation, &self.limits).map_err(RunError::one)?;
+        let is_denied = |of: &str, field: &str| denied.contains(&(of.to_owned(), field.to_owned()));
+        let options = PlanOptions { denied: (!denied.is_empty()).then_some(&is_denied), ..PlanOptions::default() };
+        let plan = terrane_plan::plan(&self.supergraph, &document, name, &options)
+            .map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        Ok(Program::compile(self.supergraph.clone(), Arc::new(document), name, plan))
+    }
+
+    fn parse(&self, text: &str) -> Result<Valid<ExecutableDocument>, RunError> {
+        let schema = self.supergraph.api_schema();
+        let mut parser = Parser::new().token_limit(self.limits.tokens).recursion_limit(self.limits.depth * 4);
+        let document = parser
+            .parse_executable(schema, text, "operation.graphql")
+            .map_err(|e| RunError::Request(errors("GRAPHQL_PARSE_FAILED", &e.errors)))?;
+        document.validate(schema).map_err(|e| RunError::Request(errors("GRAPHQL_VALIDATION_FAILED", &e.errors)))
+    }
+}
+
+/// Why an operation did not run.
+#[derive(Debug)]
+pub enum RunError {
+    /// Errors of the request.
+    Request(Vec<GraphqlError>),
+    /// Something else than a query, where only queries are taken.
+    NotAQuery,
+}
+
+impl RunError {
+    fn one(error: GraphqlError) -> Self {
+        Self::Request(vec![error])
+    }
+}
+
+/// The findings of the parser or validator as response errors.
+fn errors(code: &str, list: &DiagnosticList) -> Vec<GraphqlError> {
+    list.iter()
+        .map(|diagnostic| {
+            let json = diagnostic.to_json();
+            json.locations
+                .iter()
+                .fold(GraphqlError::new(code, json.message.clone()), |error, at| error.at(at.line, at.column))
+        })
+        .collect()
+}
+
+/// A number that differs where sets differ; 0 for the empty one.
+fn fingerprint(denied: &DeniedFields) -> u64 {
+    let hasher = BuildHasherDefault::<rustc_hash::FxHasher>::default();
+    denied.iter().map(|pair| hasher.hash_one(pair)).fold(0, u64::wrapping_add)
+}
+
+/// Every field of every object and interface type that clients see.
+fn object_fields(supergraph: &Supergraph) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    for (name, of) in &supergraph.api_schema().types {
+        let names: Vec<_> = match of {
+            ExtendedType::Object(object) => object.fields.keys().collect(),
+            ExtendedType::Interface(interface) => interface.fields.keys().collect(),
+            _ => continue,
+        };
+        if !of.is_built_in() {
+            fields.extend(names.into_iter().map(|field| (name.to_string(), field.to_string())));
+        }
+    }
+    fields
+}

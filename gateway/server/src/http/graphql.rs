@@ -1,0 +1,61 @@
+//! GraphQL over HTTP: turns GET and POST requests into operations of the graph, and their results into responses.
+
+use crate::gateway::Gateway;
+use crate::graph::RunError;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
+use terrane_graphql::media::ResponseMedia;
+use terrane_graphql::{GraphqlError, Request};
+
+/// `POST /graphql` with a JSON body.
+pub async fn post(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Response {
+    let reply = match exchange::read_post(&headers, &body) {
+        Ok((request, media)) => answer(&gateway, &headers, &request, media, true).await,
+        Err(reply) => *reply,
+    };
+    reply.map(Body::from)
+}
+
+/// `GET /graphql?query=…`: queries only.
+pub async fn get(
+    State(gateway): State<Gateway>, headers: HeaderMap, Query(parts): Query<Vec<(String, String)>>,
+) -> Response {
+    let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let reply = match exchange::read_get(&headers, parts) {
+        Ok((request, media)) => answer(&gateway, &headers, &request, media, false).await,
+        Err(reply) => *reply,
+    };
+    reply.map(Body::from)
+}
+
+async fn answer(
+    gateway: &Gateway, headers: &HeaderMap, request: &Request, media: ResponseMedia, mutations: bool,
+) -> Reply {
+    let settings = &gateway.inner.settings;
+    let caller = match settings.authenticator.authenticate(exchange::authorization(headers)).await {
+        Ok(caller) => caller,
+        Err(error) => {
+            let error = GraphqlError::new("UNAUTHENTICATED", error.to_string());
+            return refuse(StatusCode::UNAUTHORIZED, media, &[error]);
+        }
+    };
+    let Some(graph) = gateway.graph() else {
+        let error = GraphqlError::new("NO_GRAPH", "there is no graph yet; the catalog says what is wrong");
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, media, &[error]);
+    };
+    let mut forwarded = HeaderMap::new();
+    for name in &settings.forward_headers {
+        for value in headers.get_all(name) {
+            forwarded.append(name.clone(), value.clone());
+        }
+    }
+    match graph.run(request, &caller.roles, &forwarded, mutations).await {
+        Ok(body) => respond(media, body),
+        Err(RunError::Request(errors)) => refuse_operation(media, request, &errors),
+        Err(RunError::NotAQuery) => refuse_method(media),
+    }
+}

@@ -1,0 +1,21 @@
+//! HTTP: turns requests into operations of the graph, pages and probes.
+
+mod graphql;
+mod health;
+mod pages;
+
+use crate::gateway::Gateway;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+/// Everything the gateway answers.
+pub fn router(gateway: Gateway) -> Router {
+    let limit = gateway.inner.settings.limits.body_bytes;
+    Router::new()
+        .route("/graphql", post(graphql::post).get(graphql::get).layer(DefaultBodyLimit::max(limit)))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .merge(pages::routes())
+        .with_state(gateway)
+}

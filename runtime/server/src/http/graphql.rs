@@ -1,0 +1,62 @@
+//! GraphQL over HTTP: turns GET and POST requests into operations of the product, and their results into responses.
+
+use crate::operation::{self, OperationError};
+use crate::service::ProductService;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
+use terrane_graphql::media::ResponseMedia;
+use terrane_graphql::{GraphqlError, Request};
+use uuid::Uuid;
+
+/// `POST /graphql` with a JSON body.
+pub async fn post(State(service): State<ProductService>, headers: HeaderMap, body: Bytes) -> Response {
+    let reply = match exchange::read_post(&headers, &body) {
+        Ok((request, media)) => answer(&service, &headers, &request, media, true).await,
+        Err(reply) => *reply,
+    };
+    reply.map(Body::from)
+}
+
+/// `GET /graphql?query=…`: queries only.
+pub async fn get(
+    State(service): State<ProductService>,
+    headers: HeaderMap,
+    Query(parts): Query<Vec<(String, String)>>,
+) -> Response {
+    let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let reply = match exchange::read_get(&headers, parts) {
+        Ok((request, media)) => answer(&service, &headers, &request, media, false).await,
+        Err(reply) => *reply,
+    };
+    reply.map(Body::from)
+}
+
+async fn answer(
+    service: &ProductService,
+    headers: &HeaderMap,
+    request: &Request,
+    media: ResponseMedia,
+    mutations: bool,
+) -> Reply {
+    let caller = match service.authenticate(exchange::authorization(headers)).await {
+        Ok(caller) => caller,
+        Err(error) => {
+            let error = GraphqlError::new("UNAUTHENTICATED", error.to_string());
+            return refuse(StatusCode::UNAUTHORIZED, media, &[error]);
+        }
+    };
+    match operation::run(service, &caller, request, mutations).await {
+        Ok(body) => respond(media, body),
+        Err(OperationError::Request(errors)) => refuse_operation(media, request, &errors),
+        Err(OperationError::NotAQuery) => refuse_method(media),
+        Err(OperationError::Internal(cause)) => {
+            let id = Uuid::new_v4().to_string();
+            tracing::error!(request = %id, %cause, "an operation failed");
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, media, &[GraphqlError::internal(&id)])
+        }
+    }
+}

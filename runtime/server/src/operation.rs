@@ -1,0 +1,198 @@
+//! Operations: turns a GraphQL request into its response: one statement for the data fields, the standard ports for the
+//! others, put together in the order of the operation.
+
+use crate::driver::{Rows, bind_all};
+use crate::ports::PortsContext;
+use crate::service::ProductService;
+use serde_json::{Map, Value};
+use sqlx::AssertSqlSafe;
+use std::sync::Arc;
+use terrane_graphql::json::write_str;
+use terrane_graphql::{GraphqlError, Request};
+use terrane_policy::Caller;
+use terrane_query::{Access, OperationKind, Plan, PortsOperation, Prepared, Source, Statement, Values};
+
+/// Why an operation did not run.
+#[derive(Debug)]
+pub enum OperationError {
+    /// Errors of the request.
+    Request(Vec<GraphqlError>),
+    /// A mutation where only queries are taken.
+    NotAQuery,
+    /// The database failed; for the log.
+    Internal(String),
+}
+
+/// Run `request` as `caller`; the body of the response.
+///
+/// # Errors
+/// [`OperationError`], when there is no `data`.
+pub async fn run(
+    service: &ProductService,
+    caller: &Caller,
+    request: &Request,
+    allow_mutations: bool,
+) -> Result<Vec<u8>, OperationError> {
+    let one = |error: terrane_graphql::RequestError| {
+        OperationError::Request(vec![GraphqlError::new(error.code(), error.to_string())])
+    };
+    let text = request.text().map_err(one)?;
+    let access = service.access(&caller.roles);
+    let prepared =
+        service.prepare(text, request.operation_name.as_deref(), &access).map_err(OperationError::Request)?;
+    match prepared.kind() {
+        OperationKind::Query => {}
+        OperationKind::Mutation if allow_mutations => {}
+        OperationKind::Mutation => return Err(OperationError::NotAQuery),
+        OperationKind::Subscription => {
+            let message = "subscriptions are not served over this connection";
+            return Err(OperationError::Request(vec![GraphqlError::new("UNSUPPORTED_OPERATION", message)]));
+        }
+    }
+    let (plan, values) = prepared.plan(request.variables.as_ref()).map_err(OperationError::Request)?;
+    let only_data = plan.slots.iter().all(|slot| slot.source == Source::Data);
+    match &plan.statement {
+        Some(statement) if only_data => data_only(service, caller, statement, &values).await,
+        _ => Mixed { service, caller, access, prepared: &prepared, plan: &plan, values: &values }.run().await,
+    }
+}
+
+/// The hot path: the rows become the response without a step in between.
+async fn data_only(
+    service: &ProductService,
+    caller: &Caller,
+    statement: &Statement,
+    values: &Values,
+) -> Result<Vec<u8>, OperationError> {
+    let bound = statement.bind(values, &caller.claims).map_err(OperationError::Request)?;
+    let mut rows = fetch(service, statement, &bound).await?;
+    let mut out = Vec::with_capacity(4096);
+    out.extend_from_slice(b"{\"data\":");
+    let errors = statement.write(&bound, &mut rows, &mut out).map_err(|e| OperationError::Internal(e.to_string()))?;
+    finish(&mut out, &errors);
+    Ok(out)
+}
+
+async fn fetch(
+    service: &ProductService,
+    statement: &Statement,
+    bound: &terrane_query::Bound,
+) -> Result<Rows, OperationError> {
+    let Some(sql) = statement.sql() else { return Ok(Rows::new(Vec::new())) };
+    // the text is of our compiler: identifiers quoted, values bound
+    let query = bind_all(sqlx::query(AssertSqlSafe(sql)), &bound.binds);
+    let rows = query.fetch_all(service.store().query()).await;
+    rows.map(Rows::new).map_err(|error| match &error {
+        sqlx::Error::Database(inner) if inner.code().is_some_and(|code| code == "57014") => {
+            let message = "the operation took longer than a statement may take; ask for less at once";
+            OperationError::Request(vec![GraphqlError::new("STATEMENT_TIMEOUT", message)])
+        }
+        _ => OperationError::Internal(error.to_string()),
+    })
+}
+
+fn finish(out: &mut Vec<u8>, errors: &[GraphqlError]) {
+    if !errors.is_empty() {
+        out.extend_from_slice(b",\"errors\":");
+        out.extend_from_slice(&serde_json::to_vec(errors).expect("errors are plain JSON values"));
+    }
+    out.push(b'}');
+}
+
+/// An operation that more than the database answers.
+struct Mixed<'a> {
+    service: &'a ProductService,
+    caller: &'a Caller,
+    access: Arc<Access>,
+    prepared: &'a Prepared,
+    plan: &'a Plan,
+    values: &'a Values,
+}
+
+impl Mixed<'_> {
+    async fn run(self) -> Result<Vec<u8>, OperationError> {
+        let mut errors = Vec::new();
+        let data = self.data(&mut errors).await?;
+        let ports = match &self.plan.ports {
+            Some(operation) => self.ports(operation, &mut errors).await?,
+            None => Map::new(),
+        };
+        let introspects = self.plan.slots.iter().any(|slot| slot.source == Source::Introspection);
+        let introspection = if introspects {
+            self.prepared.introspect(self.values).map_err(OperationError::Request)?
+        } else {
+            Map::new()
+        };
+        let mut out = Vec::with_capacity(4096);
+        out.extend_from_slice(b"{\"data\":{");
+        for (i, slot) in self.plan.slots.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            write_str(&mut out, &slot.key);
+            out.push(b':');
+            let value = match &slot.source {
+                Source::Constant(json) => Some(json.clone()),
+                Source::Data => data.iter().find(|(key, _)| *key == slot.key).map(|(_, json)| json.clone()),
+                Source::Ports => ports.get(&slot.key).map(|v| v.to_string().into_bytes()),
+                Source::Introspection => introspection.get(&slot.key).map(|v| v.to_string().into_bytes()),
+            };
+            out.extend_from_slice(value.as_deref().unwrap_or(b"null"));
+        }
+        out.push(b'}');
+        finish(&mut out, &errors);
+        Ok(out)
+    }
+
+    async fn data(&self, errors: &mut Vec<GraphqlError>) -> Result<Vec<(String, Vec<u8>)>, OperationError> {
+        let Some(statement) = &self.plan.statement else { return Ok(Vec::new()) };
+        let bound = statement.bind(self.values, &self.caller.claims).map_err(OperationError::Request)?;
+        let mut rows = fetch(self.service, statement, &bound).await?;
+        let fields = statement.write_fields(&bound, &mut rows).map_err(|e| OperationError::Internal(e.to_string()))?;
+        errors.extend(fields.errors);
+        Ok(fields.fields)
+    }
+
+    /// The standard ports' answer. Their root fields are non-null in places; a null that reaches the root is an empty
+    /// answer here, and every one of their positions becomes null.
+    async fn ports(
+        &self,
+        operation: &PortsOperation,
+        errors: &mut Vec<GraphqlError>,
+    ) -> Result<Map<String, Value>, OperationError> {
+        let mut variables = Map::new();
+        for name in &operation.variables {
+            if let Some(value) = self.values.get(name) {
+                variables.insert(name.clone(), value.clone());
+            }
+        }
+        let request = async_graphql::Request::new(&operation.text)
+            .variables(async_graphql::Variables::from_json(Value::Object(variables)));
+        let context =
+            PortsContext { service: self.service.clone(), caller: self.caller.clone(), access: self.access.clone() };
+        let response = self.service.run_ports(request, context).await;
+        for error in response.errors {
+            let json = serde_json::to_value(&error).map_err(|e| OperationError::Internal(e.to_string()))?;
+            errors.push(port_error(&json));
+        }
+        match response.data.into_json() {
+            Ok(Value::Object(fields)) => Ok(fields),
+            Ok(_) => Ok(Map::new()),
+            Err(error) => Err(OperationError::Internal(error.to_string())),
+        }
+    }
+}
+
+/// An error of the standard ports in our form.
+fn port_error(json: &Value) -> GraphqlError {
+    use terrane_graphql::PathSegment;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let code = text(&json["extensions"]["code"]);
+    let code = if code.is_empty() { "BAD_USER_INPUT" } else { &code };
+    let path = json["path"].as_array().into_iter().flatten().filter_map(|step| match step {
+        Value::String(key) => Some(PathSegment::Key(key.clone())),
+        Value::Number(index) => index.as_u64().and_then(|i| usize::try_from(i).ok()).map(PathSegment::Index),
+        _ => None,
+    });
+    GraphqlError::new(code, text(&json["message"])).at_path(path.collect())
+}

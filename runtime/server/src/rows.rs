@@ -1,0 +1,107 @@
+//! Rows: turns a dataset, columns and a cursor into a page of rows, through the data port and its policy.
+
+use crate::operation::{self, OperationError};
+use crate::ports::PortsContext;
+use crate::ports::guard::{internal, refused};
+use crate::ports::records::RowPage;
+use async_graphql::{Error, Result};
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use terrane_graphql::Request;
+use terrane_manifest::{Dataset, Field, Layer};
+
+/// One page; `columns` are the contract's names, all readable ones by default.
+pub async fn page(
+    context: &PortsContext,
+    name: &str,
+    columns: Option<&[String]>,
+    first: i32,
+    after: Option<&str>,
+) -> Result<RowPage> {
+    let service = &context.service;
+    let product = service.product();
+    let Some(dataset) = product.dataset(Layer::Output, name).filter(|d| d.graphql_names.is_some()) else {
+        let known: Vec<&str> = product.outputs().map(|d| d.name.as_str()).collect();
+        return Err(refused(
+            "UNKNOWN_DATASET",
+            format!("there is no dataset `{name}`; there are: {}", known.join(", ")),
+        ));
+    };
+    let fields = fields(context, dataset, columns)?;
+    let before = version(context).await?;
+    let request = Request {
+        query: Some(operation_text(dataset, &fields)),
+        variables: Some(Map::from_iter([
+            ("first".to_owned(), json!(first)),
+            ("after".to_owned(), after.map_or(Value::Null, Value::from)),
+        ])),
+        ..Request::default()
+    };
+    let body = match operation::run(service, &context.caller, &request, false).await {
+        Ok(body) => body,
+        Err(OperationError::Request(errors)) => {
+            let error = errors.into_iter().next();
+            return Err(error.map_or_else(
+                || internal("an operation was refused without an error"),
+                |e| refused(e.code(), &e.message),
+            ));
+        }
+        Err(OperationError::NotAQuery) => return Err(internal("a page was asked for by a mutation")),
+        Err(OperationError::Internal(error)) => return Err(internal(error)),
+    };
+    let answer: Value = serde_json::from_slice(&body).map_err(internal)?;
+    if let Some(error) = answer["errors"].get(0) {
+        let code = error["extensions"]["code"].as_str().unwrap_or("BAD_USER_INPUT");
+        return Err(refused(code, error["message"].as_str().unwrap_or_default()));
+    }
+    // a publish in between would mix versions: the reader sees another number and starts again
+    let after = version(context).await?;
+    let list = &answer["data"]["list"];
+    let rows = list["nodes"].as_array().into_iter().flatten().map(|node| row(node, &fields)).collect();
+    Ok(RowPage {
+        version: if before == after { after } else { -1 },
+        columns: fields.iter().map(|f| f.name.clone()).collect(),
+        rows,
+        end_cursor: list["pageInfo"]["endCursor"].as_str().map(str::to_owned),
+        has_next_page: list["pageInfo"]["hasNextPage"].as_bool().unwrap_or_default(),
+    })
+}
+
+async fn version(context: &PortsContext) -> Result<i64, Error> {
+    let version = context.service.store().current_version().await.map_err(internal)?;
+    version.map(|v| v.version).ok_or_else(|| refused("NOT_PUBLISHED", "nothing is published yet; run the pipeline"))
+}
+
+fn fields<'a>(context: &PortsContext, dataset: &'a Dataset, names: Option<&[String]>) -> Result<Vec<&'a Field>, Error> {
+    let readable = |field: &&Field| context.access.allows(&dataset.policy_object(field), "read");
+    let Some(names) = names else { return Ok(dataset.fields.iter().filter(readable).collect()) };
+    let mut fields = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(field) = dataset.field(name) else {
+            return Err(refused("BAD_USER_INPUT", format!("dataset `{}` has no field `{name}`", dataset.name)));
+        };
+        if !readable(&field) {
+            let object = dataset.policy_object(field);
+            return Err(refused("FORBIDDEN", format!("your roles do not allow `read` on `{object}`")));
+        }
+        fields.push(field);
+    }
+    Ok(fields)
+}
+
+/// The names in it are of the schema; values travel as variables.
+fn operation_text(dataset: &Dataset, fields: &[&Field]) -> String {
+    let list = dataset.graphql_names.as_ref().map_or("", |names| names.many.as_str());
+    let mut text = format!(
+        "query Rows($first: Int, $after: String) {{ list: {list}(first: $first, after: $after) {{ nodes {{ __typename"
+    );
+    for field in fields {
+        write!(text, " {}", field.graphql_name).expect("a String takes any text");
+    }
+    text.push_str(" } pageInfo { endCursor hasNextPage } } }");
+    text
+}
+
+fn row(node: &Value, fields: &[&Field]) -> Value {
+    Value::Array(fields.iter().map(|f| node[&f.graphql_name].clone()).collect())
+}

@@ -1,0 +1,222 @@
+// Turns a running gateway into a verdict on its pages, as a real browser sees them.
+//
+//   npm ci && BASE_URL=http://127.0.0.1:4000 node run.mjs
+//
+// BASE_URL     the gateway of `terrane`, with the shipped products ready
+// CHROMIUM     the browser, default /usr/bin/chromium
+// SCREENSHOTS  a directory for pictures of the pages, default none
+//
+// Prints a line per check and "N passed, M failed"; leaves with 1 when one failed.
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const base = new URL(process.env.BASE_URL ?? 'http://127.0.0.1:4000');
+const shots = process.env.SCREENSHOTS;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const PRODUCTS = ['Continents', 'Countries', 'Geography'];
+const LOOKS = [
+  { colorScheme: 'light', viewport: { width: 1280, height: 900 } },
+  { colorScheme: 'dark', viewport: { width: 390, height: 844 } },
+];
+
+const at = (path) => new URL(path, base).href;
+const cardNames = (page) => page.locator('.cards h2').allTextContents();
+
+/** Opens the product's page by its card, as a visitor does, so that the test knows no address but the first. */
+async function openProduct(page, name) {
+  await page.goto(at('/'));
+  await page.locator('.cards h2 a', { hasText: new RegExp(`^${name}$`) }).click();
+  await page.waitForSelector('#datasets');
+}
+
+async function openExplorer(page, query) {
+  await page.goto(at(`/graphiql?query=${encodeURIComponent(query)}`));
+  await page.waitForSelector('.graphiql-execute-button');
+}
+
+async function runInExplorer(page) {
+  const answered = page.waitForResponse(
+    (response) => response.request().method() === 'POST' && !response.request().postData()?.includes('IntrospectionQuery'),
+  );
+  await page.locator('.graphiql-execute-button').click();
+  const answer = await (await answered).json();
+  await page.waitForFunction(() => document.querySelector('.result-window .CodeMirror-code')?.textContent.includes('data'));
+  return answer;
+}
+
+// GraphiQL 4 nests the close button in its tab, and CodeMirror scrolls by a text area that axe-core doesn't count as content.
+const OF_GRAPHIQL = ['nested-interactive', 'scrollable-region-focusable'];
+
+/** Findings that keep somebody from using the page, but for the rules `known`; each with the element that shows it. */
+async function seriousFindings(page, known = []) {
+  // Evaluated rather than added as a script, which the page's content security policy forbids.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  return violations
+    .filter(({ id, impact }) => ['serious', 'critical'].includes(impact) && !known.includes(id))
+    .map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 120)} (${nodes.length})`);
+}
+
+async function overflow(page) {
+  return page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+}
+
+const checks = {
+  async 'the marketplace lists the three shipped products'(page) {
+    await page.goto(at('/'));
+    const names = await cardNames(page);
+    for (const name of PRODUCTS) assert.ok(names.includes(name), `${name} is not among ${names.join(', ')}`);
+    assert.ok(await page.locator('.card', { hasText: 'Countries' }).first().locator('.facts').count());
+  },
+
+  async 'a search narrows the list'(page) {
+    await page.goto(at('/'));
+    const all = await cardNames(page);
+    await page.getByRole('searchbox').fill('trusted');
+    await page.getByRole('searchbox').press('Enter');
+    await page.waitForURL(/[?&]q=trusted/);
+    const found = await cardNames(page);
+    assert.ok(found.includes('Countries'), `found ${found.join(', ') || 'nothing'}`);
+    assert.ok(found.length < all.length, `${found.length} of ${all.length} are left`);
+    assert.equal(await page.getByRole('searchbox').inputValue(), 'trusted');
+  },
+
+  async 'a search for what nobody has finds nothing, and says so'(page) {
+    await page.goto(at('/?q=qqxzjvw'));
+    assert.deepEqual(await cardNames(page), []);
+    assert.ok(await page.getByRole('heading', { name: 'Nothing found' }).isVisible());
+  },
+
+  async 'a search is shown as text, never as markup'(page) {
+    await page.goto(at(`/?q=${encodeURIComponent('"><img src=x onerror=document.title=1>')}`));
+    assert.equal(await page.locator('img[src="x"]').count(), 0);
+  },
+
+  async 'a product shows its data dictionary'(page) {
+    await openProduct(page, 'Countries');
+    const code = page.locator('.dictionary tbody tr', { has: page.locator('th code', { hasText: /^code$/ }) });
+    assert.match(await code.innerText(), /key[\s\S]*yes[\s\S]*public[\s\S]*readable/);
+    const restricted = page.locator('.dictionary tbody tr', { has: page.locator('th code', { hasText: /^sourceRecordId$/ }) });
+    if (await restricted.count()) assert.match(await restricted.innerText(), /closed/);
+  },
+
+  async 'the sample operation opens in the explorer and is answered'(page) {
+    await openProduct(page, 'Countries');
+    const link = page.getByRole('link', { name: 'Open in explorer' }).first();
+    await link.click();
+    await page.waitForSelector('.graphiql-execute-button');
+    const answer = await runInExplorer(page);
+    assert.equal(answer.errors, undefined);
+    assert.ok(answer.data);
+  },
+
+  async 'the explorer asks no other host and runs a query'(page) {
+    const foreign = [];
+    page.on('request', (request) => {
+      const url = new URL(request.url());
+      if (url.protocol.startsWith('http') && url.host !== base.host) foreign.push(request.url());
+    });
+    await openExplorer(page, '{ countries(first: 3) { nodes { code name } } }');
+    const answer = await runInExplorer(page);
+    assert.equal(answer.data.countries.nodes.length, 3);
+    assert.deepEqual(foreign, []);
+  },
+
+  async 'the explorer refuses an endpoint on another host'(page) {
+    const asked = [];
+    page.on('request', (request) => asked.push(new URL(request.url())));
+    await page.goto(at('/graphiql?endpoint=https://elsewhere.invalid/graphql'));
+    await page.waitForSelector('.explorer-endpoint');
+    assert.match(await page.locator('.explorer-endpoint').innerText(), /not on this host/);
+    assert.ok(asked.every((url) => url.protocol === 'data:' || url.host === base.host));
+  },
+
+  async 'the keyboard reaches the content first'(page) {
+    await page.goto(at('/'));
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'content');
+  },
+
+  async 'copying a snippet says that it did'(page) {
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await openProduct(page, 'Countries');
+    const button = page.locator('button.copy').first();
+    await button.click();
+    await page.waitForFunction(() => document.querySelector('button.copy').textContent === 'Copied');
+  },
+
+  async 'an unknown page is a page, with status 404'(page) {
+    const response = await page.goto(at('/marketplace/no-such-product'));
+    assert.equal(response.status(), 404);
+    assert.ok(await page.getByRole('heading', { name: 'No such page' }).isVisible());
+  },
+};
+
+/** The pages that axe-core and the width are checked on, by how to get there. */
+const PAGES = {
+  marketplace: (page) => page.goto(at('/')),
+  'search without result': (page) => page.goto(at('/?q=qqxzjvw')),
+  'product Continents': (page) => openProduct(page, 'Continents'),
+  'product Countries': (page) => openProduct(page, 'Countries'),
+  'product Geography': (page) => openProduct(page, 'Geography'),
+  'discovery of countries': (page) => page.goto(at('/products/countries/discovery')),
+  explorer: (page) => openExplorer(page, '{ __typename }'),
+};
+
+for (const [name, open] of Object.entries(PAGES)) {
+  for (const look of LOOKS) {
+    const label = `${look.colorScheme}, ${look.viewport.width} px`;
+    checks[`axe-core finds nothing serious: ${name} (${label})`] = async (page) => {
+      await page.setViewportSize(look.viewport);
+      await page.emulateMedia({ colorScheme: look.colorScheme });
+      await open(page);
+      if (shots) {
+        mkdirSync(shots, { recursive: true });
+        const file = `${name}-${look.colorScheme}-${look.viewport.width}.png`.replaceAll(' ', '-').toLowerCase();
+        await page.screenshot({ path: join(shots, file), fullPage: true });
+      }
+      assert.deepEqual(await seriousFindings(page, name === 'explorer' ? OF_GRAPHIQL : []), []);
+      assert.ok((await overflow(page)) <= 0, `the page is ${await overflow(page)} px wider than the screen`);
+    };
+  }
+}
+
+const profile = mkdtempSync(join(tmpdir(), 'terrane-browser-'));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+});
+context.setDefaultTimeout(15_000);
+let passed = 0;
+let failed = 0;
+for (const [name, check] of Object.entries(checks)) {
+  const page = await context.newPage();
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    // What the content security policy blocks is only told to the console.
+    if (message.type() === 'error' && /Content Security Policy/i.test(message.text())) complaints.push(message.text());
+  });
+  try {
+    await check(page);
+    assert.deepEqual(complaints, []);
+    passed += 1;
+    console.log(`ok   ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAIL ${name}\n     ${String(error.message).replaceAll('\n', '\n     ')}`);
+  } finally {
+    await page.close();
+  }
+}
+await context.close();
+rmSync(profile, { recursive: true, force: true });
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed ? 1 : 0);
