@@ -37,8 +37,7 @@ impl DataSchema {
         let (document, values) = (ExecutableDocument::new(), Values::new());
         let mut compiler = Compiler::new(catalog, access, &document, &values, Budget(1));
         let scope = Scope::of_table(catalog.entity(id), &Sql::lit(alias));
-        let condition = compiler.row_filter(id, &scope).map_err(|error| vec![error])?;
-        let Some(condition) = condition else { return Ok(None) };
+        let Some(condition) = compiler.row_filter(id, &scope) else { return Ok(None) };
         let bound = Binder { catalog, values: &values, claims }.bind(&compiler.params, &[], &[])?;
         Ok(Some((condition, bound.binds)))
     }
