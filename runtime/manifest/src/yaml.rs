@@ -6,6 +6,10 @@ use std::cell::RefCell;
 use std::fmt;
 use terrane_diagnostics::{Diagnostic, Location};
 
+const MAX_BYTES: usize = 1024 * 1024;
+/// The parser's time grows with the square of the depth of `[` and `{`.
+const MAX_BRACKETS: usize = 200;
+
 /// A YAML file being read, and what was found wrong with it so far.
 pub(crate) struct Source<'a> {
     file: &'a str,
@@ -34,6 +38,14 @@ impl<'a> Source<'a> {
 
     /// Parse the text; a syntax error becomes one finding and `None`.
     pub(crate) fn parse(&self) -> Option<Value> {
+        if self.text.len() > MAX_BYTES || bracket_depth(self.text) > MAX_BRACKETS {
+            self.findings.borrow_mut().push(
+                Diagnostic::error("MANIFEST_TOO_LARGE", format!("`{}` is too large or nested too deep", self.file))
+                    .at(Location::new(self.file, 1, 1))
+                    .with_hint("split it: a file has at most 1 MiB and 200 open brackets"),
+            );
+            return None;
+        }
         match serde_norway::from_str::<Value>(self.text) {
             Ok(value) => Some(value),
             Err(error) => {
@@ -62,6 +74,20 @@ impl<'a> Source<'a> {
         let (line, column) = place.map_or((1, 1), |l| (l.line() as u32, l.column() as u32));
         Location::new(self.file, line, column)
     }
+}
+
+/// How many brackets are open at once, counting those in texts as well: an upper bound is enough.
+fn bracket_depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 impl<'a> Node<'a> {

@@ -30,7 +30,6 @@ pub use coerce::Values;
 pub use params::{Bound, DEFAULT_PAGE, MAX_OBJECTS, MAX_PAGE, MAX_REPRESENTATIONS};
 pub use ports::PortsOperation;
 pub use prepare::{MAX_NESTING, MAX_ROOTS, MAX_TOKENS, OperationKind, Plan, Prepared, Slot, Source, prepare};
-pub use row_filter::row_filter_sql;
 pub use schema::DataSchema;
 pub use statement::{Fields, Statement};
 pub use write::{RowSource, WriteError};

@@ -231,7 +231,7 @@ impl Binder<'_> {
 }
 
 /// A claim that is absent or of another type is null: then no predicate on it holds.
-pub(crate) fn bind_claim(claims: &Map<String, Value>, name: &str, scalar: Scalar, pg: PgType, list: bool) -> Bind {
+fn bind_claim(claims: &Map<String, Value>, name: &str, scalar: Scalar, pg: PgType, list: bool) -> Bind {
     let value = claims.get(name).unwrap_or(&Value::Null);
     bind_typed(value, scalar, pg, list)
         .or_else(|_| bind_typed(&Value::Null, scalar, pg, list))

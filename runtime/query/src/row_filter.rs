@@ -1,11 +1,8 @@
 //! Row filters: turns a role's predicate into a condition that every statement on its rows carries.
 
-use crate::access::Access;
-use crate::bind::Bind;
-use crate::params::{Param, bind_claim};
-use crate::scalar::{Scalar, casts};
-use serde_json::{Map, Value};
-use terrane_manifest::{CompareOp, Dataset, Operand, PgType, RowFilter};
+use crate::params::Param;
+use crate::scalar::Scalar;
+use terrane_manifest::{CompareOp, Operand, PgType, RowFilter};
 use terrane_sql::Sql;
 
 /// A field that a row filter names: its SQL expression and type.
@@ -93,52 +90,4 @@ pub(crate) fn combine(parts: &[Sql], any: bool) -> Sql {
     let mut sql = Sql::lit("(");
     sql.join(parts, if any { " OR " } else { " AND " }).push(")");
     sql
-}
-
-/// The condition on the rows of `dataset`, read as `t`, that a caller with `access` and `claims` may see; its values are
-/// appended to `binds`. `None` when all rows may be seen. For statements made elsewhere: downloads, subscriptions.
-pub fn row_filter_sql(
-    access: &Access,
-    dataset: &Dataset,
-    claims: &Map<String, Value>,
-    binds: &mut Vec<Bind>,
-) -> Option<Sql> {
-    let filter = access.row_filter(&dataset.name)?;
-    Some(row_condition(filter, &mut Standalone { dataset, claims, binds }))
-}
-
-struct Standalone<'a> {
-    dataset: &'a Dataset,
-    claims: &'a Map<String, Value>,
-    binds: &'a mut Vec<Bind>,
-}
-
-impl FilterContext for Standalone<'_> {
-    fn field(&self, name: &str) -> Option<FilterField> {
-        let field = self.dataset.field(name)?;
-        let mut expr = Sql::lit("t.");
-        expr.ident(&field.column);
-        Some(FilterField { expr, pg: field.physical.base })
-    }
-
-    fn push(&mut self, sql: &mut Sql, param: Param, pg: PgType, array: bool) {
-        let bind = match &param {
-            Param::Claim { name, scalar, pg, list } => bind_claim(self.claims, name, *scalar, *pg, *list),
-            Param::Literal(value, scalar, pg) => bind_claim_value(value, *scalar, *pg),
-            _ => unreachable!("row filters hold claims and literals only"),
-        };
-        self.binds.push(bind);
-        sql.bind(self.binds.len());
-        let (first, second) = casts(pg, array);
-        sql.push("::").push(first);
-        if let Some(second) = second {
-            sql.push("::").push(second);
-        }
-    }
-}
-
-fn bind_claim_value(value: &Value, scalar: Scalar, pg: PgType) -> Bind {
-    let name = "literal";
-    let claims = Map::from_iter([(name.to_owned(), value.clone())]);
-    bind_claim(&claims, name, scalar, pg, false)
 }

@@ -136,6 +136,22 @@ pub(crate) fn casts(pg: PgType, array: bool) -> (&'static str, Option<&'static s
     (array_of(first), second.map(array_of))
 }
 
+/// The casts that make an array column and an array bind comparable: of the column, and of the bind. Array operators
+/// take equal types only. No cast can fail: where the bind's values may not fit the column's, the column is cast.
+pub(crate) fn array_casts(pg: PgType) -> (Option<&'static str>, &'static str, Option<&'static str>) {
+    match pg {
+        PgType::Int2 => (Some("bigint[]"), "bigint[]", None),
+        PgType::Int4 => (None, "bigint[]", Some("integer[]")),
+        PgType::Float4 => (Some("float8[]"), "float8[]", None),
+        PgType::Varchar => (None, "text[]", Some("varchar[]")),
+        PgType::Json => (Some("jsonb[]"), "text[]", Some("jsonb[]")),
+        other => {
+            let (first, second) = casts(other, true);
+            (None, first, second)
+        }
+    }
+}
+
 fn array_of(name: &'static str) -> &'static str {
     match name {
         "text" => "text[]",

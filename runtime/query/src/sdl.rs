@@ -137,11 +137,9 @@ fn print_query(catalog: &Catalog, out: &mut String) {
             }
             Root::List(id) => {
                 let entity = catalog.entity(*id);
-                let hidden = entity.table.as_ref().is_some_and(|t| t.hidden_from_some);
                 print_description(out, Some(ARGUMENTS_DOC), "  ");
-                let bang = if hidden { "" } else { "!" };
                 let kind = &entity.type_name;
-                writeln!(out, "  {name}({}): {kind}Connection{bang}", page_arguments(kind)).expect(TEXT);
+                writeln!(out, "  {name}({}): {kind}Connection", page_arguments(kind)).expect(TEXT);
             }
         }
     }

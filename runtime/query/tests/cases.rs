@@ -1,5 +1,6 @@
 //! Cases: `tests/query/CASE/` with an operation, a role and variables; turned into SQL and JSON and compared with what
 //! is written beside them. `UPDATE=1 cargo test -p terrane-query` rewrites them.
+#![allow(clippy::unwrap_used)] // a test may panic
 
 mod support;
 

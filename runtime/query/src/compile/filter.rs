@@ -6,7 +6,7 @@ use crate::catalog::{Column, EntityId};
 use crate::given::Given;
 use crate::params::Param;
 use crate::row_filter::{FilterContext, FilterField, combine, row_condition};
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, array_casts};
 use terrane_graphql::GraphqlError;
 use terrane_manifest::PgType;
 use terrane_sql::Sql;
@@ -90,12 +90,20 @@ impl<'a> Compiler<'a> {
             return Ok(sql);
         }
         if column.array {
+            let (column_cast, first, second) = array_casts(pg);
+            if let Some(cast) = column_cast {
+                sql.push("::").push(cast);
+            }
             sql.push(match operator {
                 "contains" => " @> ",
                 "overlaps" => " && ",
                 _ => " = ",
             });
-            self.push_param(&mut sql, value(true), pg, true);
+            let index = self.param(value(true));
+            sql.bind(index).push("::").push(first);
+            if let Some(cast) = second {
+                sql.push("::").push(cast);
+            }
             return Ok(sql);
         }
         match operator {

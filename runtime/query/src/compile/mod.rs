@@ -269,19 +269,22 @@ impl<'a> Compiler<'a> {
 
     /// Append `$n` with the casts of a column of type `pg`; equal params share one bind.
     fn push_param(&mut self, sql: &mut Sql, param: Param, pg: PgType, array: bool) {
-        let index = match self.params.iter().position(|p| *p == param) {
-            Some(index) => index,
-            None => {
-                self.params.push(param);
-                self.params.len() - 1
-            }
-        };
-        sql.bind(index + 1);
+        let index = self.param(param);
+        sql.bind(index);
         let (first, second) = casts(pg, array);
         sql.push("::").push(first);
         if let Some(second) = second {
             sql.push("::").push(second);
         }
+    }
+
+    /// The bind of `param`, from 1.
+    fn param(&mut self, param: Param) -> usize {
+        if let Some(index) = self.params.iter().position(|p| *p == param) {
+            return index + 1;
+        }
+        self.params.push(param);
+        self.params.len()
     }
 
     fn enter(&mut self) -> Fallible<()> {

@@ -1,184 +1,14 @@
-//! Catalog: turns a product's output contracts into GraphQL object types with columns, keys and relations.
+//! Building: turns a product's output contracts into the catalog.
 
+use super::{
+    Catalog, Column, ColumnId, Entity, EntityId, EnumType, Join, Member, Relation, RelationId, Root, Shape, Table,
+};
 use crate::scalar::Scalar;
-use rustc_hash::FxHashMap;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use terrane_diagnostics::{Diagnostic, Location};
 use terrane_manifest::names::{camel_case, is_graphql_name, pascal_case};
-use terrane_manifest::{Cardinality, Classification, Dataset, Field, PgType, Product, Relationship};
+use terrane_manifest::{Cardinality, Classification, Dataset, Field, Product, Relationship};
 use terrane_policy::{DEFAULT_MODEL, DecisionTable, Policy, Questions, RoleSet};
-
-/// A type of the [`Catalog`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct EntityId(pub(crate) u32);
-/// A column of an [`Entity`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct ColumnId(pub(crate) u32);
-/// A relation of an [`Entity`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct RelationId(pub(crate) u32);
-
-/// All types of the data port.
-#[derive(Debug, Default)]
-pub(crate) struct Catalog {
-    pub(crate) entities: Vec<Entity>,
-    pub(crate) by_type: FxHashMap<String, EntityId>,
-    pub(crate) roots: BTreeMap<String, Root>,
-    pub(crate) enums: BTreeMap<String, EnumType>,
-}
-
-/// A root field of the data port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Root {
-    Lookup(EntityId),
-    List(EntityId),
-}
-
-/// A GraphQL enum made from a contract's allowed values: (value, description).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct EnumType {
-    pub(crate) values: Vec<(String, Option<String>)>,
-}
-
-/// An object type: a dataset of this product, or the stub of another product's.
-#[derive(Debug)]
-pub(crate) struct Entity {
-    pub(crate) type_name: String,
-    pub(crate) description: Option<String>,
-    /// None for a stub.
-    pub(crate) table: Option<Table>,
-    pub(crate) columns: Vec<Column>,
-    pub(crate) key: Vec<ColumnId>,
-    pub(crate) relations: Vec<Relation>,
-    pub(crate) members: FxHashMap<String, Member>,
-}
-
-/// Where a dataset's rows are.
-#[derive(Debug)]
-pub(crate) struct Table {
-    pub(crate) dataset: String,
-    pub(crate) name: String,
-    /// Whether some role may read none of its fields.
-    pub(crate) hidden_from_some: bool,
-    /// Whether some role sees only some of its rows.
-    pub(crate) row_filtered: bool,
-}
-
-/// What a field name of an object type stands for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Member {
-    Column(ColumnId),
-    Relation(RelationId),
-}
-
-/// A scalar field.
-#[derive(Debug)]
-pub(crate) struct Column {
-    pub(crate) name: String,
-    /// ODCS name, as in row filters.
-    pub(crate) field: String,
-    pub(crate) column: String,
-    /// Policy object; none for keys of stubs, which say nothing that the caller did not.
-    pub(crate) object: Option<String>,
-    pub(crate) pg: PgType,
-    pub(crate) array: bool,
-    pub(crate) scalar: Scalar,
-    pub(crate) enum_type: Option<String>,
-    pub(crate) required: bool,
-    /// Whether every role that may read the dataset may read it.
-    pub(crate) readable_by_all: bool,
-    pub(crate) description: Option<String>,
-    pub(crate) deprecated: Option<String>,
-}
-
-impl Column {
-    /// The GraphQL type of one value.
-    pub(crate) fn type_name(&self) -> &str {
-        self.enum_type.as_deref().unwrap_or(self.scalar.name())
-    }
-
-    /// Whether the field is non-null in the schema.
-    pub(crate) fn is_non_null(&self) -> bool {
-        self.required && self.readable_by_all
-    }
-}
-
-/// How the two sides of a relation are joined.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Join {
-    /// `here = there`
-    Equal,
-    /// `there = ANY(here)`: here is an array.
-    ItemsHere,
-    /// `here = ANY(there)`: there is an array.
-    ItemsThere,
-}
-
-/// How many objects a relation gives, and in which form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// One object or null.
-    One,
-    /// A connection.
-    Connection,
-    /// A plain list of stubs.
-    List,
-}
-
-/// A field that leads to another object type.
-#[derive(Debug)]
-pub(crate) struct Relation {
-    pub(crate) name: String,
-    pub(crate) target: EntityId,
-    pub(crate) from: Vec<ColumnId>,
-    pub(crate) to: Vec<ColumnId>,
-    pub(crate) join: Join,
-    pub(crate) shape: Shape,
-    pub(crate) non_null: bool,
-    pub(crate) description: String,
-}
-
-impl Catalog {
-    pub(crate) fn entity(&self, id: EntityId) -> &Entity {
-        &self.entities[id.0 as usize]
-    }
-
-    /// Entities in id order.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = EntityId> + use<> {
-        (0..self.entities.len() as u32).map(EntityId)
-    }
-
-    /// Types that `_entities` can resolve: datasets, and stubs that this product adds fields to.
-    pub(crate) fn resolvable(&self) -> impl Iterator<Item = EntityId> + '_ {
-        self.ids().filter(|id| {
-            let entity = self.entity(*id);
-            entity.table.is_some() || !entity.relations.is_empty()
-        })
-    }
-}
-
-impl Entity {
-    pub(crate) fn column(&self, id: ColumnId) -> &Column {
-        &self.columns[id.0 as usize]
-    }
-
-    pub(crate) fn relation(&self, id: RelationId) -> &Relation {
-        &self.relations[id.0 as usize]
-    }
-
-    /// The column of that GraphQL name.
-    pub(crate) fn column_named(&self, name: &str) -> Option<ColumnId> {
-        match self.members.get(name) {
-            Some(Member::Column(id)) => Some(*id),
-            _ => None,
-        }
-    }
-
-    /// The column of that ODCS name.
-    pub(crate) fn column_of_field(&self, field: &str) -> Option<ColumnId> {
-        self.columns.iter().position(|c| c.field == field).map(|i| ColumnId(i as u32))
-    }
-}
 
 /// Build the catalog; every problem goes to `findings`.
 pub(crate) fn build_catalog(product: &Product, findings: &mut Vec<Diagnostic>) -> Catalog {
@@ -229,10 +59,6 @@ impl Readers {
 
     fn sees_dataset(table: &DecisionTable, dataset: &Dataset) -> bool {
         dataset.fields.iter().any(|f| table.allows(&dataset.policy_object(f), "read"))
-    }
-
-    fn hidden_from_some(&self, dataset: &Dataset) -> bool {
-        !self.tables.iter().all(|t| Self::sees_dataset(t, dataset))
     }
 
     /// Whether every role that sees the dataset sees the field. Roles that see nothing of it are stopped before.
@@ -316,12 +142,7 @@ fn add_dataset(
     let mut entity = Entity {
         type_name: type_name.clone(),
         description: dataset.description.clone(),
-        table: Some(Table {
-            dataset: dataset.name.clone(),
-            name: dataset.table.clone(),
-            hidden_from_some: readers.hidden_from_some(dataset),
-            row_filtered: product.contract_of(dataset).is_some_and(|c| c.roles.iter().any(|r| r.row_filter.is_some())),
-        }),
+        table: Some(Table { dataset: dataset.name.clone(), name: dataset.table.clone() }),
         columns,
         key: Vec::new(),
         relations: Vec::new(),
@@ -392,11 +213,12 @@ fn forward(
 ) -> Relation {
     let (source, target) = (catalog.entity(here), catalog.entity(there));
     let always = from.iter().all(|c| source.column(*c).is_non_null());
+    // the way into rows is nullable: a caller whose roles mean nothing here gets null there, and the rest of its data
     let (shape, non_null) = match (relationship.each_item, &target.table) {
         (true, None) => (Shape::List, always),
-        (true, Some(table)) => (Shape::Connection, always && !table.hidden_from_some),
+        (true, Some(_)) => (Shape::Connection, false),
         (false, None) => (Shape::One, always),
-        (false, Some(table)) => (Shape::One, always && !table.row_filtered && !table.hidden_from_some),
+        (false, Some(_)) => (Shape::One, false),
     };
     Relation {
         name: name.to_owned(),
@@ -423,8 +245,6 @@ fn reverse(
 ) -> Relation {
     let source = catalog.entity(here);
     let one = relationship.cardinality == Cardinality::OneToOne && !relationship.each_item;
-    let visible = source.table.as_ref().is_some_and(|t| !t.hidden_from_some)
-        && from.iter().all(|c| source.column(*c).readable_by_all);
     Relation {
         name: name.to_owned(),
         target: here,
@@ -432,7 +252,7 @@ fn reverse(
         to: from.to_vec(),
         join: if relationship.each_item { Join::ItemsThere } else { Join::Equal },
         shape: if one { Shape::One } else { Shape::Connection },
-        non_null: !one && visible,
+        non_null: false,
         description: format!("{} whose `{}` refers to this.", source.type_name, source.column(from[0]).name),
     }
 }

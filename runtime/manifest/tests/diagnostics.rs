@@ -1,0 +1,204 @@
+//! Diagnostics: turns one change of a right product folder into the finding that it must give, with its place.
+#![allow(clippy::unwrap_used)] // a test may panic
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use terrane_diagnostics::Diagnostic;
+use terrane_manifest::{Connector, Layer, load};
+
+fn lab() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../query/tests/products/lab");
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+                files.insert(name, std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+fn findings(files: &BTreeMap<String, String>) -> Vec<Diagnostic> {
+    load(files).map_or_else(|errors| errors, |loaded| loaded.warnings)
+}
+
+const ODPS: &str = "dataproduct.odps.yaml";
+const READINGS: &str = "contracts/readings.odcs.yaml";
+const STATIONS: &str = "contracts/stations.odcs.yaml";
+const MODEL: &str = "models/output/stations.sql";
+
+#[test]
+fn the_right_folder_loads() {
+    let product = load(&lab()).unwrap_or_else(|e| panic!("{}", terrane_diagnostics::render_all(&e))).product;
+    assert_eq!(product.id, "lab");
+    let readings = product.dataset(Layer::Output, "readings").unwrap();
+    let key: Vec<&str> = readings.primary_key().iter().map(|f| f.name.as_str()).collect();
+    assert_eq!(key, ["station_code", "taken_at"]);
+    assert_eq!(readings.field("amount").unwrap().physical.to_string(), "numeric(30,6)");
+    assert_eq!(readings.relationships[0].target.graphql_type, "Station");
+    assert_eq!(product.input_ports[0].connector, Connector::Push);
+    assert_eq!(product.models[0].depends_on[0].table, "raw");
+}
+
+/// File, what is replaced by what, the code that must be found, and where.
+const CHANGES: &[(&str, &str, &str, &str, u32)] = &[
+    (ODPS, "kind: DataProduct", "kind: DataProduct\nflavour: sweet", "MANIFEST_UNKNOWN_FIELD", 4),
+    (ODPS, "id: lab\n", "", "MANIFEST_MISSING_FIELD", 2),
+    (ODPS, "id: lab", "id: Lab/1", "PRODUCT_ID", 2),
+    (ODPS, "v1.1.0", "v0.9.0", "MANIFEST_VERSION", 2),
+    (ODPS, "version: 1.0.0\nstatus", "version: one\nstatus", "MANIFEST_VERSION", 6),
+    (ODPS, "version: 1.0.0\nstatus", "version: 1.0\nstatus", "MANIFEST_TYPE", 6),
+    (ODPS, "status: active", "status: asleep", "PRODUCT_STATUS", 2),
+    (ODPS, "contractId: raw}", "contractId: rare}", "PORT_CONTRACT", 9),
+    (ODPS, "name: readings, version", "name: stations, version", "MANIFEST_DUPLICATE", 12),
+    (ODPS, "role: owner", "role: guest", "PRODUCT_OWNER", 2),
+    (ODPS, "kind: DataProduct", "kind: [", "MANIFEST_YAML", 5),
+    (ODPS, "id: lab", "id: lab\nid: lab", "MANIFEST_YAML", 0),
+    (STATIONS, "physicalType: text}", "physicalType: money}", "FIELD_TYPE", 10),
+    (
+        STATIONS,
+        "logicalType: string, physicalType: text}",
+        "logicalType: integer, physicalType: text}",
+        "FIELD_TYPE",
+        10,
+    ),
+    (STATIONS, "{name: name,", "{name: code,", "MANIFEST_DUPLICATE", 10),
+    (STATIONS, "{name: name,", "{name: name, physicalName: code,", "MANIFEST_DUPLICATE", 6),
+    (STATIONS, "{name: name,", "{name: na\\\"me,", "FIELD_NAME", 10),
+    (STATIONS, "{name: name,", "{name: n, classification: cosmic,", "FIELD_CLASSIFICATION", 10),
+    (
+        STATIONS,
+        "{name: name,",
+        "{name: name, customProperties: [{property: graphqlName, value: code}],",
+        "GRAPHQL_NAME_COLLISION",
+        6,
+    ),
+    (STATIONS, "value: Station,", "value: Query,", "GRAPHQL_NAME", 6),
+    (STATIONS, "primaryKey: true, ", "", "FIELD_KEY", 1),
+    (
+        STATIONS,
+        "  - name: stations\n",
+        "  - name: stations\n    quality: [{metric: rowCount}]\n",
+        "QUALITY_OPERATOR",
+        7,
+    ),
+    (
+        STATIONS,
+        "  - name: stations\n",
+        "  - name: stations\n    quality: [{metric: rowCount, mustBe: 1, mustNotBe: 2}]\n",
+        "QUALITY_OPERATOR",
+        7,
+    ),
+    (
+        STATIONS,
+        "  - name: stations\n",
+        "  - name: stations\n    quality: [{type: sql, query: DROP TABLE x, mustBe: 1}]\n",
+        "QUALITY_SQL",
+        7,
+    ),
+    (
+        STATIONS,
+        "  - name: stations\n",
+        "  - name: stations\n    quality: [{metric: rowCount, mustBe: 1, dimension: validity}]\n",
+        "QUALITY_DIMENSION",
+        7,
+    ),
+    (
+        STATIONS,
+        "  - name: stations\n",
+        "  - name: stations\n    quality: [{metric: nullValues, mustBe: 0}]\n",
+        "QUALITY_METRIC",
+        7,
+    ),
+    (READINGS, "to: stations.code", "to: stations.nothing", "RELATIONSHIP_TO", 1),
+    (READINGS, "to: stations.code", "to: nowhere.code", "RELATIONSHIP_TO", 1),
+    (
+        READINGS,
+        "to: stations.code",
+        "to: ../../x/contracts/x.odcs.yaml#/schema/x/properties/y",
+        "RELATIONSHIP_TARGET_TYPE",
+        15,
+    ),
+    (READINGS, "to: stations.code", "to: 'http://x'", "RELATIONSHIP_TO", 15),
+    (READINGS, "value: station,", "value: region,", "GRAPHQL_NAME_COLLISION", 6),
+    (READINGS, "region = ANY(:claim.regions)", "region = pg_sleep(9)", "ROW_FILTER", 47),
+    (READINGS, "region = ANY(:claim.regions)", "other = ANY(:claim.regions)", "ROW_FILTER", 1),
+    (MODEL, "SELECT", "DELETE FROM input.raw; SELECT", "MODEL_SQL", 1),
+    (MODEL, "input.raw", "input.row", "MODEL_TABLE", 1),
+    (MODEL, "input.raw", "output.stations", "MODEL_CYCLE", 1),
+    (MODEL, "input.raw", "raw", "MODEL_SQL", 1),
+];
+
+#[test]
+fn every_wrong_change_is_found_at_its_place() {
+    let mut missed = Vec::new();
+    for (file, from, to, code, line) in CHANGES {
+        let mut files = lab();
+        let text = files.get_mut(*file).unwrap();
+        assert!(text.contains(from), "{file} has no `{from}`");
+        *text = text.replacen(from, to, 1);
+        let found = findings(&files);
+        let places: Vec<String> =
+            found.iter().map(|d| format!("{} {:?} {}", d.code, d.locations.first(), d.message)).collect();
+        let hit = found.iter().any(|d| {
+            d.code == *code && d.locations.iter().any(|l| l.source == *file && (*line == 0 || l.line == *line))
+        });
+        if !hit {
+            missed.push(format!("`{to}` in {file}: no {code} at line {line} in {places:#?}"));
+        }
+        assert!(found.iter().all(|d| d.hint.is_some()), "every finding says what to do");
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn missing_and_superfluous_files_are_found() {
+    assert_eq!(findings(&BTreeMap::new())[0].code, "MANIFEST_NO_DESCRIPTOR");
+    for (path, text, code) in [
+        ("models/output/nobody.sql", "SELECT code FROM input.raw", "MODEL_CONTRACT"),
+        ("models/input/x.sql", "SELECT 1", "MODEL_FILE"),
+        ("models/output/X y.sql", "SELECT 1", "MODEL_FILE"),
+        ("models/abstraction/up.sql", "SELECT code FROM output.stations", "MODEL_LAYER"),
+        ("policy.csv", "p, reader, stations.code, read", "POLICY_LINE"),
+        ("policy.csv", "p, reader, stations.nothing, read, allow", "POLICY_OBJECT"),
+    ] {
+        let mut files = lab();
+        files.insert(path.to_owned(), text.to_owned());
+        assert!(findings(&files).iter().any(|d| d.code == code), "{path}: {code}");
+    }
+    let mut files = lab();
+    files.remove(MODEL);
+    assert!(findings(&files).iter().any(|d| d.code == "MODEL_MISSING"));
+}
+
+#[test]
+fn all_findings_come_at_once_and_in_one_order() {
+    let mut files = lab();
+    for (file, from, to) in
+        [(ODPS, "status: active", "status: asleep"), (READINGS, "v3.2.0", "v1"), (STATIONS, "kind:", "sort: x\nkind:")]
+    {
+        let text = files.get_mut(file).unwrap();
+        *text = text.replacen(from, to, 1);
+    }
+    let first = findings(&files);
+    assert!(first.len() >= 3);
+    assert_eq!(first, findings(&files));
+}
+
+#[test]
+fn hostile_yaml_ends_in_findings() {
+    let bomb: String = (0..40).map(|i| format!("a{i}: &a{i} [*a{0}, *a{0}, *a{0}]\n", i.max(1) - 1)).collect();
+    for text in
+        ["[".repeat(100_000), format!("a0: &a0 [x]\n{bomb}"), "\u{0}".to_owned(), "- 1".to_owned(), String::new()]
+    {
+        let mut files = lab();
+        files.insert(ODPS.to_owned(), text);
+        assert!(load(&files).is_err());
+    }
+}

@@ -1,0 +1,178 @@
+//! Catalog: the GraphQL object types of the data port, with columns, keys and relations: what contracts are turned into.
+
+mod build;
+
+pub(crate) use build::build_catalog;
+
+use crate::scalar::Scalar;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use terrane_manifest::PgType;
+
+/// A type of the [`Catalog`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct EntityId(pub(crate) u32);
+/// A column of an [`Entity`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ColumnId(pub(crate) u32);
+/// A relation of an [`Entity`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RelationId(pub(crate) u32);
+
+/// All types of the data port.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    pub(crate) entities: Vec<Entity>,
+    pub(crate) by_type: FxHashMap<String, EntityId>,
+    pub(crate) roots: BTreeMap<String, Root>,
+    pub(crate) enums: BTreeMap<String, EnumType>,
+}
+
+/// A root field of the data port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Root {
+    Lookup(EntityId),
+    List(EntityId),
+}
+
+/// A GraphQL enum made from a contract's allowed values: (value, description).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EnumType {
+    pub(crate) values: Vec<(String, Option<String>)>,
+}
+
+/// An object type: a dataset of this product, or the stub of another product's.
+#[derive(Debug)]
+pub(crate) struct Entity {
+    pub(crate) type_name: String,
+    pub(crate) description: Option<String>,
+    /// None for a stub.
+    pub(crate) table: Option<Table>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) key: Vec<ColumnId>,
+    pub(crate) relations: Vec<Relation>,
+    pub(crate) members: FxHashMap<String, Member>,
+}
+
+/// Where a dataset's rows are.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) dataset: String,
+    pub(crate) name: String,
+}
+
+/// What a field name of an object type stands for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Member {
+    Column(ColumnId),
+    Relation(RelationId),
+}
+
+/// A scalar field.
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// ODCS name, as in row filters.
+    pub(crate) field: String,
+    pub(crate) column: String,
+    /// Policy object; none for keys of stubs, which say nothing that the caller did not.
+    pub(crate) object: Option<String>,
+    pub(crate) pg: PgType,
+    pub(crate) array: bool,
+    pub(crate) scalar: Scalar,
+    pub(crate) enum_type: Option<String>,
+    pub(crate) required: bool,
+    /// Whether every role that may read the dataset may read it.
+    pub(crate) readable_by_all: bool,
+    pub(crate) description: Option<String>,
+    pub(crate) deprecated: Option<String>,
+}
+
+impl Column {
+    /// The GraphQL type of one value.
+    pub(crate) fn type_name(&self) -> &str {
+        self.enum_type.as_deref().unwrap_or(self.scalar.name())
+    }
+
+    /// Whether the field is non-null in the schema.
+    pub(crate) fn is_non_null(&self) -> bool {
+        self.required && self.readable_by_all
+    }
+}
+
+/// How the two sides of a relation are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Join {
+    /// `here = there`
+    Equal,
+    /// `there = ANY(here)`: here is an array.
+    ItemsHere,
+    /// `here = ANY(there)`: there is an array.
+    ItemsThere,
+}
+
+/// How many objects a relation gives, and in which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One object or null.
+    One,
+    /// A connection.
+    Connection,
+    /// A plain list of stubs.
+    List,
+}
+
+/// A field that leads to another object type.
+#[derive(Debug)]
+pub(crate) struct Relation {
+    pub(crate) name: String,
+    pub(crate) target: EntityId,
+    pub(crate) from: Vec<ColumnId>,
+    pub(crate) to: Vec<ColumnId>,
+    pub(crate) join: Join,
+    pub(crate) shape: Shape,
+    pub(crate) non_null: bool,
+    pub(crate) description: String,
+}
+
+impl Catalog {
+    pub(crate) fn entity(&self, id: EntityId) -> &Entity {
+        &self.entities[id.0 as usize]
+    }
+
+    /// Entities in id order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = EntityId> + use<> {
+        (0..self.entities.len() as u32).map(EntityId)
+    }
+
+    /// Types that `_entities` can resolve: datasets, and stubs that this product adds fields to.
+    pub(crate) fn resolvable(&self) -> impl Iterator<Item = EntityId> + '_ {
+        self.ids().filter(|id| {
+            let entity = self.entity(*id);
+            entity.table.is_some() || !entity.relations.is_empty()
+        })
+    }
+}
+
+impl Entity {
+    pub(crate) fn column(&self, id: ColumnId) -> &Column {
+        &self.columns[id.0 as usize]
+    }
+
+    pub(crate) fn relation(&self, id: RelationId) -> &Relation {
+        &self.relations[id.0 as usize]
+    }
+
+    /// The column of that GraphQL name.
+    pub(crate) fn column_named(&self, name: &str) -> Option<ColumnId> {
+        match self.members.get(name) {
+            Some(Member::Column(id)) => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The column of that ODCS name.
+    pub(crate) fn column_of_field(&self, field: &str) -> Option<ColumnId> {
+        self.columns.iter().position(|c| c.field == field).map(|i| ColumnId(i as u32))
+    }
+}
