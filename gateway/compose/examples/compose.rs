@@ -18,7 +18,11 @@ fn main() -> ExitCode {
     let took = started.elapsed();
     let (found, code) = match outcome {
         Ok(composition) => {
-            let wanted = if std::env::args().any(|arg| arg == "--api") { composition.api_schema } else { composition.supergraph };
+            let wanted = if std::env::args().any(|arg| arg == "--api") {
+                composition.api_schema
+            } else {
+                composition.supergraph
+            };
             std::io::stdout().write_all(wanted.as_bytes()).expect("stdout takes the text");
             (composition.hints, ExitCode::SUCCESS)
         }

@@ -52,7 +52,8 @@ fn sanitise(name: &str) -> String {
         out.insert(0, '_');
     }
     // A numbered name must not look like one that was numbered because of a collision.
-    if out.rsplit_once('_').is_some_and(|(_, tail)| !tail.is_empty() && tail.bytes().all(|byte| byte.is_ascii_digit())) {
+    if out.rsplit_once('_').is_some_and(|(_, tail)| !tail.is_empty() && tail.bytes().all(|byte| byte.is_ascii_digit()))
+    {
         out.push('_');
     }
     out

@@ -86,12 +86,15 @@ impl Report {
     /// Everything found, errors first, in an order that depends on the content only.
     pub fn finish(self) -> Vec<Diagnostic> {
         let mut found = self.found;
-        found.sort_by(|a, b| (a.severity, a.code, &a.locations, &a.message).cmp(&(b.severity, b.code, &b.locations, &b.message)));
+        found.sort_by(|a, b| {
+            (a.severity, a.code, &a.locations, &a.message).cmp(&(b.severity, b.code, &b.locations, &b.message))
+        });
         found.dedup();
         let mut kept: Vec<Diagnostic> = Vec::with_capacity(found.len().min(MOST_PER_CODE));
         let mut run = 0;
         for diagnostic in found {
-            let same = kept.last().is_some_and(|last| last.code == diagnostic.code && last.severity == diagnostic.severity);
+            let same =
+                kept.last().is_some_and(|last| last.code == diagnostic.code && last.severity == diagnostic.severity);
             run = if same { run + 1 } else { 1 };
             match run {
                 _ if run < MOST_PER_CODE => kept.push(diagnostic),

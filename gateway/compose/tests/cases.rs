@@ -64,7 +64,11 @@ fn read_case(path: &Path) -> Vec<Subgraph> {
     let text = std::fs::read_to_string(path).expect("a case is readable");
     let sections = text.split("#>> ").skip(1).map(|section| section.split_once('\n').expect("a section has lines"));
     sections
-        .map(|(name, sdl)| Subgraph { name: name.trim().into(), url: format!("http://{}", name.trim()), sdl: sdl.into() })
+        .map(|(name, sdl)| Subgraph {
+            name: name.trim().into(),
+            url: format!("http://{}", name.trim()),
+            sdl: sdl.into(),
+        })
         .collect()
 }
 
@@ -73,9 +77,10 @@ fn outcome(subgraphs: &[Subgraph]) -> String {
         Err(found) => terrane_diagnostics::render_all(&found),
         Ok(composition) => {
             let mut out = without_definitions(&composition.supergraph);
-            write!(out, "\n# API schema\n\n{}", composition.api_schema).unwrap();
+            write!(out, "\n# API schema\n\n{}", composition.api_schema).expect("a String takes any text");
             if !composition.hints.is_empty() {
-                write!(out, "\n# Hints\n\n{}", terrane_diagnostics::render_all(&composition.hints)).unwrap();
+                write!(out, "\n# Hints\n\n{}", terrane_diagnostics::render_all(&composition.hints))
+                    .expect("a String takes any text");
             }
             out
         }
@@ -87,7 +92,14 @@ fn without_definitions(supergraph: &str) -> String {
     let mut out = String::new();
     let mut skipping = false;
     for line in supergraph.lines() {
-        let starts = ["directive @join__", "directive @link(", "scalar join__", "scalar link__", "input join__", "enum link__Purpose"];
+        let starts = [
+            "directive @join__",
+            "directive @link(",
+            "scalar join__",
+            "scalar link__",
+            "input join__",
+            "enum link__Purpose",
+        ];
         if starts.iter().any(|start| line.starts_with(start)) {
             skipping = !line.starts_with("directive") && !line.starts_with("scalar");
             continue;

@@ -28,7 +28,10 @@ fn codes(outcome: Result<Composition, Vec<Diagnostic>>) -> Vec<&'static str> {
 #[test]
 fn nothing_at_all() {
     assert_eq!(codes(bounded(vec![])), ["NO_QUERIES"]);
-    assert_eq!(codes(compose(&[Subgraph { name: "a".into(), url: String::new(), sdl: String::new() }])), ["INVALID_GRAPHQL"]);
+    assert_eq!(
+        codes(compose(&[Subgraph { name: "a".into(), url: String::new(), sdl: String::new() }])),
+        ["INVALID_GRAPHQL"]
+    );
     let twice = vec![subgraph("a", "type Query { a: Int }"), subgraph("a", "type Query { b: Int }")];
     assert_eq!(codes(bounded(twice)), ["DUPLICATE_SUBGRAPH_NAME"]);
 }
@@ -50,8 +53,16 @@ fn deep_nesting() {
     let lists = format!("type Query {{ q: {}Int{} }}", "[".repeat(depth), "]".repeat(depth));
     let values = format!("type Query {{ q(a: [Int] = {}1{}): Int }}", "[".repeat(depth), "]".repeat(depth));
     let objects = format!("type Query {{ q(a: Int = {}1{}): Int }}", "{a:".repeat(depth), "}".repeat(depth));
-    let keys = format!("type Query {{ q: P }} type P @key(fields: \"{}x{}\") {{ x: Int p: P }}", "p{".repeat(depth), "}".repeat(depth));
-    let fragments = format!("type Query {{ q: P }} type P @key(fields: \"{}x{}\") {{ x: Int }}", "...{".repeat(depth), "}".repeat(depth));
+    let keys = format!(
+        "type Query {{ q: P }} type P @key(fields: \"{}x{}\") {{ x: Int p: P }}",
+        "p{".repeat(depth),
+        "}".repeat(depth)
+    );
+    let fragments = format!(
+        "type Query {{ q: P }} type P @key(fields: \"{}x{}\") {{ x: Int }}",
+        "...{".repeat(depth),
+        "}".repeat(depth)
+    );
     for sdl in [lists, values, objects, keys, fragments] {
         assert!(bounded(vec![subgraph("a", &sdl)]).is_err());
     }
@@ -61,10 +72,15 @@ fn deep_nesting() {
 
 #[test]
 fn cyclic_definitions() {
-    assert_eq!(codes(bounded(vec![subgraph("a", "type Query { i: I }\ninterface I implements I { x: Int }")])).first(), Some(&"INVALID_GRAPHQL"));
+    assert_eq!(
+        codes(bounded(vec![subgraph("a", "type Query { i: I }\ninterface I implements I { x: Int }")])).first(),
+        Some(&"INVALID_GRAPHQL")
+    );
     let requires = |one: &str, two: &str| {
         let root = if one == "x" { "type Query { t: T }\n" } else { "" };
-        format!("{root}type T @key(fields: \"id\") {{ id: ID! {one}: Int @requires(fields: \"{two}\") {two}: Int @external }}")
+        format!(
+            "{root}type T @key(fields: \"id\") {{ id: ID! {one}: Int @requires(fields: \"{two}\") {two}: Int @external }}"
+        )
     };
     let outcome = bounded(vec![subgraph("a", &requires("x", "y")), subgraph("b", &requires("y", "x"))]);
     assert!(codes(outcome).iter().all(|code| *code == "SATISFIABILITY_ERROR"));
@@ -80,9 +96,9 @@ fn requires_are_no_tree() {
         for side in ["l", "r"] {
             let below = level + 1;
             let requires = if level < 59 { format!("@requires(fields: \"l{below} r{below}\")") } else { String::new() };
-            writeln!(here, "{side}{level}: Int {requires}").unwrap();
+            writeln!(here, "{side}{level}: Int {requires}").expect("a String takes any text");
             if level > 0 {
-                writeln!(there, "{side}{level}: Int @external").unwrap();
+                writeln!(there, "{side}{level}: Int @external").expect("a String takes any text");
             }
         }
     }
@@ -98,7 +114,7 @@ fn shared_values_are_no_tree() {
         let mut sdl = format!("type Query {{ q{root}: V{root} }}\n");
         for ty in 0..types {
             let fields: String = (0..types).map(|other| format!(" f{other}: V{other}")).collect();
-            writeln!(sdl, "type V{ty} @shareable {{ x: Int{fields} }}").unwrap();
+            writeln!(sdl, "type V{ty} @shareable {{ x: Int{fields} }}").expect("a String takes any text");
         }
         sdl
     };
@@ -110,7 +126,8 @@ fn shared_values_are_no_tree() {
 fn ten_megabytes() {
     let mut fields = "type Query {\n".to_owned();
     while fields.len() < 2 << 20 {
-        writeln!(fields, "  field{}(argument: String = \"value\"): String", fields.len()).unwrap();
+        writeln!(fields, "  field{}(argument: String = \"value\"): String", fields.len())
+            .expect("a String takes any text");
     }
     assert!(bounded(vec![subgraph("a", &format!("{fields}}}"))]).is_ok());
     assert!(bounded(vec![subgraph("a", &fields)]).is_err());
@@ -124,7 +141,7 @@ fn ten_megabytes() {
 fn many_findings_stay_readable() {
     let mut sdl = "type Query {\n".to_owned();
     for index in 0..5_000 {
-        writeln!(sdl, "  f{index}: Int").unwrap();
+        writeln!(sdl, "  f{index}: Int").expect("a String takes any text");
     }
     sdl.push('}');
     let found = bounded(vec![subgraph("a", &sdl), subgraph("b", &sdl)]).expect_err("nothing is shareable");

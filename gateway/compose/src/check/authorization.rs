@@ -21,9 +21,12 @@ pub fn check(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, rep
             let fields = ty.fields.values().filter(|_| !ty.interface_object);
             let on_fields = fields.map(|field| (format!("{}.{}", &names[ty.name], &names[field.name]), &field.applied));
             for (coordinate, applied) in std::iter::once((names[ty.name].to_owned(), &ty.applied)).chain(on_fields) {
-                let found = applied.iter().filter_map(|one| ALL.iter().find(|(which, _)| *which == one.directive).map(|(_, name)| (name, one.at)));
+                let found = applied.iter().filter_map(|one| {
+                    ALL.iter().find(|(which, _)| *which == one.directive).map(|(_, name)| (name, one.at))
+                });
                 for (name, at) in found {
-                    let message = format!("[{}] {name} on `{coordinate}`: interfaces can't carry requirements", subgraph.name);
+                    let message =
+                        format!("[{}] {name} on `{coordinate}`: interfaces can't carry requirements", subgraph.name);
                     let hint = "put it on the implementing types or their fields";
                     report.error("AUTH_REQUIREMENTS_APPLIED_ON_INTERFACE", message, hint, &[(subgraph.id, at)]);
                 }
@@ -31,7 +34,8 @@ pub fn check(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, rep
         }
     }
     let any = supergraph.types.values().any(|ty| {
-        let protected = |applied: &[Applied]| applied.iter().any(|one| ALL.iter().any(|(which, _)| *which == one.directive));
+        let protected =
+            |applied: &[Applied]| applied.iter().any(|one| ALL.iter().any(|(which, _)| *which == one.directive));
         protected(&ty.applied) || ty.fields.values().any(|field| protected(&field.applied))
     });
     if any {
@@ -45,7 +49,9 @@ fn check_transitive(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Nam
         for ty in subgraph.types.values() {
             for field in ty.fields.values() {
                 let Some(requires) = &field.requires else { continue };
-                let own = supergraph.types.get(&ty.name).map(|merged| requirements(merged.fields.get(&field.name).map_or(&[], |f| &f.applied), &merged.applied));
+                let own = supergraph.types.get(&ty.name).map(|merged| {
+                    requirements(merged.fields.get(&field.name).map_or(&[], |f| &f.applied), &merged.applied)
+                });
                 let mut leaks = BTreeSet::new();
                 leaking(supergraph, ty.name, &requires.selections, &own.unwrap_or_default(), names, &mut leaks);
                 for leak in leaks {
@@ -79,7 +85,9 @@ fn alternatives(value: Option<&Value>) -> Vec<BTreeSet<String>> {
     let lists = value.and_then(Value::as_list).unwrap_or_default();
     lists
         .iter()
-        .map(|list| list.as_list().unwrap_or_default().iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+        .map(|list| {
+            list.as_list().unwrap_or_default().iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+        })
         .collect()
 }
 
@@ -103,7 +111,10 @@ fn leaking(
         match selection {
             Selection::Field { name, children, .. } => {
                 let Some(field) = ty.fields.get(name) else { continue };
-                let holders = supergraph.types.values().filter(|other| other.name == on || ty.kind == Kind::Interface && other.interfaces.contains(&on));
+                let holders = supergraph
+                    .types
+                    .values()
+                    .filter(|other| other.name == on || ty.kind == Kind::Interface && other.interfaces.contains(&on));
                 for holder in holders {
                     let applied = holder.fields.get(name).map_or(&[][..], |field| &field.applied);
                     if requirements(applied, &holder.applied).iter().any(|wanted| !implies(own, wanted)) {

@@ -53,7 +53,12 @@ impl Check<'_> {
         if all_hidden {
             let message = format!("`{name}` is visible, but everything in it is @inaccessible");
             let at = self.places(ty.name, None);
-            self.report.error("ONLY_INACCESSIBLE_CHILDREN", message, "hide the type as well, or show a part of it", &at);
+            self.report.error(
+                "ONLY_INACCESSIBLE_CHILDREN",
+                message,
+                "hide the type as well, or show a part of it",
+                &at,
+            );
         }
         for field in ty.fields.values() {
             if field.has(Directive::Inaccessible) {
@@ -83,7 +88,8 @@ impl Check<'_> {
         }
         for interface in ty.interfaces.iter().filter_map(|name| self.supergraph.types.get(name)) {
             let shown = !interface.has(Directive::Inaccessible);
-            let wanted = interface.fields.get(&field.name).filter(|wanted| shown && !wanted.has(Directive::Inaccessible));
+            let wanted =
+                interface.fields.get(&field.name).filter(|wanted| shown && !wanted.has(Directive::Inaccessible));
             if wanted.is_some() {
                 let message = format!(
                     "`{coordinate}` is @inaccessible, but implements the visible interface field `{}.{}`",
@@ -110,7 +116,12 @@ impl Check<'_> {
                         &self.names[*name], &self.names[interface.name]
                     );
                     let at = self.places(ty.name, Some(field.name));
-                    self.report.error("IMPLEMENTED_BY_INACCESSIBLE", message, "hide the interface's argument, too", &at);
+                    self.report.error(
+                        "IMPLEMENTED_BY_INACCESSIBLE",
+                        message,
+                        "hide the interface's argument, too",
+                        &at,
+                    );
                 }
             }
         }
@@ -122,7 +133,12 @@ impl Check<'_> {
         if let Some(hidden) = self.hidden_in_value(default, field.ty.base) {
             let message = format!("the default value of `{place}` uses `{hidden}`, which is @inaccessible");
             let at = self.places(ty, Some(on));
-            self.report.error("DEFAULT_VALUE_USES_INACCESSIBLE", message, "hide it as well, or use a visible value", &at);
+            self.report.error(
+                "DEFAULT_VALUE_USES_INACCESSIBLE",
+                message,
+                "hide it as well, or use a visible value",
+                &at,
+            );
         }
     }
 
@@ -148,7 +164,8 @@ impl Check<'_> {
 
     fn reference(&mut self, place: &str, field: &MergedField, ty: Symbol, on: Symbol) {
         if self.is_hidden(field.ty.base) {
-            let message = format!("`{place}` is visible, but its type `{}` is @inaccessible", &self.names[field.ty.base]);
+            let message =
+                format!("`{place}` is visible, but its type `{}` is @inaccessible", &self.names[field.ty.base]);
             let at = self.places(ty, Some(on));
             self.report.error("REFERENCED_INACCESSIBLE", message, "hide it as well, or show the type", &at);
         }

@@ -60,14 +60,16 @@ impl Check<'_> {
         }
         for arg in wanted.args.values() {
             if field.args.get(&arg.name).is_none_or(|given| given.ty != arg.ty) {
-                let message = format!("`{own}` lacks the argument `{coordinate}({}:)` of its interface", &self.names[arg.name]);
+                let message =
+                    format!("`{own}` lacks the argument `{coordinate}({}:)` of its interface", &self.names[arg.name]);
                 let hint = "declare the argument with the same type wherever the field is";
                 self.report.error("INTERFACE_FIELD_ARGUMENT_MISMATCH", message, hint, &at);
             }
         }
         for arg in field.args.values().filter(|arg| arg.ty.is_non_null() && arg.default.is_none()) {
             if !wanted.args.contains_key(&arg.name) {
-                let message = format!("`{own}` requires the argument `{}`, which its interface has not", &self.names[arg.name]);
+                let message =
+                    format!("`{own}` requires the argument `{}`, which its interface has not", &self.names[arg.name]);
                 let hint = "make the argument optional";
                 self.report.error("INTERFACE_FIELD_ARGUMENT_MISMATCH", message, hint, &at);
             }

@@ -9,7 +9,11 @@ use std::rc::Rc;
 
 impl Merge<'_> {
     /// Merges applications: repeatable ones are united, the others combined by the rule of their directive.
-    pub fn applied<'d>(&mut self, coordinate: &str, sources: impl Iterator<Item = (SubgraphId, &'d [Applied])>) -> Vec<Applied> {
+    pub fn applied<'d>(
+        &mut self,
+        coordinate: &str,
+        sources: impl Iterator<Item = (SubgraphId, &'d [Applied])>,
+    ) -> Vec<Applied> {
         let mut groups: Vec<(Directive, Vec<(SubgraphId, &Applied)>)> = Vec::new();
         for (subgraph, applied) in sources {
             for one in applied {
@@ -50,8 +54,8 @@ impl Merge<'_> {
         let first = Applied { directive, ..group[0].1.clone() };
         match directive {
             Directive::Inaccessible | Directive::Authenticated => vec![first],
-            Directive::RequiresScopes => vec![alternatives(first, "scopes", group)],
-            Directive::Policy => vec![alternatives(first, "policies", group)],
+            Directive::RequiresScopes => vec![alternatives(&first, "scopes", group)],
+            Directive::Policy => vec![alternatives(&first, "policies", group)],
             Directive::Cost => vec![Applied { args: largest("weight", group).into_iter().collect(), ..first }],
             Directive::ListSize => vec![Applied { args: list_size(group), ..first }],
             Directive::Context => group
@@ -82,7 +86,8 @@ impl Merge<'_> {
             self.report.warning(code, message, "agree on one; the most frequent is used", &at);
         }
         let wanted = counted.first().map(|(text, _)| text.as_str()).unwrap_or_default();
-        let found = group.iter().find(|(_, applied)| print(applied) == wanted).map_or(group[0].1, |(_, applied)| applied);
+        let found =
+            group.iter().find(|(_, applied)| print(applied) == wanted).map_or(group[0].1, |(_, applied)| applied);
         Applied { directive, ..found.clone() }
     }
 }
@@ -100,7 +105,7 @@ fn distinct(directive: Directive, group: &[(SubgraphId, &Applied)]) -> Vec<Appli
 
 /// Requirements in disjunctive form (a list of alternatives, each a list that must hold): all subgraphs' must hold, so
 /// each alternative of one is joined with each of the others.
-fn alternatives(first: Applied, arg: &'static str, group: &[(SubgraphId, &Applied)]) -> Applied {
+fn alternatives(first: &Applied, arg: &'static str, group: &[(SubgraphId, &Applied)]) -> Applied {
     let mut all: Option<Vec<Vec<Node<Value>>>> = None;
     for (_, applied) in group {
         let lists = applied.arg(arg).and_then(Value::as_list).unwrap_or_default();
@@ -112,11 +117,12 @@ fn alternatives(first: Applied, arg: &'static str, group: &[(SubgraphId, &Applie
         });
     }
     let lists = all.unwrap_or_default().into_iter().map(|list| Node::new(Value::List(list))).collect();
-    Applied { args: vec![(Rc::from(arg), Node::new(Value::List(lists)))], ..first }
+    Applied { args: vec![(Rc::from(arg), Node::new(Value::List(lists)))], ..first.clone() }
 }
 
 fn same_alternatives(a: &[Vec<Node<Value>>], b: &[Vec<Node<Value>>]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b)))
+    a.len() == b.len()
+        && a.iter().zip(b).all(|(a, b)| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b)))
 }
 
 /// More alternatives than this are no longer multiplied out; the stricter form, everything at once, is used instead.

@@ -53,14 +53,20 @@ impl Merge<'_> {
     }
 
     /// The default all sources have. Different defaults are an error; a default in some only is dropped with a warning.
-    fn default_value(&mut self, place: &str, present: &[(&Subgraph, &Field)], code: &'static str) -> Option<Node<Value>> {
+    fn default_value(
+        &mut self,
+        place: &str,
+        present: &[(&Subgraph, &Field)],
+        code: &'static str,
+    ) -> Option<Node<Value>> {
         let mut given = present.iter().filter_map(|(subgraph, arg)| Some((subgraph, arg, arg.default.as_ref()?)));
         let (_, _, first) = given.next()?;
         let at: Vec<_> = present.iter().map(|(subgraph, arg)| (subgraph.id, arg.at)).collect();
         if given.any(|(_, _, other)| !same_value(first, other)) {
             let mut seen = Vec::new();
             for (subgraph, arg) in present {
-                let text = arg.default.as_ref().map_or("none".to_owned(), |value| value.serialize().no_indent().to_string());
+                let text =
+                    arg.default.as_ref().map_or("none".to_owned(), |value| value.serialize().no_indent().to_string());
                 seen.push(format!("{text} in [{}]", subgraph.name));
             }
             let message = format!("`{place}` has different default values: {}", seen.join(", "));
@@ -68,7 +74,8 @@ impl Merge<'_> {
             return None;
         }
         if present.iter().any(|(_, arg)| arg.default.is_none()) {
-            let message = format!("`{place}` has a default value in some subgraphs only, so it has none in the supergraph");
+            let message =
+                format!("`{place}` has a default value in some subgraphs only, so it has none in the supergraph");
             let hint = "give it the same default value in all subgraphs";
             self.report.warning("INCONSISTENT_DEFAULT_VALUE_PRESENCE", message, hint, &at);
             return None;

@@ -7,8 +7,16 @@ use crate::schema::{DirectiveDefinition, Field, Link, Map, Set, Subgraph, Subgra
 use crate::supergraph::{MergedDirective, Supergraph};
 use rustc_hash::FxHashMap;
 
-const EXECUTABLE: [&str; 8] =
-    ["QUERY", "MUTATION", "SUBSCRIPTION", "FIELD", "FRAGMENT_DEFINITION", "FRAGMENT_SPREAD", "INLINE_FRAGMENT", "VARIABLE_DEFINITION"];
+const EXECUTABLE: [&str; 8] = [
+    "QUERY",
+    "MUTATION",
+    "SUBSCRIPTION",
+    "FIELD",
+    "FRAGMENT_DEFINITION",
+    "FRAGMENT_SPREAD",
+    "INLINE_FRAGMENT",
+    "VARIABLE_DEFINITION",
+];
 
 /// The directives that `@composeDirective` carries into the supergraph.
 #[derive(Debug, Default)]
@@ -69,7 +77,9 @@ pub fn composed(subgraphs: &[Subgraph], names: &Names, report: &mut Report) -> C
                 refuse("the directive does not come from a linked specification");
                 continue;
             };
-            if link.identity.starts_with("https://specs.apollo.dev/") && link.identity != "https://specs.apollo.dev/connect" {
+            if link.identity.starts_with("https://specs.apollo.dev/")
+                && link.identity != "https://specs.apollo.dev/connect"
+            {
                 refuse("directives of Apollo's specifications are composed without it");
                 continue;
             }
@@ -129,7 +139,11 @@ fn local_name(link: &Link, original: &str) -> String {
         return local.trim_start_matches('@').to_owned();
     }
     let bare = original.trim_start_matches('@');
-    if link.identity.rsplit('/').next() == Some(bare) { link.prefix.clone() } else { format!("{}__{bare}", link.prefix) }
+    if link.identity.rsplit('/').next() == Some(bare) {
+        link.prefix.clone()
+    } else {
+        format!("{}__{bare}", link.prefix)
+    }
 }
 
 /// Adds composed definitions, and the executable ones that all subgraphs have.
@@ -194,11 +208,13 @@ impl Merge<'_> {
             self.report.warning("INCONSISTENT_EXECUTABLE_DIRECTIVE_PRESENCE", message, hint, &at);
             return None;
         }
-        let everywhere = |location: &&&str| present.iter().all(|(_, definition)| definition.locations.contains(*location));
+        let everywhere =
+            |location: &&&str| present.iter().all(|(_, definition)| definition.locations.contains(*location));
         let executable = EXECUTABLE.iter().filter(everywhere).copied();
         let locations: Vec<&'static str> = executable.collect();
         if locations.is_empty() {
-            let message = format!("executable directive `@{text}` is left out, as the subgraphs allow it in different places");
+            let message =
+                format!("executable directive `@{text}` is left out, as the subgraphs allow it in different places");
             let hint = "give it a common location";
             self.report.warning("INCONSISTENT_EXECUTABLE_DIRECTIVE_LOCATIONS", message, hint, &at);
             return None;
@@ -215,7 +231,8 @@ impl Merge<'_> {
         let sources: Vec<(&Subgraph, &Field)> = fields.iter().map(|(subgraph, field)| (*subgraph, field)).collect();
         Some(MergedDirective {
             name,
-            description: self.description(&coordinate, present.iter().map(|(_, definition)| definition.description.as_ref())),
+            description: self
+                .description(&coordinate, present.iter().map(|(_, definition)| definition.description.as_ref())),
             args: self.arguments(&coordinate, &sources),
             repeatable: present.iter().all(|(_, definition)| definition.repeatable),
             locations,

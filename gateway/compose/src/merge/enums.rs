@@ -15,8 +15,8 @@ impl Merge<'_> {
             let present: Vec<_> =
                 sources.iter().filter_map(|(subgraph, ty)| Some((*subgraph, ty.values.get(&name)?))).collect();
             let coordinate = format!("{}.{}", &self.names[merged.name], &self.names[name]);
-            let applied =
-                self.applied(&coordinate, present.iter().map(|(subgraph, value)| (subgraph.id, value.applied.as_slice())));
+            let applied = self
+                .applied(&coordinate, present.iter().map(|(subgraph, value)| (subgraph.id, value.applied.as_slice())));
             let hidden = applied.iter().any(|applied| applied.directive == Directive::Inaccessible);
             if present.len() < sources.len() && !hidden {
                 let at: Vec<_> = present.iter().map(|(subgraph, value)| (subgraph.id, value.at)).collect();

@@ -59,7 +59,9 @@ impl Merge<'_> {
         for index in 0..fields.len() {
             let Some(overrides) = &fields[index].field.overrides else { continue };
             let by = fields[index].subgraph.name.clone();
-            let Some(target) = fields.iter().position(|other| *other.subgraph.name == *overrides.from) else { continue };
+            let Some(target) = fields.iter().position(|other| *other.subgraph.name == *overrides.from) else {
+                continue;
+            };
             let label = overrides.label.clone();
             let state = match (&overrides.label, needed_here(&fields[target])) {
                 (Some(_), _) => Overridden::Partly,
@@ -75,12 +77,21 @@ impl Merge<'_> {
                 _ => ("OVERRIDDEN_FIELD_CAN_BE_REMOVED", "is overridden by"),
             };
             let message = format!("[{}] `{coordinate}` {what} [{by}]", subgraph.name);
-            let hint = if state == Overridden::Used { "mark it @external: it is still used here" } else { "remove it here once done" };
+            let hint = if state == Overridden::Used {
+                "mark it @external: it is still used here"
+            } else {
+                "remove it here once done"
+            };
             self.report.warning(code, message, hint, &[(subgraph.id, field.at)]);
         }
     }
 
-    fn merge_field(&mut self, parents: &[Source<'_>], parent: &MergedType, fields: &[FieldSource<'_>]) -> Option<MergedField> {
+    fn merge_field(
+        &mut self,
+        parents: &[Source<'_>],
+        parent: &MergedType,
+        fields: &[FieldSource<'_>],
+    ) -> Option<MergedField> {
         let name = fields[0].field.name;
         let coordinate = format!("{}.{}", &self.names[parent.name], &self.names[name]);
         let (external, resolved): (Vec<_>, Vec<_>) = fields.iter().partition(|source| source.field.external);
@@ -103,7 +114,8 @@ impl Merge<'_> {
             args,
             default: None,
             joins: Vec::new(),
-            applied: self.applied(&coordinate, pairs.iter().map(|(subgraph, field)| (subgraph.id, field.applied.as_slice()))),
+            applied: self
+                .applied(&coordinate, pairs.iter().map(|(subgraph, field)| (subgraph.id, field.applied.as_slice()))),
         };
         for source in &external {
             self.check_external(&coordinate, source, &merged);
@@ -173,7 +185,11 @@ impl Merge<'_> {
             external: field.external,
             overrides: field.overrides.as_ref().map(|overrides| overrides.from.clone()),
             used_overridden: source.state == Overridden::Used && !field.external,
-            label: field.overrides.as_ref().and_then(|overrides| overrides.label.clone()).or_else(|| source.label.clone()),
+            label: field
+                .overrides
+                .as_ref()
+                .and_then(|overrides| overrides.label.clone())
+                .or_else(|| source.label.clone()),
             context_arguments: context_arguments(source),
         }
     }
@@ -183,7 +199,10 @@ impl Merge<'_> {
 fn needed_here(source: &FieldSource<'_>) -> bool {
     let field = source.field;
     let mut interfaces = source.ty.interfaces.iter().filter_map(|name| source.subgraph.types.get(name));
-    field.in_key || field.required || field.provided || interfaces.any(|interface| interface.fields.contains_key(&field.name))
+    field.in_key
+        || field.required
+        || field.provided
+        || interfaces.any(|interface| interface.fields.contains_key(&field.name))
 }
 
 fn context_arguments(source: &FieldSource<'_>) -> Vec<ContextArgument> {

@@ -23,13 +23,18 @@ impl Merge<'_> {
             if !equal {
                 field.joins = present
                     .iter()
-                    .map(|(subgraph, field)| JoinField { graph: Some(subgraph.id), ty: Some(field.ty), ..JoinField::default() })
+                    .map(|(subgraph, field)| JoinField {
+                        graph: Some(subgraph.id),
+                        ty: Some(field.ty),
+                        ..JoinField::default()
+                    })
                     .collect();
             }
             merged.fields.insert(name, field);
         }
         if merged.fields.is_empty() && !refused {
-            let message = format!("no field of input object `{}` is in all subgraphs that define it", &self.names[merged.name]);
+            let message =
+                format!("no field of input object `{}` is in all subgraphs that define it", &self.names[merged.name]);
             let at: Vec<_> = sources.iter().map(|(subgraph, ty)| (subgraph.id, ty.at)).collect();
             let hint = "input objects are merged as the intersection: give them a common field";
             self.report.error("EMPTY_MERGED_INPUT_TYPE", message, hint, &at);
@@ -51,12 +56,14 @@ impl Merge<'_> {
             .map(|(subgraph, _)| subgraph.name.as_str())
             .collect();
         if required.is_empty() {
-            let message = format!("input field `{coordinate}` is left out of the supergraph, as [{without}] does not take it");
+            let message =
+                format!("input field `{coordinate}` is left out of the supergraph, as [{without}] does not take it");
             let hint = "add the field in all subgraphs";
             self.report.warning("INCONSISTENT_INPUT_OBJECT_FIELD", message, hint, &at);
             return false;
         }
-        let message = format!("input field `{coordinate}` is required in [{}] but missing in [{without}]", required.join(", "));
+        let message =
+            format!("input field `{coordinate}` is required in [{}] but missing in [{without}]", required.join(", "));
         let hint = "make it optional, or add it in all subgraphs";
         self.report.error("REQUIRED_INPUT_FIELD_MISSING_IN_SOME_SUBGRAPH", message, hint, &at);
         true

@@ -8,8 +8,10 @@ use rustc_hash::FxHashSet;
 /// Adds the links, the directives on the schema, and the version of join that the newest subgraph calls for.
 pub fn collect(supergraph: &mut Supergraph, merge: &mut Merge<'_>) {
     let subgraphs = merge.subgraphs;
-    supergraph.applied = merge.applied("schema", subgraphs.iter().map(|subgraph| (subgraph.id, subgraph.applied.as_slice())));
-    supergraph.description = merge.description("schema", subgraphs.iter().map(|subgraph| subgraph.description.as_ref()));
+    supergraph.applied =
+        merge.applied("schema", subgraphs.iter().map(|subgraph| (subgraph.id, subgraph.applied.as_slice())));
+    supergraph.description =
+        merge.description("schema", subgraphs.iter().map(|subgraph| subgraph.description.as_ref()));
     let newest: Version = subgraphs.iter().map(|subgraph| subgraph.federation).max().unwrap_or((1, 0));
     supergraph.join = if newest >= (2, 8) {
         (0, 5)

@@ -110,7 +110,8 @@ impl Merge<'_> {
             members: Default::default(),
             join_members: Vec::new(),
             values: Map::default(),
-            applied: self.applied(&coordinate, sources.iter().map(|(subgraph, ty)| (subgraph.id, ty.applied.as_slice()))),
+            applied: self
+                .applied(&coordinate, sources.iter().map(|(subgraph, ty)| (subgraph.id, ty.applied.as_slice()))),
         };
         for (subgraph, ty) in sources {
             merged.join_interfaces.extend(ty.interfaces.iter().map(|interface| (subgraph.id, *interface)));

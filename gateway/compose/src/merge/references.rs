@@ -26,7 +26,9 @@ impl Merge<'_> {
             return (first, true);
         }
         let fits = |general: Ty, special: Ty| match position {
-            Position::Output => special.is_subtype(general, &|special, general| self.subtypes.contains(&(general, special))),
+            Position::Output => {
+                special.is_subtype(general, &|special, general| self.subtypes.contains(&(general, special)))
+            }
             Position::Input => special.is_subtype(general, &|_, _| false),
         };
         let mut candidates = sources.iter().map(|(.., ty)| *ty);

@@ -5,7 +5,11 @@ use std::rc::Rc;
 
 impl Merge<'_> {
     /// The most frequent description; a warning when there are several.
-    pub fn description<'d>(&mut self, coordinate: &str, all: impl Iterator<Item = Option<&'d Rc<str>>>) -> Option<Rc<str>> {
+    pub fn description<'d>(
+        &mut self,
+        coordinate: &str,
+        all: impl Iterator<Item = Option<&'d Rc<str>>>,
+    ) -> Option<Rc<str>> {
         let mut first: Option<&Rc<str>> = None;
         let mut rest = Vec::new();
         for description in all.flatten() {

@@ -19,7 +19,9 @@ impl Merge<'_> {
             if !without.is_empty() {
                 let message = format!(
                     "union `{}` has no member `{}` in [{}]",
-                    &self.names[merged.name], &self.names[*member], without.join(", ")
+                    &self.names[merged.name],
+                    &self.names[*member],
+                    without.join(", ")
                 );
                 let hint = "this is fine if these subgraphs never answer with that type";
                 self.report.warning("INCONSISTENT_UNION_MEMBER", message, hint, &[]);

@@ -47,7 +47,8 @@ impl Context<'_> {
         let text = match field_set_text(value, self.features.version.0 == 1) {
             Some(text) => text,
             None => {
-                let message = format!("[{}] {on}: the `fields` of {} must be a string", self.features.subgraph, family.name);
+                let message =
+                    format!("[{}] {on}: the `fields` of {} must be a string", self.features.subgraph, family.name);
                 self.report.error(family.not_a_string, message, "write fields: \"a b { c }\"", &[(self.id, place)]);
                 return None;
             }
@@ -55,9 +56,16 @@ impl Context<'_> {
         match parse_field_set(&text, place, self.names) {
             Ok(set) => Some(set),
             Err(why) => {
-                let message =
-                    format!("[{}] {on}: {}(fields: {text:?}) can't be read: {why}", self.features.subgraph, family.name);
-                self.report.error(family.invalid, message, "select fields as in a query, without aliases", &[(self.id, place)]);
+                let message = format!(
+                    "[{}] {on}: {}(fields: {text:?}) can't be read: {why}",
+                    self.features.subgraph, family.name
+                );
+                self.report.error(
+                    family.invalid,
+                    message,
+                    "select fields as in a query, without aliases",
+                    &[(self.id, place)],
+                );
                 None
             }
         }

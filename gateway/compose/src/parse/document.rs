@@ -29,7 +29,8 @@ pub fn at(location: Option<SourceSpan>) -> At {
 /// Parses the SDL; reports syntax errors and returns `None` if there are any.
 pub fn parse(id: SubgraphId, input: &crate::Subgraph, report: &mut Report) -> Option<Document> {
     if input.sdl.len() > LONG && is_noise(input) {
-        let message = format!("[{}] the text is no GraphQL: its first {FIRST_TOKENS} tokens hold many errors", input.name);
+        let message =
+            format!("[{}] the text is no GraphQL: its first {FIRST_TOKENS} tokens hold many errors", input.name);
         report.error("INVALID_GRAPHQL", message, "check that this is the SDL of the subgraph", &[(id, At::new(0))]);
         return None;
     }

@@ -95,7 +95,10 @@ pub fn read(id: SubgraphId, document: &Document, report: &mut Report) -> Feature
         for (name, directive, _) in Directive::FEDERATION.iter().filter(|(_, directive, _)| FED1.contains(directive)) {
             features.directives.insert((*name).to_owned(), *directive);
         }
-        let defines_inaccessible = document.definitions.iter().any(|d| matches!(d, Definition::DirectiveDefinition(d) if d.name == "inaccessible"));
+        let defines_inaccessible = document
+            .definitions
+            .iter()
+            .any(|d| matches!(d, Definition::DirectiveDefinition(d) if d.name == "inaccessible"));
         if defines_inaccessible {
             features.directives.insert("inaccessible".to_owned(), Directive::Inaccessible);
         }
@@ -149,9 +152,10 @@ fn read_link(directive: &Node<ast::Directive>) -> Result<Link, String> {
 fn split_url(url: &str) -> Result<(String, Version), String> {
     let url = url.trim_end_matches('/');
     let Some((identity, last)) = url.rsplit_once('/') else { return Ok((url.to_owned(), (0, 0))) };
-    let parsed = last.strip_prefix('v').and_then(|text| text.split_once('.')).and_then(|(major, minor)| {
-        Some((major.parse::<u16>().ok()?, minor.parse::<u16>().ok()?))
-    });
+    let parsed = last
+        .strip_prefix('v')
+        .and_then(|text| text.split_once('.'))
+        .and_then(|(major, minor)| Some((major.parse::<u16>().ok()?, minor.parse::<u16>().ok()?)));
     match parsed {
         Some(version) => Ok((identity.to_owned(), version)),
         None if last.starts_with('v') && last[1..].starts_with(|c: char| c.is_ascii_digit()) => {
@@ -165,7 +169,8 @@ fn read_import(item: &Value) -> Result<(String, String), String> {
     match item {
         Value::String(name) => Ok((name.clone(), name.clone())),
         Value::Object(fields) => {
-            let get = |wanted: &str| fields.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.as_str());
+            let get =
+                |wanted: &str| fields.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.as_str());
             let Some(name) = get("name") else { return Err("an import in a @link has no name".to_owned()) };
             let local = get("as").unwrap_or(name);
             if name.starts_with('@') != local.starts_with('@') {
@@ -233,13 +238,18 @@ fn apply_federation(id: SubgraphId, link: &Link, features: &mut Features, report
     for (name, _) in &link.imports {
         let known = match name.strip_prefix('@') {
             Some("link") => true,
-            Some(bare) => Directive::FEDERATION.iter().any(|(known, _, since)| *known == bare && *since <= link.version.1),
+            Some(bare) => {
+                Directive::FEDERATION.iter().any(|(known, _, since)| *known == bare && *since <= link.version.1)
+            }
             None => TYPES.contains(&name.as_str()),
         };
         if !known {
             report.error(
                 "INVALID_LINK_DIRECTIVE_USAGE",
-                format!("[{subgraph}] federation v{}.{} has no element `{name}` to import", link.version.0, link.version.1),
+                format!(
+                    "[{subgraph}] federation v{}.{} has no element `{name}` to import",
+                    link.version.0, link.version.1
+                ),
                 "remove the import, or link a newer federation version that has it",
                 &[(id, link.at)],
             );

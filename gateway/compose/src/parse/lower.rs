@@ -197,11 +197,16 @@ fn lower_fields(
     lowered
 }
 
-fn lower_field(node: &Node<ast::FieldDefinition>, context: &mut Context<'_>, renames: &FxHashMap<Symbol, Symbol>) -> Field {
+fn lower_field(
+    node: &Node<ast::FieldDefinition>,
+    context: &mut Context<'_>,
+    renames: &FxHashMap<Symbol, Symbol>,
+) -> Field {
     let ty = lower_reference(&node.ty, node, context, renames);
     let mut field = Field::new(context.names.intern(&node.name), ty, at(node.name.location()));
     field.description = context.description(node.description.as_ref());
-    field.args = node.arguments.iter().map(|arg| lower_input(arg, context, renames)).map(|arg| (arg.name, arg)).collect();
+    field.args =
+        node.arguments.iter().map(|arg| lower_input(arg, context, renames)).map(|arg| (arg.name, arg)).collect();
     field.applied = context.kept(node.directives.iter());
     for directive in node.directives.iter() {
         let on = format!("field `{}`", node.name);
@@ -211,7 +216,9 @@ fn lower_field(node: &Node<ast::FieldDefinition>, context: &mut Context<'_>, ren
             Directive::Requires => field.requires = context.field_set(directive, &REQUIRES, &on),
             Directive::Provides => field.provides = context.field_set(directive, &PROVIDES, &on),
             Directive::Override => {
-                let text = |name: &str| directive.specified_argument_by_name(name).and_then(|value| value.as_str()).map(Rc::from);
+                let text = |name: &str| {
+                    directive.specified_argument_by_name(name).and_then(|value| value.as_str()).map(Rc::from)
+                };
                 if let Some(from) = text("from") {
                     field.overrides = Some(Override { from, label: text("label"), at: at(directive.location()) });
                 }
@@ -222,7 +229,11 @@ fn lower_field(node: &Node<ast::FieldDefinition>, context: &mut Context<'_>, ren
     field
 }
 
-fn lower_input(node: &Node<ast::InputValueDefinition>, context: &mut Context<'_>, renames: &FxHashMap<Symbol, Symbol>) -> Field {
+fn lower_input(
+    node: &Node<ast::InputValueDefinition>,
+    context: &mut Context<'_>,
+    renames: &FxHashMap<Symbol, Symbol>,
+) -> Field {
     let from_context = node.directives.iter().find(|directive| context.meaning(directive) == Directive::FromContext);
     let from_context = from_context.map(|directive| {
         let text = directive.specified_argument_by_name("field").and_then(|value| value.as_str()).unwrap_or_default();
@@ -237,7 +248,12 @@ fn lower_input(node: &Node<ast::InputValueDefinition>, context: &mut Context<'_>
     input
 }
 
-fn lower_reference<T>(ty: &ast::Type, node: &Node<T>, context: &mut Context<'_>, renames: &FxHashMap<Symbol, Symbol>) -> Ty {
+fn lower_reference<T>(
+    ty: &ast::Type,
+    node: &Node<T>,
+    context: &mut Context<'_>,
+    renames: &FxHashMap<Symbol, Symbol>,
+) -> Ty {
     match Ty::from_ast(ty, context.names) {
         Some(ty) => ty.with_base(renames.get(&ty.base).copied().unwrap_or(ty.base)),
         None => {
@@ -252,7 +268,8 @@ fn lower_directives(schema: &Schema, context: &mut Context<'_>) -> Map<Symbol, D
     let mut lowered = Map::default();
     for definition in schema.directive_definitions.values() {
         let name = definition.name.as_str();
-        if definition.is_built_in() || name == context.features.link_name || context.features.directive(name).is_some() {
+        if definition.is_built_in() || name == context.features.link_name || context.features.directive(name).is_some()
+        {
             continue;
         }
         let args = definition.arguments.iter().map(|arg| lower_input(arg, context, &FxHashMap::default()));
@@ -282,7 +299,12 @@ fn composed_directives(schema: &Schema, context: &mut Context<'_>) -> Vec<(Symbo
         let name = directive.specified_argument_by_name("name").and_then(|value| value.as_str()).unwrap_or_default();
         let Some(bare) = name.strip_prefix('@') else {
             let message = format!("@composeDirective(name: {name:?}) must name a directive with its `@`");
-            context.error("DIRECTIVE_COMPOSITION_ERROR", &message, "write @composeDirective(name: \"@name\")", directive.location());
+            context.error(
+                "DIRECTIVE_COMPOSITION_ERROR",
+                &message,
+                "write @composeDirective(name: \"@name\")",
+                directive.location(),
+            );
             continue;
         };
         composed.push((context.names.intern(bare), at(directive.location())));

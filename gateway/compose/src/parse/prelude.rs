@@ -31,7 +31,7 @@ fn text(own: &Document, features: &Features) -> String {
             put(format!("directive @{local}{rest}"));
         }
     }
-    let mut scalars: Vec<String> = vec![field_set.clone(), "link__Import".to_owned(), "_Any".to_owned()];
+    let mut scalars: Vec<String> = vec![field_set, "link__Import".to_owned(), "_Any".to_owned()];
     if features.version.0 == 1 {
         scalars.push("FieldSet".to_owned());
     } else {
@@ -47,7 +47,9 @@ fn text(own: &Document, features: &Features) -> String {
     put(format!("extend type {} {{ {PLACEHOLDER}: Int }}", query_root(own)));
     let link = &features.link_name;
     if !own.definitions.iter().any(|d| matches!(d, Definition::DirectiveDefinition(d) if d.name == link.as_str())) {
-        put(format!("directive @{link}(url: String, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA"));
+        put(format!(
+            "directive @{link}(url: String, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA"
+        ));
     }
     out
 }
@@ -59,8 +61,9 @@ fn query_root(own: &Document) -> String {
         Definition::SchemaExtension(schema) => schema.root_operations.as_slice(),
         _ => &[],
     });
-    let query = roots.filter(|root| root.0 == apollo_compiler::ast::OperationType::Query).map(|root| root.1.to_string());
-    query.last().unwrap_or_else(|| "Query".to_owned())
+    let query =
+        roots.filter(|root| root.0 == apollo_compiler::ast::OperationType::Query).map(|root| root.1.to_string());
+    query.reduce(|_, last| last).unwrap_or_else(|| "Query".to_owned())
 }
 
 /// The definition of a directive after its name.
@@ -68,11 +71,14 @@ fn definition(directive: Directive, features: &Features, set: &str) -> Option<St
     const EVERYWHERE: &str = "FIELD_DEFINITION | OBJECT | INTERFACE | UNION | ARGUMENT_DEFINITION | SCALAR | ENUM | \
                               ENUM_VALUE | INPUT_OBJECT | INPUT_FIELD_DEFINITION";
     const SECURED: &str = "FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM";
-    let (scope, policy, context) = (features.type_name("Scope"), features.type_name("Policy"), features.type_name("ContextFieldValue"));
+    let (scope, policy, context) =
+        (features.type_name("Scope"), features.type_name("Policy"), features.type_name("ContextFieldValue"));
     let mut text = String::new();
     let mut put = |arguments: std::fmt::Arguments<'_>| text.write_fmt(arguments).expect("a String takes any text");
     match directive {
-        Directive::Key => put(format_args!("(fields: {set}!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE")),
+        Directive::Key => {
+            put(format_args!("(fields: {set}!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE"))
+        }
         Directive::Requires | Directive::Provides => put(format_args!("(fields: {set}!) on FIELD_DEFINITION")),
         Directive::External => put(format_args!("(reason: String) on OBJECT | FIELD_DEFINITION | INTERFACE")),
         Directive::Extends => put(format_args!(" on OBJECT | INTERFACE")),

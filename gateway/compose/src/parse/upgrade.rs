@@ -3,9 +3,9 @@
 //! Federation 1 had no `@shareable`: value types could be defined anywhere, and entities belonged to one subgraph. It
 //! ignored keys on interfaces, and tolerated `@external` where nothing needs it.
 
+use crate::names::{Names, Symbol};
 use crate::report::Report;
 use crate::schema::{Kind, Selection, Subgraph, SubgraphId};
-use crate::names::{Names, Symbol};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Upgrades all Federation 1 subgraphs in place. Extensions of types that nobody defines are reported.
@@ -35,7 +35,8 @@ fn check_bases(subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
     for subgraph in subgraphs {
         for ty in subgraph.types.values().filter(|ty| ty.extension && !defined.contains(&ty.name)) {
             let name = &names[ty.name];
-            let message = format!("[{}] type `{name}` is an extension, but no subgraph defines `{name}`", subgraph.name);
+            let message =
+                format!("[{}] type `{name}` is an extension, but no subgraph defines `{name}`", subgraph.name);
             let hint = "define the type in one subgraph, or drop `extend`";
             report.error("EXTENSION_WITH_NO_BASE", message, hint, &[(subgraph.id, ty.at)]);
         }
@@ -101,7 +102,9 @@ fn drop_unused_externals(subgraph: &mut Subgraph) {
         let name = ty.name;
         ty.fields.retain(|field, definition| !definition.external || used.contains(&(name, *field)));
     }
-    subgraph.types.retain(|name, ty| *name == Symbol::QUERY || ty.kind != Kind::Object || !ty.fields.is_empty() || !ty.keys.is_empty());
+    subgraph.types.retain(|name, ty| {
+        *name == Symbol::QUERY || ty.kind != Kind::Object || !ty.fields.is_empty() || !ty.keys.is_empty()
+    });
 }
 
 /// All (type, field) pairs that selections on `on` touch, implementations of interfaces included.

@@ -18,7 +18,9 @@ pub fn api_schema(merged: &Supergraph, names: &Names) -> String {
     };
     print::description(merged.description.as_deref(), "", &mut out);
     out.push_str("schema {\n");
-    for (operation, root) in [("query", Symbol::QUERY), ("mutation", Symbol::MUTATION), ("subscription", Symbol::SUBSCRIPTION)] {
+    for (operation, root) in
+        [("query", Symbol::QUERY), ("mutation", Symbol::MUTATION), ("subscription", Symbol::SUBSCRIPTION)]
+    {
         if merged.types.get(&root).is_some_and(is_visible_type) {
             writeln!(out, "  {operation}: {}", &names[root]).expect(FITS);
         }

@@ -3,7 +3,8 @@
 use crate::schema::{Directive, Version};
 use rustc_hash::FxHashSet;
 
-const LINK: &str = "directive @link(url: String, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA";
+const LINK: &str =
+    "directive @link(url: String, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA";
 const PURPOSE: &str = "enum link__Purpose {
   \"\"\"
   `SECURITY` features provide metadata necessary to securely resolve fields.
@@ -18,9 +19,10 @@ const PURPOSE: &str = "enum link__Purpose {
 
 /// Directive definitions, in the order of their names.
 pub fn directives(join: Version, used: &FxHashSet<Directive>) -> Vec<String> {
-    let mut field = "graph: join__Graph, requires: join__FieldSet, provides: join__FieldSet, type: String, external: Boolean, \
+    let mut field =
+        "graph: join__Graph, requires: join__FieldSet, provides: join__FieldSet, type: String, external: Boolean, \
                      override: String, usedOverridden: Boolean"
-        .to_owned();
+            .to_owned();
     if join >= (0, 4) {
         field.push_str(", overrideLabel: String");
     }

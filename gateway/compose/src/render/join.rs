@@ -51,7 +51,8 @@ impl Writer<'_> {
         print::description(merged.description.as_deref(), "", &mut self.out);
         self.out.push_str("schema\n  @link(url: \"https://specs.apollo.dev/link/v1.0\")\n");
         let (major, minor) = merged.join;
-        writeln!(self.out, "  @link(url: \"https://specs.apollo.dev/join/v{major}.{minor}\", for: EXECUTION)").expect(FITS);
+        writeln!(self.out, "  @link(url: \"https://specs.apollo.dev/join/v{major}.{minor}\", for: EXECUTION)")
+            .expect(FITS);
         for link in &merged.links {
             write!(self.out, "  @link(url: {}", print::string(&link.url)).expect(FITS);
             if let Some(prefix) = &link.prefix {
@@ -186,7 +187,9 @@ impl Writer<'_> {
 
     fn join_field(&mut self, join: &JoinField) {
         let mut args: Vec<String> = Vec::new();
-        let mut text = |name: &str, value: Option<&str>| args.extend(value.map(|value| format!("{name}: {}", print::string(value))));
+        let mut text = |name: &str, value: Option<&str>| {
+            args.extend(value.map(|value| format!("{name}: {}", print::string(value))))
+        };
         text("requires", join.requires.as_deref());
         text("provides", join.provides.as_deref());
         text("type", join.ty.map(|ty| ty.print(self.names)).as_deref());

@@ -1,9 +1,9 @@
 //! Printing: turns descriptions, values, arguments and applied directives into SDL text.
 
 use crate::names::Names;
+use crate::names::Symbol;
 use crate::schema::{Applied, Directive, Map};
 use crate::supergraph::MergedField;
-use crate::names::Symbol;
 use std::fmt::Write as _;
 
 /// Writes a description as a block string on lines of its own.

@@ -114,7 +114,9 @@ fn reasons(walk: &mut Walk<'_, '_>, state: usize, field: Symbol) -> String {
             }
             None => format!("it has no field `{coordinate}`"),
             Some(found) if found.external => format!("`{coordinate}` is @external there"),
-            Some(_) if walk.graph.is_overridden(place, field) => format!("`{coordinate}` is overridden by another subgraph"),
+            Some(_) if walk.graph.is_overridden(place, field) => {
+                format!("`{coordinate}` is overridden by another subgraph")
+            }
             Some(_) if !walk.has_contexts(state, *id, field) => {
                 format!("no type on the way sets the context that `{coordinate}` takes an argument from")
             }
@@ -127,7 +129,10 @@ fn reasons(walk: &mut Walk<'_, '_>, state: usize, field: Symbol) -> String {
     }
     let from = subgraph_names(walk, &places).join(", ");
     for subgraph in walk.graph.subgraphs {
-        let Some(definition) = subgraph.types.get(&ty).filter(|definition| definition.fields.contains_key(&field)) else { continue };
+        let Some(definition) = subgraph.types.get(&ty).filter(|definition| definition.fields.contains_key(&field))
+        else {
+            continue;
+        };
         if here.contains(&subgraph.id) || definition.fields.get(&field).is_some_and(|field| field.external) {
             continue;
         }

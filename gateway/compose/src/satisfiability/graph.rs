@@ -172,7 +172,13 @@ impl<'a> Graph<'a> {
         below
     }
 
-    fn collect(&self, selections: &[&'a Selection], place: Place<'a>, name: Symbol, below: &mut Option<Vec<&'a Selection>>) {
+    fn collect(
+        &self,
+        selections: &[&'a Selection],
+        place: Place<'a>,
+        name: Symbol,
+        below: &mut Option<Vec<&'a Selection>>,
+    ) {
         for selection in selections {
             match selection {
                 Selection::Field { name: selected, children, .. } if *selected == name => {
@@ -247,7 +253,8 @@ fn runtime_types(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol), Rc<V
 
 /// Which fields other subgraphs have taken over, and with which label.
 fn overridden(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol, Symbol), Option<Rc<str>>> {
-    let ids: FxHashMap<&str, SubgraphId> = subgraphs.iter().map(|subgraph| (subgraph.name.as_str(), subgraph.id)).collect();
+    let ids: FxHashMap<&str, SubgraphId> =
+        subgraphs.iter().map(|subgraph| (subgraph.name.as_str(), subgraph.id)).collect();
     let mut overridden = FxHashMap::default();
     for ty in subgraphs.iter().flat_map(|subgraph| subgraph.types.values()) {
         for field in ty.fields.values() {

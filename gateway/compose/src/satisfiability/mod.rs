@@ -34,7 +34,9 @@ fn label_choices(subgraphs: &[Subgraph]) -> Vec<FxHashMap<Rc<str>, bool>> {
     let fields = subgraphs.iter().flat_map(|subgraph| subgraph.types.values()).flat_map(|ty| ty.fields.values());
     let labels: BTreeSet<Rc<str>> = fields.filter_map(|field| field.overrides.as_ref()?.label.clone()).collect();
     if labels.len() <= MOST_COMBINED_LABELS {
-        let choice = |bits: usize| labels.iter().enumerate().map(|(index, label)| (label.clone(), bits >> index & 1 == 1)).collect();
+        let choice = |bits: usize| {
+            labels.iter().enumerate().map(|(index, label)| (label.clone(), bits >> index & 1 == 1)).collect()
+        };
         return (0..1 << labels.len()).map(choice).collect();
     }
     [false, true].map(|on| labels.iter().map(|label| (label.clone(), on)).collect()).into()

@@ -165,7 +165,11 @@ impl Reach {
         }
         let members = self.members(graph, id);
         self.selections(graph, &requires.selections, &members)
-            && place.ty.keys.iter().any(|key| key.resolvable && self.selections(graph, &key.fields.selections, &members))
+            && place
+                .ty
+                .keys
+                .iter()
+                .any(|key| key.resolvable && self.selections(graph, &key.fields.selections, &members))
     }
 
     /// The concrete places that answer a field for one of `members`; none when it can't be answered for every object type

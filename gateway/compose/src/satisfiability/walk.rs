@@ -44,12 +44,15 @@ pub struct State {
 /// Contexts that are set at a state.
 pub type Contexts = Rc<BTreeSet<(SubgraphId, Rc<str>)>>;
 
+/// What a visited state had: its places and contexts.
+type Seen = (Rc<[PlaceId]>, Contexts);
+
 /// The walk's progress.
 pub struct Walk<'a, 'r> {
     pub graph: Graph<'a>,
     pub reach: Reach,
     pub states: Vec<State>,
-    visited: FxHashMap<Symbol, Vec<(Rc<[PlaceId]>, Contexts)>>,
+    visited: FxHashMap<Symbol, Vec<Seen>>,
     set_contexts: FxHashMap<Symbol, Contexts>,
     limited: FxHashSet<Symbol>,
     failed: FxHashSet<(Symbol, Symbol)>,
@@ -127,7 +130,9 @@ impl Walk<'_, '_> {
         let place = self.graph.place(place);
         let args = place.ty.fields.get(&field).into_iter().flat_map(|field| field.args.values());
         let mut wanted = args.filter_map(|arg| arg.from_context.as_ref()).filter_map(|(text, _)| split_context(text));
-        wanted.all(|(name, _)| self.states[index].contexts.iter().any(|(id, set)| *id == place.subgraph.id && **set == *name))
+        wanted.all(|(name, _)| {
+            self.states[index].contexts.iter().any(|(id, set)| *id == place.subgraph.id && **set == *name)
+        })
     }
 
     fn visit(&mut self, index: usize) {
@@ -141,7 +146,9 @@ impl Walk<'_, '_> {
             let mut options = Vec::new();
             let mut answered = false;
             for place in places.iter() {
-                if self.reach.answers(&mut self.graph, *place, field.name) && self.has_contexts(index, *place, field.name) {
+                if self.reach.answers(&mut self.graph, *place, field.name)
+                    && self.has_contexts(index, *place, field.name)
+                {
                     answered = true;
                     options.extend(self.graph.target(*place, field.name));
                 }
@@ -208,7 +215,9 @@ impl Walk<'_, '_> {
     pub fn report(&mut self, message: String, hint: &str, field: Option<(Symbol, Symbol)>) {
         let at: Vec<_> = field.map_or_else(Vec::new, |(ty, field)| {
             let subgraphs = self.graph.subgraphs.iter();
-            subgraphs.filter_map(|subgraph| Some((subgraph.id, subgraph.types.get(&ty)?.fields.get(&field)?.at))).collect()
+            subgraphs
+                .filter_map(|subgraph| Some((subgraph.id, subgraph.types.get(&ty)?.fields.get(&field)?.at)))
+                .collect()
         });
         self.report.error("SATISFIABILITY_ERROR", message, hint, &at);
     }

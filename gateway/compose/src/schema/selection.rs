@@ -92,9 +92,10 @@ fn lower(set: &[ast::Selection], names: &mut Names) -> Result<Vec<Selection>, St
                 on: fragment.type_condition.as_ref().map(|name| names.intern(name)),
                 children: lower(&fragment.selection_set, names)?,
             }),
-            ast::Selection::FragmentSpread(spread) => {
-                Err(format!("it spreads the fragment `{}`, and field sets have no named fragments", spread.fragment_name))
-            }
+            ast::Selection::FragmentSpread(spread) => Err(format!(
+                "it spreads the fragment `{}`, and field sets have no named fragments",
+                spread.fragment_name
+            )),
         })
         .collect()
 }
@@ -110,7 +111,8 @@ pub fn print(selections: &[Selection], names: &Names, out: &mut String) {
                 out.push_str(&names[*name]);
                 for (index, (name, value)) in args.iter().enumerate() {
                     out.push_str(if index == 0 { "(" } else { ", " });
-                    write!(out, "{}: {}", &names[*name], value.serialize().no_indent()).expect("a String takes any text");
+                    write!(out, "{}: {}", &names[*name], value.serialize().no_indent())
+                        .expect("a String takes any text");
                 }
                 if !args.is_empty() {
                     out.push(')');

@@ -12,9 +12,11 @@ pub fn check(subgraph: &Subgraph, names: &mut Names, report: &mut Report) {
     for ty in subgraph.types.values() {
         for applied in ty.applied.iter().filter(|applied| applied.directive == Directive::Context) {
             let name = applied.arg("name").and_then(Value::as_str).unwrap_or_default();
-            let legal = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric());
+            let legal =
+                name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric());
             if !legal {
-                let message = format!("[{}] the context name {name:?} on `{}` is no name", subgraph.name, &names[ty.name]);
+                let message =
+                    format!("[{}] the context name {name:?} on `{}` is no name", subgraph.name, &names[ty.name]);
                 let hint = "use letters and digits only, a letter first";
                 report.error("CONTEXT_NAME_INVALID", message, hint, &[(subgraph.id, applied.at)]);
             }
@@ -29,11 +31,17 @@ pub fn check(subgraph: &Subgraph, names: &mut Names, report: &mut Report) {
             }
             let coordinate = format!("{}.{}", &names[ty.name], &names[field.name]);
             if ty.kind != Kind::Object {
-                let message = format!("[{}] `{coordinate}` has a contextual argument, but is no field of an object", subgraph.name);
+                let message = format!(
+                    "[{}] `{coordinate}` has a contextual argument, but is no field of an object",
+                    subgraph.name
+                );
                 let hint = "use @fromContext on fields of object types";
                 report.error("CONTEXT_NOT_SET", message, hint, &[(subgraph.id, field.at)]);
             } else if !ty.keys.iter().any(|key| key.resolvable) {
-                let message = format!("[{}] `{coordinate}` has a contextual argument, but its type has no resolvable key", subgraph.name);
+                let message = format!(
+                    "[{}] `{coordinate}` has a contextual argument, but its type has no resolvable key",
+                    subgraph.name
+                );
                 let hint = "give the type a @key: the field is asked for in a fetch of its own";
                 report.error("CONTEXT_NO_RESOLVABLE_KEY", message, hint, &[(subgraph.id, ty.at)]);
             }
@@ -56,7 +64,8 @@ fn check_argument(
     let Some((text, at)) = &arg.from_context else { return };
     let mut error = |code: &'static str, why: String| {
         let message = format!("[{}] @fromContext on `{place}`: {why}", subgraph.name);
-        let hint = "write @fromContext(field: \"$context { field }\") with a context set by @context(name: \"context\")";
+        let hint =
+            "write @fromContext(field: \"$context { field }\") with a context set by @context(name: \"context\")";
         report.error(code, message, hint, &[(subgraph.id, *at)]);
     };
     if arg.default.is_some() {
@@ -102,7 +111,9 @@ fn selected(subgraph: &Subgraph, ty: &Type, selections: &[Selection], wanted: Ty
                 if *aliased || !args.is_empty() {
                     return Err(format!("`{}` has an alias or arguments", &names[*name]));
                 }
-                let Some(field) = ty.fields.get(name) else { return Err(format!("there is no field `{}`", &names[*name])) };
+                let Some(field) = ty.fields.get(name) else {
+                    return Err(format!("there is no field `{}`", &names[*name]));
+                };
                 if children.is_empty() {
                     let value = field.ty;
                     let fits = value.nullable().is_subtype(wanted.nullable(), &|_, _| false);

@@ -55,7 +55,8 @@ impl Check<'_> {
     }
 
     fn sized_field(&mut self, name: &str) {
-        let Some(target) = self.subgraph.types.get(&self.field.ty.base).filter(|target| target.kind.is_composite()) else {
+        let Some(target) = self.subgraph.types.get(&self.field.ty.base).filter(|target| target.kind.is_composite())
+        else {
             return self.error("LIST_SIZE_INVALID_SIZED_FIELD", "the field has no sub-fields to size");
         };
         let field = self.names.find(name).and_then(|name| target.fields.get(&name));

@@ -23,7 +23,12 @@ pub fn check(subgraph: &Subgraph, names: &Names, report: &mut Report) {
                     "[{}] `{coordinate}` is @external, but no @key, @requires, @provides or interface here needs it",
                     subgraph.name
                 );
-                report.error("EXTERNAL_UNUSED", message, "remove the field from this subgraph", &[(subgraph.id, field.at)]);
+                report.error(
+                    "EXTERNAL_UNUSED",
+                    message,
+                    "remove the field from this subgraph",
+                    &[(subgraph.id, field.at)],
+                );
             }
         }
     }

@@ -86,10 +86,19 @@ pub fn check(subgraph: &Subgraph, names: &Names, report: &mut Report) -> Marks {
     }
     let mut run = |rules: &'static Rules, set: &FieldSet, parent: &Type, on: String, marked: &mut _| {
         let text = set.text.to_string();
-        let mut check =
-            Check { subgraph, names, report: &mut *report, rules, on, text, at: set.at, marked, implementations: &implementations };
+        let mut check = Check {
+            subgraph,
+            names,
+            report: &mut *report,
+            rules,
+            on,
+            text,
+            at: set.at,
+            marked,
+            implementations: &implementations,
+        };
         if let Some(directive) = set.directive.as_deref() {
-            check.error(rules.with_directive, format!("it applies the directive `@{directive}`"));
+            check.error(rules.with_directive, &format!("it applies the directive `@{directive}`"));
         }
         let outcome = check.selections(parent, &set.selections, false);
         if let (Some(code), Some(false)) = (rules.must_be_external, outcome) {
@@ -124,7 +133,10 @@ impl Check<'_> {
                 Selection::Field { name, .. } if *name == Symbol::TYPENAME => Some(true),
                 Selection::Field { name, aliased, args, children } => {
                     if *aliased {
-                        self.error(self.rules.invalid, format!("the alias on `{}` is not allowed", &self.names[*name]));
+                        self.error(
+                            self.rules.invalid,
+                            &format!("the alias on `{}` is not allowed", &self.names[*name]),
+                        );
                     }
                     self.field(parent, *name, !args.is_empty(), children, below_external)
                 }
@@ -135,10 +147,17 @@ impl Check<'_> {
         all_external
     }
 
-    fn field(&mut self, parent: &Type, name: Symbol, with_args: bool, children: &[Selection], below: bool) -> Option<bool> {
+    fn field(
+        &mut self,
+        parent: &Type,
+        name: Symbol,
+        with_args: bool,
+        children: &[Selection],
+        below: bool,
+    ) -> Option<bool> {
         let coordinate = format!("{}.{}", &self.names[parent.name], &self.names[name]);
         let Some(field) = parent.fields.get(&name) else {
-            self.error(self.rules.invalid, format!("there is no field `{coordinate}`"));
+            self.error(self.rules.invalid, &format!("there is no field `{coordinate}`"));
             return None;
         };
         self.marked.insert((parent.name, name));
@@ -149,25 +168,23 @@ impl Check<'_> {
         if let Some(code) = self.rules.has_args
             && (!field.args.is_empty() || with_args)
         {
-            self.error(code, format!("`{coordinate}` has arguments"));
+            self.error(code, &format!("`{coordinate}` has arguments"));
             return None;
         }
         let target = self.subgraph.types.get(&field.ty.base).filter(|target| target.kind.is_composite());
-        if self.rules.is_key {
-            if target.is_some_and(|target| matches!(target.kind, Kind::Interface | Kind::Union)) {
-                self.error("KEY_FIELDS_SELECT_INVALID_TYPE", format!("`{coordinate}` is an interface or union"));
-                return None;
-            }
+        if self.rules.is_key && target.is_some_and(|target| matches!(target.kind, Kind::Interface | Kind::Union)) {
+            self.error("KEY_FIELDS_SELECT_INVALID_TYPE", &format!("`{coordinate}` is an interface or union"));
+            return None;
         }
         let external = below || self.is_external(parent, name);
         match (target, children.is_empty()) {
             (None, true) => Some(external),
             (None, false) => {
-                self.error(self.rules.invalid, format!("`{coordinate}` has no sub-fields to select"));
+                self.error(self.rules.invalid, &format!("`{coordinate}` has no sub-fields to select"));
                 None
             }
             (Some(_), true) => {
-                self.error(self.rules.invalid, format!("`{coordinate}` needs a selection of sub-fields"));
+                self.error(self.rules.invalid, &format!("`{coordinate}` needs a selection of sub-fields"));
                 None
             }
             (Some(target), false) => self.selections(target, children, external),
@@ -177,7 +194,7 @@ impl Check<'_> {
     fn fragment(&mut self, parent: &Type, on: Option<Symbol>, children: &[Selection], below: bool) -> Option<bool> {
         let Some(on) = on else { return self.selections(parent, children, below) };
         let Some(target) = self.subgraph.types.get(&on).filter(|target| target.kind.is_composite()) else {
-            self.error(self.rules.invalid, format!("there is no composite type `{}`", &self.names[on]));
+            self.error(self.rules.invalid, &format!("there is no composite type `{}`", &self.names[on]));
             return None;
         };
         self.selections(target, children, below)
@@ -188,22 +205,24 @@ impl Check<'_> {
         let own = parent.fields.get(&name).is_some_and(|field| field.external);
         let implementations = self.implementations.get(&parent.name).map_or(&[][..], Vec::as_slice);
         own || implementations.iter().any(|implementation| {
-            self.subgraph.types.get(implementation).and_then(|ty| ty.fields.get(&name)).is_some_and(|field| field.external)
+            self.subgraph
+                .types
+                .get(implementation)
+                .and_then(|ty| ty.fields.get(&name))
+                .is_some_and(|field| field.external)
         })
     }
 
     fn missing_external(&mut self, code: &'static str) {
         // Federation 1 accepted @provides and @requires of fields that are not external; they mean nothing there.
         if !self.subgraph.is_fed1() {
-            self.error(code, "it selects a field that is not @external, so it has no effect".to_owned());
+            self.error(code, "it selects a field that is not @external, so it has no effect");
         }
     }
 
-    fn error(&mut self, code: &'static str, why: String) {
-        let message = format!(
-            "[{}] {}: {}(fields: \"{}\"): {why}",
-            self.subgraph.name, self.on, self.rules.directive, self.text
-        );
+    fn error(&mut self, code: &'static str, why: &str) {
+        let message =
+            format!("[{}] {}: {}(fields: \"{}\"): {why}", self.subgraph.name, self.on, self.rules.directive, self.text);
         let hint = match code {
             "KEY_FIELDS_SELECT_INVALID_TYPE" => "select fields whose values are scalars, enums or objects",
             "KEY_FIELDS_HAS_ARGS" | "PROVIDES_FIELDS_HAS_ARGS" => "select fields without arguments",

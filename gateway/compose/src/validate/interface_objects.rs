@@ -2,7 +2,7 @@
 
 use crate::names::Names;
 use crate::report::Report;
-use crate::schema::{Kind, Subgraph, SubgraphId, At};
+use crate::schema::{At, Kind, Subgraph, SubgraphId};
 
 /// Reports interface objects without key, next to implementations, or without an interface elsewhere.
 pub fn check(subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
@@ -14,9 +14,13 @@ pub fn check(subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
                 let message = format!("[{}] the @interfaceObject type `{name}` has no @key", subgraph.name);
                 report.error("INTERFACE_OBJECT_USAGE_ERROR", message, "give it a key of the interface", here);
             }
-            let elsewhere = subgraphs.iter().any(|other| other.types.get(&ty.name).is_some_and(|t| t.kind == Kind::Interface));
+            let elsewhere =
+                subgraphs.iter().any(|other| other.types.get(&ty.name).is_some_and(|t| t.kind == Kind::Interface));
             if !elsewhere {
-                let message = format!("`{name}` is an @interfaceObject in [{}], but no subgraph defines the interface", subgraph.name);
+                let message = format!(
+                    "`{name}` is an @interfaceObject in [{}], but no subgraph defines the interface",
+                    subgraph.name
+                );
                 let hint = "define the interface with its implementations in one subgraph";
                 report.error("INTERFACE_OBJECT_USAGE_ERROR", message, hint, here);
             }
@@ -34,7 +38,8 @@ fn check_implementations(
     names: &Names,
     report: &mut Report,
 ) {
-    let implementing = subgraphs.iter().flat_map(|other| other.types.values()).filter(|ty| ty.interfaces.contains(&interface));
+    let implementing =
+        subgraphs.iter().flat_map(|other| other.types.values()).filter(|ty| ty.interfaces.contains(&interface));
     let mut seen = rustc_hash::FxHashSet::default();
     for ty in implementing.filter(|ty| seen.insert(ty.name)) {
         if let Some(own) = subgraph.types.get(&ty.name) {
@@ -52,15 +57,23 @@ fn check_implementations(
 fn check_keys(subgraph: &Subgraph, names: &Names, report: &mut Report) {
     for interface in subgraph.types.values().filter(|ty| ty.kind == Kind::Interface && !subgraph.is_fed1()) {
         for key in &interface.keys {
-            for ty in subgraph.types.values().filter(|ty| ty.kind == Kind::Object && ty.interfaces.contains(&interface.name)) {
-                let has = ty.keys.iter().any(|own| own.fields.text == key.fields.text && (own.resolvable || !key.resolvable));
+            for ty in
+                subgraph.types.values().filter(|ty| ty.kind == Kind::Object && ty.interfaces.contains(&interface.name))
+            {
+                let has =
+                    ty.keys.iter().any(|own| own.fields.text == key.fields.text && (own.resolvable || !key.resolvable));
                 if !has {
                     let message = format!(
                         "[{}] `{}` has @key(fields: \"{}\"), but its implementation `{}` has not",
                         subgraph.name, &names[interface.name], key.fields.text, &names[ty.name]
                     );
                     let hint = "repeat the key on the implementation";
-                    report.error("INTERFACE_KEY_NOT_ON_IMPLEMENTATION", message, hint, &[(subgraph.id, ty.at), (subgraph.id, key.at)]);
+                    report.error(
+                        "INTERFACE_KEY_NOT_ON_IMPLEMENTATION",
+                        message,
+                        hint,
+                        &[(subgraph.id, ty.at), (subgraph.id, key.at)],
+                    );
                 }
             }
         }

@@ -7,7 +7,8 @@ use rustc_hash::FxHashMap;
 
 /// Reports overrides of oneself, of overrides, on interfaces, and beside directives that contradict them.
 pub fn check(subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
-    let by_name: FxHashMap<&str, &Subgraph> = subgraphs.iter().map(|subgraph| (subgraph.name.as_str(), subgraph)).collect();
+    let by_name: FxHashMap<&str, &Subgraph> =
+        subgraphs.iter().map(|subgraph| (subgraph.name.as_str(), subgraph)).collect();
     for subgraph in subgraphs {
         for ty in subgraph.types.values() {
             for field in ty.fields.values() {
@@ -31,7 +32,11 @@ struct Check<'a> {
 impl Check<'_> {
     fn run(&mut self, by_name: &FxHashMap<&str, &Subgraph>) {
         if self.ty.kind == Kind::Interface {
-            return self.error("OVERRIDE_ON_INTERFACE", "stands on an interface", "override the fields of the implementations");
+            return self.error(
+                "OVERRIDE_ON_INTERFACE",
+                "stands on an interface",
+                "override the fields of the implementations",
+            );
         }
         if *self.overrides.from == *self.subgraph.name {
             let hint = "name the subgraph that had the field so far";
@@ -44,21 +49,40 @@ impl Check<'_> {
             self.error("OVERRIDE_LABEL_INVALID", &format!("has the label {label:?}, which is none"), hint);
         }
         let Some(source) = by_name.get(&*self.overrides.from) else {
-            let message = format!("[{}] @override on `{}` names the unknown subgraph `{}`", self.subgraph.name, self.coordinate(), self.overrides.from);
+            let message = format!(
+                "[{}] @override on `{}` names the unknown subgraph `{}`",
+                self.subgraph.name,
+                self.coordinate(),
+                self.overrides.from
+            );
             let at = &[(self.subgraph.id, self.overrides.at)];
-            self.report.warning("FROM_SUBGRAPH_DOES_NOT_EXIST", message, "remove the @override if the migration is over", at);
+            self.report.warning(
+                "FROM_SUBGRAPH_DOES_NOT_EXIST",
+                message,
+                "remove the @override if the migration is over",
+                at,
+            );
             return;
         };
         let overridden = source.types.get(&self.ty.name).and_then(|ty| ty.fields.get(&self.field.name));
         let Some(overridden) = overridden else {
-            let message = format!("[{}] @override on `{}` can be removed: [{}] does not have the field", self.subgraph.name, self.coordinate(), source.name);
+            let message = format!(
+                "[{}] @override on `{}` can be removed: [{}] does not have the field",
+                self.subgraph.name,
+                self.coordinate(),
+                source.name
+            );
             let at = &[(self.subgraph.id, self.overrides.at)];
             self.report.warning("OVERRIDE_DIRECTIVE_CAN_BE_REMOVED", message, "remove it", at);
             return;
         };
         if overridden.overrides.is_some() {
             let hint = "keep one of the two overrides";
-            return self.error("OVERRIDE_SOURCE_HAS_OVERRIDE", "takes the field from a subgraph that overrides it as well", hint);
+            return self.error(
+                "OVERRIDE_SOURCE_HAS_OVERRIDE",
+                "takes the field from a subgraph that overrides it as well",
+                hint,
+            );
         }
         self.check_collision(source, overridden);
     }
@@ -81,8 +105,12 @@ impl Check<'_> {
     }
 
     fn error(&mut self, code: &'static str, what: &str, hint: &str) {
-        let message =
-            format!("[{}] @override(from: {:?}) on `{}` {what}", self.subgraph.name, &*self.overrides.from, self.coordinate());
+        let message = format!(
+            "[{}] @override(from: {:?}) on `{}` {what}",
+            self.subgraph.name,
+            &*self.overrides.from,
+            self.coordinate()
+        );
         self.report.error(code, message, hint, &[(self.subgraph.id, self.overrides.at)]);
     }
 }

@@ -29,7 +29,12 @@ pub fn check(subgraph: &Subgraph, names: &Names, report: &mut Report) {
                 ];
                 for (_, code, directive) in wrong.into_iter().filter(|(is, ..)| *is) {
                     let message = format!("[{name}] {directive} on the interface field `{coordinate}`");
-                    report.error(code, message, "put it on the fields of the implementing types", &[(subgraph.id, field.at)]);
+                    report.error(
+                        code,
+                        message,
+                        "put it on the fields of the implementing types",
+                        &[(subgraph.id, field.at)],
+                    );
                 }
             }
             let target = subgraph.types.get(&field.ty.base);
