@@ -4,6 +4,7 @@ mod authorization;
 mod inaccessible;
 mod interface_objects;
 mod interfaces;
+mod runtime_types;
 
 use crate::names::Names;
 use crate::report::Report;
@@ -18,6 +19,7 @@ pub fn check(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, rep
     interfaces::check_keys(supergraph, subgraphs, names, report);
     if is_merged {
         interfaces::check(supergraph, subgraphs, names, report);
+        runtime_types::check(supergraph, subgraphs, names, report);
         authorization::check(supergraph, subgraphs, names, report);
         inaccessible::check(supergraph, subgraphs, names, report);
     }
