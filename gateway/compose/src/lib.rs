@@ -60,9 +60,7 @@ pub fn compose(subgraphs: &[Subgraph]) -> Result<Composition, Vec<Diagnostic>> {
         return Err(report.finish());
     }
     let supergraph = merge::merge(&parsed, &names, &mut report);
-    if !report.has_errors() {
-        check::check(&supergraph, &parsed, &names, &mut report);
-    }
+    check::check(&supergraph, &parsed, &names, &mut report);
     if !report.has_errors() {
         satisfiability::check(&supergraph, &parsed, &names, &mut report);
     }

@@ -77,9 +77,10 @@ fn outcome(subgraphs: &[Subgraph]) -> String {
         Err(found) => terrane_diagnostics::render_all(&found),
         Ok(composition) => {
             let mut out = without_definitions(&composition.supergraph);
-            write!(out, "\n# API schema\n\n{}", composition.api_schema).unwrap();
+            write!(out, "\n# API schema\n\n{}", composition.api_schema).expect("a String takes any text");
             if !composition.hints.is_empty() {
-                write!(out, "\n# Hints\n\n{}", terrane_diagnostics::render_all(&composition.hints)).unwrap();
+                write!(out, "\n# Hints\n\n{}", terrane_diagnostics::render_all(&composition.hints))
+                    .expect("a String takes any text");
             }
             out
         }

@@ -5,16 +5,21 @@ use crate::report::Report;
 use crate::schema::{At, Kind, Subgraph, SubgraphId};
 use crate::supergraph::{MergedField, MergedType, Supergraph};
 
-/// Reports missing and unfitting fields of implementations, and entity interfaces that don't know an implementation.
+/// Reports missing and unfitting fields of implementations.
 pub fn check(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
     let mut check = Check { supergraph, subgraphs, names, report };
     for ty in supergraph.types.values() {
         for interface in ty.interfaces.iter().filter_map(|name| supergraph.types.get(name)) {
             check.implementation(ty, interface);
         }
-        if ty.kind == Kind::Interface {
-            check.entity_interface(ty);
-        }
+    }
+}
+
+/// Reports entity interfaces whose subgraph does not know all of their implementations.
+pub fn check_keys(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
+    let mut check = Check { supergraph, subgraphs, names, report };
+    for ty in supergraph.types.values().filter(|ty| ty.kind == Kind::Interface) {
+        check.entity_interface(ty);
     }
 }
 

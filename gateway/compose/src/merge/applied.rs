@@ -54,8 +54,8 @@ impl Merge<'_> {
         let first = Applied { directive, ..group[0].1.clone() };
         match directive {
             Directive::Inaccessible | Directive::Authenticated => vec![first],
-            Directive::RequiresScopes => vec![alternatives(first, "scopes", group)],
-            Directive::Policy => vec![alternatives(first, "policies", group)],
+            Directive::RequiresScopes => vec![alternatives(&first, "scopes", group)],
+            Directive::Policy => vec![alternatives(&first, "policies", group)],
             Directive::Cost => vec![Applied { args: largest("weight", group).into_iter().collect(), ..first }],
             Directive::ListSize => vec![Applied { args: list_size(group), ..first }],
             Directive::Context => group
@@ -105,7 +105,7 @@ fn distinct(directive: Directive, group: &[(SubgraphId, &Applied)]) -> Vec<Appli
 
 /// Requirements in disjunctive form (a list of alternatives, each a list that must hold): all subgraphs' must hold, so
 /// each alternative of one is joined with each of the others.
-fn alternatives(first: Applied, arg: &'static str, group: &[(SubgraphId, &Applied)]) -> Applied {
+fn alternatives(first: &Applied, arg: &'static str, group: &[(SubgraphId, &Applied)]) -> Applied {
     let mut all: Option<Vec<Vec<Node<Value>>>> = None;
     for (_, applied) in group {
         let lists = applied.arg(arg).and_then(Value::as_list).unwrap_or_default();
@@ -117,7 +117,7 @@ fn alternatives(first: Applied, arg: &'static str, group: &[(SubgraphId, &Applie
         });
     }
     let lists = all.unwrap_or_default().into_iter().map(|list| Node::new(Value::List(list))).collect();
-    Applied { args: vec![(Rc::from(arg), Node::new(Value::List(lists)))], ..first }
+    Applied { args: vec![(Rc::from(arg), Node::new(Value::List(lists)))], ..first.clone() }
 }
 
 fn same_alternatives(a: &[Vec<Node<Value>>], b: &[Vec<Node<Value>>]) -> bool {

@@ -31,7 +31,7 @@ fn text(own: &Document, features: &Features) -> String {
             put(format!("directive @{local}{rest}"));
         }
     }
-    let mut scalars: Vec<String> = vec![field_set.clone(), "link__Import".to_owned(), "_Any".to_owned()];
+    let mut scalars: Vec<String> = vec![field_set, "link__Import".to_owned(), "_Any".to_owned()];
     if features.version.0 == 1 {
         scalars.push("FieldSet".to_owned());
     } else {
@@ -63,7 +63,7 @@ fn query_root(own: &Document) -> String {
     });
     let query =
         roots.filter(|root| root.0 == apollo_compiler::ast::OperationType::Query).map(|root| root.1.to_string());
-    query.last().unwrap_or_else(|| "Query".to_owned())
+    query.reduce(|_, last| last).unwrap_or_else(|| "Query".to_owned())
 }
 
 /// The definition of a directive after its name.

@@ -44,12 +44,15 @@ pub struct State {
 /// Contexts that are set at a state.
 pub type Contexts = Rc<BTreeSet<(SubgraphId, Rc<str>)>>;
 
+/// What a visited state had: its places and contexts.
+type Seen = (Rc<[PlaceId]>, Contexts);
+
 /// The walk's progress.
 pub struct Walk<'a, 'r> {
     pub graph: Graph<'a>,
     pub reach: Reach,
     pub states: Vec<State>,
-    visited: FxHashMap<Symbol, Vec<(Rc<[PlaceId]>, Contexts)>>,
+    visited: FxHashMap<Symbol, Vec<Seen>>,
     set_contexts: FxHashMap<Symbol, Contexts>,
     limited: FxHashSet<Symbol>,
     failed: FxHashSet<(Symbol, Symbol)>,

@@ -9,6 +9,7 @@ use std::rc::Rc;
 macro_rules! directives {
     ($($variant:ident = $name:literal since $since:literal,)+) => {
         /// Which directive, independent of its local name.
+        #[allow(clippy::enum_variant_names, reason = "variants are called what the specification calls them")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Directive {
             $(#[doc = concat!("`@", $name, "`")] $variant,)+

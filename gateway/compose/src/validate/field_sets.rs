@@ -98,7 +98,7 @@ pub fn check(subgraph: &Subgraph, names: &Names, report: &mut Report) -> Marks {
             implementations: &implementations,
         };
         if let Some(directive) = set.directive.as_deref() {
-            check.error(rules.with_directive, format!("it applies the directive `@{directive}`"));
+            check.error(rules.with_directive, &format!("it applies the directive `@{directive}`"));
         }
         let outcome = check.selections(parent, &set.selections, false);
         if let (Some(code), Some(false)) = (rules.must_be_external, outcome) {
@@ -133,7 +133,10 @@ impl Check<'_> {
                 Selection::Field { name, .. } if *name == Symbol::TYPENAME => Some(true),
                 Selection::Field { name, aliased, args, children } => {
                     if *aliased {
-                        self.error(self.rules.invalid, format!("the alias on `{}` is not allowed", &self.names[*name]));
+                        self.error(
+                            self.rules.invalid,
+                            &format!("the alias on `{}` is not allowed", &self.names[*name]),
+                        );
                     }
                     self.field(parent, *name, !args.is_empty(), children, below_external)
                 }
@@ -154,7 +157,7 @@ impl Check<'_> {
     ) -> Option<bool> {
         let coordinate = format!("{}.{}", &self.names[parent.name], &self.names[name]);
         let Some(field) = parent.fields.get(&name) else {
-            self.error(self.rules.invalid, format!("there is no field `{coordinate}`"));
+            self.error(self.rules.invalid, &format!("there is no field `{coordinate}`"));
             return None;
         };
         self.marked.insert((parent.name, name));
@@ -165,25 +168,23 @@ impl Check<'_> {
         if let Some(code) = self.rules.has_args
             && (!field.args.is_empty() || with_args)
         {
-            self.error(code, format!("`{coordinate}` has arguments"));
+            self.error(code, &format!("`{coordinate}` has arguments"));
             return None;
         }
         let target = self.subgraph.types.get(&field.ty.base).filter(|target| target.kind.is_composite());
-        if self.rules.is_key {
-            if target.is_some_and(|target| matches!(target.kind, Kind::Interface | Kind::Union)) {
-                self.error("KEY_FIELDS_SELECT_INVALID_TYPE", format!("`{coordinate}` is an interface or union"));
-                return None;
-            }
+        if self.rules.is_key && target.is_some_and(|target| matches!(target.kind, Kind::Interface | Kind::Union)) {
+            self.error("KEY_FIELDS_SELECT_INVALID_TYPE", &format!("`{coordinate}` is an interface or union"));
+            return None;
         }
         let external = below || self.is_external(parent, name);
         match (target, children.is_empty()) {
             (None, true) => Some(external),
             (None, false) => {
-                self.error(self.rules.invalid, format!("`{coordinate}` has no sub-fields to select"));
+                self.error(self.rules.invalid, &format!("`{coordinate}` has no sub-fields to select"));
                 None
             }
             (Some(_), true) => {
-                self.error(self.rules.invalid, format!("`{coordinate}` needs a selection of sub-fields"));
+                self.error(self.rules.invalid, &format!("`{coordinate}` needs a selection of sub-fields"));
                 None
             }
             (Some(target), false) => self.selections(target, children, external),
@@ -193,7 +194,7 @@ impl Check<'_> {
     fn fragment(&mut self, parent: &Type, on: Option<Symbol>, children: &[Selection], below: bool) -> Option<bool> {
         let Some(on) = on else { return self.selections(parent, children, below) };
         let Some(target) = self.subgraph.types.get(&on).filter(|target| target.kind.is_composite()) else {
-            self.error(self.rules.invalid, format!("there is no composite type `{}`", &self.names[on]));
+            self.error(self.rules.invalid, &format!("there is no composite type `{}`", &self.names[on]));
             return None;
         };
         self.selections(target, children, below)
@@ -215,11 +216,11 @@ impl Check<'_> {
     fn missing_external(&mut self, code: &'static str) {
         // Federation 1 accepted @provides and @requires of fields that are not external; they mean nothing there.
         if !self.subgraph.is_fed1() {
-            self.error(code, "it selects a field that is not @external, so it has no effect".to_owned());
+            self.error(code, "it selects a field that is not @external, so it has no effect");
         }
     }
 
-    fn error(&mut self, code: &'static str, why: String) {
+    fn error(&mut self, code: &'static str, why: &str) {
         let message =
             format!("[{}] {}: {}(fields: \"{}\"): {why}", self.subgraph.name, self.on, self.rules.directive, self.text);
         let hint = match code {

@@ -5,7 +5,7 @@ mod costs;
 mod defaults;
 mod external;
 mod field_sets;
-mod interface_objects;
+mod interface_keys;
 mod overrides;
 mod placement;
 
@@ -26,7 +26,7 @@ pub fn validate(subgraphs: &mut [Subgraph], names: &mut Names, report: &mut Repo
         defaults::check(subgraph, names, report);
         placement::check(subgraph, names, report);
         external::check(subgraph, names, report);
+        interface_keys::check(subgraph, names, report);
     }
-    interface_objects::check(subgraphs, names, report);
     overrides::check(subgraphs, names, report);
 }

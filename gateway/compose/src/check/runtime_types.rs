@@ -1,0 +1,73 @@
+//! Runtime types: checks that a field that several subgraphs answer can be the same object in all of them.
+
+use crate::names::{Names, Symbol};
+use crate::report::Report;
+use crate::schema::{At, Kind, Set, Subgraph, SubgraphId};
+use crate::supergraph::{MergedField, MergedType, Supergraph};
+
+/// Reports shared fields whose subgraphs have no object type in common; a warning where they only differ.
+pub fn check(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
+    for ty in supergraph.types.values().filter(|ty| ty.kind == Kind::Object) {
+        for field in ty.fields.values() {
+            let target = supergraph.types.get(&field.ty.base);
+            if target.is_some_and(|target| matches!(target.kind, Kind::Interface | Kind::Union)) {
+                check_field(ty, field, subgraphs, names, report);
+            }
+        }
+    }
+}
+
+fn check_field(ty: &MergedType, field: &MergedField, subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
+    let mut sources: Vec<(&Subgraph, At, Set<Symbol>)> = Vec::new();
+    for subgraph in subgraphs.iter().filter(|subgraph| answers(field, subgraph.id)) {
+        let own = subgraph.types.get(&ty.name).and_then(|ty| ty.fields.get(&field.name));
+        if let Some(own) = own
+            && let Some(types) = runtime_types(subgraph, own.ty.base)
+        {
+            sources.push((subgraph, own.at, types));
+        }
+    }
+    let Some((_, _, first)) = sources.first() else { return };
+    if sources.iter().all(|(_, _, types)| types.len() == first.len() && types.iter().all(|one| first.contains(one))) {
+        return;
+    }
+    let common = first.iter().any(|one| sources.iter().all(|(_, _, types)| types.contains(one)));
+    let coordinate = format!("{}.{}", &names[ty.name], &names[field.name]);
+    let seen: Vec<String> = sources
+        .iter()
+        .map(|(subgraph, _, types)| {
+            let mut types: Vec<&str> = types.iter().map(|one| &names[*one]).collect();
+            types.sort_unstable();
+            format!("{} in [{}]", types.join(", "), subgraph.name)
+        })
+        .collect();
+    let at: Vec<(SubgraphId, At)> = sources.iter().map(|(subgraph, at, _)| (subgraph.id, *at)).collect();
+    let seen = seen.join("; ");
+    if common {
+        let message = format!("`{coordinate}` is shared, but can be different object types: {seen}");
+        let hint = "make sure that all subgraphs answer with the same objects";
+        report.warning("INCONSISTENT_RUNTIME_TYPES_FOR_SHAREABLE_RETURN", message, hint, &at);
+    } else {
+        let message = format!("`{coordinate}` is shared, but can never be the same object: {seen}");
+        let hint = "give the subgraphs an object type in common, or keep the field in one of them";
+        report.error("SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES", message, hint, &at);
+    }
+}
+
+fn answers(field: &MergedField, subgraph: SubgraphId) -> bool {
+    field.joins.is_empty()
+        || field.joins.iter().any(|join| join.graph == Some(subgraph) && !join.external && !join.used_overridden)
+}
+
+/// The object types that a type of a subgraph may be; none for an interface object, which hides them.
+fn runtime_types(subgraph: &Subgraph, name: Symbol) -> Option<Set<Symbol>> {
+    let ty = subgraph.types.get(&name).filter(|ty| !ty.interface_object)?;
+    Some(match ty.kind {
+        Kind::Object => [name].into_iter().collect(),
+        Kind::Union => ty.members.clone(),
+        _ => {
+            let objects = subgraph.types.values().filter(|other| other.kind == Kind::Object);
+            objects.filter(|other| other.interfaces.contains(&name)).map(|other| other.name).collect()
+        }
+    })
+}

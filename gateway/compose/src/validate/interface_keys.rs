@@ -1,0 +1,42 @@
+//! Interface keys: checks that interface objects have keys, and that implementations have those of their interfaces.
+
+use crate::names::Names;
+use crate::report::Report;
+use crate::schema::{Kind, Subgraph};
+
+/// Reports interface objects without key and implementations that lack a key of their interface.
+pub fn check(subgraph: &Subgraph, names: &Names, report: &mut Report) {
+    for ty in subgraph.types.values().filter(|ty| ty.interface_object && ty.keys.is_empty()) {
+        let message = format!("[{}] the @interfaceObject type `{}` has no @key", subgraph.name, &names[ty.name]);
+        let hint = "give it a key of the interface";
+        report.error("INTERFACE_OBJECT_USAGE_ERROR", message, hint, &[(subgraph.id, ty.at)]);
+    }
+    check_keys(subgraph, names, report);
+}
+
+/// Every implementation of an entity interface must have the interface's keys.
+fn check_keys(subgraph: &Subgraph, names: &Names, report: &mut Report) {
+    for interface in subgraph.types.values().filter(|ty| ty.kind == Kind::Interface && !subgraph.is_fed1()) {
+        for key in &interface.keys {
+            for ty in
+                subgraph.types.values().filter(|ty| ty.kind == Kind::Object && ty.interfaces.contains(&interface.name))
+            {
+                let has =
+                    ty.keys.iter().any(|own| own.fields.text == key.fields.text && (own.resolvable || !key.resolvable));
+                if !has {
+                    let message = format!(
+                        "[{}] `{}` has @key(fields: \"{}\"), but its implementation `{}` has not",
+                        subgraph.name, &names[interface.name], key.fields.text, &names[ty.name]
+                    );
+                    let hint = "repeat the key on the implementation";
+                    report.error(
+                        "INTERFACE_KEY_NOT_ON_IMPLEMENTATION",
+                        message,
+                        hint,
+                        &[(subgraph.id, ty.at), (subgraph.id, key.at)],
+                    );
+                }
+            }
+        }
+    }
+}
