@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 assets=gateway/server/assets/graphiql
 work=target/graphiql
 mkdir -p "$work"
-cp scripts/graphiql/{package.json,package-lock.json,main.jsx,page.css,build.mjs} "$work/"
+find scripts/graphiql -maxdepth 1 -type f -exec cp {} "$work/" \;
 # No install scripts: esbuild finds its binary without them.
 (cd "$work" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && rm -rf out && mkdir out && node build.mjs out)
 

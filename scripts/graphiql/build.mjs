@@ -73,6 +73,7 @@ const result = await build({
   target: ['chrome110', 'firefox115', 'safari16'],
   jsx: 'automatic',
   define: { 'process.env.NODE_ENV': '"production"', 'process.env.USE_IMPORT': '"true"' },
+  alias: { 'react-style-singleton': './no-inline-styles.js' },
   plugins: [withoutFonts],
   metafile: true,
   logLevel: 'warning',

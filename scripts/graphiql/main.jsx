@@ -2,6 +2,7 @@
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
 import { createRoot } from 'react-dom/client';
+import { storage } from './storage.js';
 import 'graphiql/style.css';
 import './page.css';
 
@@ -60,6 +61,7 @@ function Explorer({ endpoint, refused, query, variables, operationName }) {
       defaultHeaders={DEFAULT_HEADERS}
       defaultEditorToolsVisibility="headers"
       isHeadersEditorEnabled
+      storage={storage}
       shouldPersistHeaders={false}
       showPersistHeadersSettings={false}
     >
@@ -79,14 +81,19 @@ function Explorer({ endpoint, refused, query, variables, operationName }) {
 
 /** CodeMirror's text areas have no name of their own; a screen reader is given that of the pane they stand in. */
 function nameEditors(root) {
-  for (const input of root.querySelectorAll('.CodeMirror textarea:not([aria-label])')) {
-    const pane = input.closest('section[aria-label]');
-    input.setAttribute('aria-label', pane?.getAttribute('aria-label') ?? 'Editor');
+  for (const input of root.querySelectorAll('.CodeMirror textarea')) {
+    const name = input.closest('section[aria-label]')?.getAttribute('aria-label') ?? 'Editor';
+    // Writing the same name again would wake the observer again.
+    if (input.getAttribute('aria-label') !== name) input.setAttribute('aria-label', name);
   }
 }
 
 const root = document.getElementById('graphiql');
-new MutationObserver(() => nameEditors(root)).observe(root, { childList: true, subtree: true });
+new MutationObserver(() => nameEditors(root)).observe(root, {
+  childList: true,
+  subtree: true,
+  attributeFilter: ['aria-label'],
+});
 
 const asked = new URLSearchParams(location.search);
 const { url, refused } = resolveEndpoint(asked.get('endpoint'));

@@ -135,6 +135,32 @@ const checks = {
     assert.ok(asked.every((url) => url.protocol === 'data:' || url.host === base.host));
   },
 
+  async 'the explorer sends the token and keeps it nowhere'(page) {
+    await openExplorer(page, '{ __typename }');
+    const headers = JSON.stringify({ authorization: 'Bearer not-to-be-kept' });
+    await page.evaluate((text) => {
+      const editors = document.querySelectorAll('section[aria-label="Headers"] .CodeMirror');
+      editors[editors.length - 1].CodeMirror.setValue(text);
+    }, headers);
+    await page.waitForTimeout(700); // GraphiQL takes over what was typed half a second later.
+    const sent = page.waitForRequest((request) => request.headers().authorization === 'Bearer not-to-be-kept');
+    await page.locator('.graphiql-execute-button').click();
+    await sent;
+    await page.waitForTimeout(700);
+    const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+    assert.ok(!kept.includes('not-to-be-kept'), kept);
+    await page.evaluate(() => localStorage.clear());
+  },
+
+  async 'the dialogs of the explorer open under the content security policy'(page) {
+    await openExplorer(page, '{ __typename }');
+    await page.getByRole('button', { name: 'Open settings dialog' }).click();
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+    await page.getByRole('combobox').first().waitFor();
+  },
+
   async 'the keyboard reaches the content first'(page) {
     await page.goto(at('/'));
     await page.keyboard.press('Tab');
