@@ -75,6 +75,11 @@ impl Mesh {
         self.child.id()
     }
 
+    /// Wait for a process that ends without being told to; whether it ended with success.
+    pub fn end_by_itself(&mut self) -> bool {
+        self.child.wait().is_ok_and(|status| status.success())
+    }
+
     /// Send a signal by name (`INT`, `TERM`, `KILL`) and wait for its end; whether it ended with success.
     pub fn end(&mut self, signal: &str) -> bool {
         let sent = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();

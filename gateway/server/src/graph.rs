@@ -142,9 +142,10 @@ impl Graph {
         let schema = self.supergraph.api_schema();
         let mut parser = Parser::new().token_limit(self.limits.tokens).recursion_limit(self.limits.depth * 4);
         let document = parser
-            .parse_executable(schema, text, "operation.graphql")
+            .parse_ast(text, "operation.graphql")
             .map_err(|e| RunError::Request(errors("GRAPHQL_PARSE_FAILED", &e.errors)))?;
-        document.validate(schema).map_err(|e| RunError::Request(errors("GRAPHQL_VALIDATION_FAILED", &e.errors)))
+        let valid = document.to_executable_validate(schema);
+        valid.map_err(|e| RunError::Request(errors("GRAPHQL_VALIDATION_FAILED", &e.errors)))
     }
 }
 

@@ -115,7 +115,12 @@ impl Mixed<'_> {
         let data = self.data(&mut errors).await?;
         let ports = match &self.plan.ports {
             Some(operation) => self.ports(operation, &mut errors).await?,
-            None => Map::new(),
+            None => Some(Map::new()),
+        };
+        let Some(ports) = ports else {
+            let mut out = b"{\"data\":null".to_vec();
+            finish(&mut out, &errors);
+            return Ok(out);
         };
         let introspects = self.plan.slots.iter().any(|slot| slot.source == Source::Introspection);
         let introspection = if introspects {
@@ -153,13 +158,12 @@ impl Mixed<'_> {
         Ok(fields.fields)
     }
 
-    /// The standard ports' answer. Their root fields are non-null in places; a null that reaches the root is an empty
-    /// answer here, and every one of their positions becomes null.
+    /// The standard ports' answer; `None` where a null has reached the root, which makes the whole data null.
     async fn ports(
         &self,
         operation: &PortsOperation,
         errors: &mut Vec<GraphqlError>,
-    ) -> Result<Map<String, Value>, OperationError> {
+    ) -> Result<Option<Map<String, Value>>, OperationError> {
         let mut variables = Map::new();
         for name in &operation.variables {
             if let Some(value) = self.values.get(name) {
@@ -176,8 +180,8 @@ impl Mixed<'_> {
             errors.push(port_error(&json));
         }
         match response.data.into_json() {
-            Ok(Value::Object(fields)) => Ok(fields),
-            Ok(_) => Ok(Map::new()),
+            Ok(Value::Object(fields)) => Ok(Some(fields)),
+            Ok(_) => Ok(None),
             Err(error) => Err(OperationError::Internal(error.to_string())),
         }
     }

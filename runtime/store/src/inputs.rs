@@ -106,7 +106,7 @@ impl Store {
         let mut transaction = self.control().begin().await.map_err(StoreError::on(what))?;
         if let Some(key) = key {
             // two posts of one key at once: the second waits here for the first
-            sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1 || chr(0) || $2, 0))")
+            sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 0))")
                 .bind(&dataset.name)
                 .bind(key)
                 .execute(&mut *transaction)
