@@ -9,20 +9,20 @@ use terrane_postgres::{Options, Server};
 
 struct Shared {
     server: Server,
-    _state: tempfile::TempDir,
+    state: tempfile::TempDir,
 }
 
 fn shared() -> &'static Shared {
     static SERVER: OnceLock<Shared> = OnceLock::new();
     SERVER.get_or_init(|| {
         let state = crate::state_directory();
-        let mut options = Options::from_environment(state.path());
-        // other crates' tests are about durability; these want to be quick
-        options.durable = false;
+        // never `DATABASE_URL`: tests change settings and count statements of a server that nobody else uses; other
+        // crates' tests are about durability, these want to be quick
+        let options = Options { external: None, state: state.path().to_path_buf(), cache: None, durable: false };
         let server =
             Server::obtain(&options, &|line| eprintln!("testkit: {line}")).expect("a Postgres server for tests");
         // statics are never dropped: the server ends by itself when this process does
-        Shared { server, _state: state }
+        Shared { server, state }
     })
 }
 
@@ -43,4 +43,9 @@ pub async fn fresh_database() -> String {
     sqlx::raw_sql(sqlx::AssertSqlSafe(create.into_string())).execute(&mut connection).await.expect("a new database");
     connection.close().await.expect("the connection closes");
     shared().server.url(&name)
+}
+
+/// What the test process's server has logged so far.
+pub fn server_log() -> String {
+    std::fs::read_to_string(shared().state.path().join("postgres.log")).unwrap_or_default()
 }
