@@ -71,8 +71,7 @@ impl Gateway {
         let request = Request::from_json(body).map_err(|e| GraphqlError::new(e.code(), e.to_string()))?;
         let text = request.text().map_err(|e| GraphqlError::new(e.code(), e.to_string()))?;
         let program = self.program(text, request.operation_name.as_deref())?;
-        let answered =
-            self.executor.execute(&program, request.variables.as_ref(), &http::HeaderMap::new()).await;
+        let answered = self.executor.execute(&program, request.variables.as_ref(), &http::HeaderMap::new()).await;
         answered.map_err(|e| GraphqlError::new(e.code(), e.to_string()))
     }
 

@@ -46,9 +46,7 @@ fn answer(program: &Program, variables: &Variables) -> Result<Vec<Vec<u8>>, Exec
     let text = |slot: &terrane_plan::Slot| {
         let value = response.data.as_ref().and_then(|data| data.get(slot.key.as_str()));
         match (slot.source, value) {
-            (Source::Introspection, Some(value)) => {
-                serde_json::to_vec(value).expect("a JSON value becomes JSON text")
-            }
+            (Source::Introspection, Some(value)) => serde_json::to_vec(value).expect("a JSON value becomes JSON text"),
             _ => Vec::new(),
         }
     };

@@ -17,7 +17,14 @@ enum Segment<'p> {
 struct Bubble;
 
 /// Write `{"data":…,"errors":…}`.
-pub(crate) fn respond(program: &Program, store: &Store, root: u32, holds: &[bool], introspection: &[Vec<u8>], max_errors: usize) -> Vec<u8> {
+pub(crate) fn respond(
+    program: &Program,
+    store: &Store,
+    root: u32,
+    holds: &[bool],
+    introspection: &[Vec<u8>],
+    max_errors: usize,
+) -> Vec<u8> {
     let capacity = store.bodies.iter().map(bytes::Bytes::len).sum::<usize>() + 128;
     let mut writer = Writer {
         program,

@@ -277,10 +277,9 @@ async fn post(client: SubgraphClient, body: Bytes, headers: HeaderMap) -> Answer
     *request.uri_mut() = client.uri;
     *request.headers_mut() = headers;
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    request.headers_mut().insert(
-        ACCEPT,
-        HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9"),
-    );
+    request
+        .headers_mut()
+        .insert(ACCEPT, HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9"));
     let answer = tokio::time::timeout(client.timeout, client.transport.oneshot(request)).await;
     let response = answer.map_err(|_| TransportError::Timeout(client.timeout))??;
     Ok((response.status(), response.into_body()))

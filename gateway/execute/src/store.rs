@@ -14,10 +14,17 @@ pub(crate) enum Value {
     /// The position failed.
     Error(u32),
     /// JSON text of a scalar in a body.
-    Leaf { body: u32, start: u32, len: u32 },
+    Leaf {
+        body: u32,
+        start: u32,
+        len: u32,
+    },
     Object(u32),
     /// Items in the store's list.
-    List { start: u32, len: u32 },
+    List {
+        start: u32,
+        len: u32,
+    },
 }
 
 /// An object: values at `slots..`, as many as its selection set has.

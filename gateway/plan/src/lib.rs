@@ -39,10 +39,7 @@ pub fn plan(
     operation_name: Option<&str>,
     options: &PlanOptions<'_>,
 ) -> Result<QueryPlan, PlanError> {
-    let client = document
-        .operations
-        .get(operation_name)
-        .map_err(|e| PlanError::Operation(e.message().to_string()))?;
+    let client = document.operations.get(operation_name).map_err(|e| PlanError::Operation(e.message().to_string()))?;
     let normalised = operation::normalise(supergraph, document, client, options)?;
     let draft = build::build(supergraph, &normalised, client.operation_type, options)?;
     Ok(fetch::finish(supergraph, draft, normalised.root, client))

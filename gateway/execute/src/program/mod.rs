@@ -75,12 +75,12 @@ impl Program {
         let mut conditions = vec![Condition::always()];
         let outputs = output::outputs(&supergraph, &plan, &mut conditions);
         let mut reads = Vec::new();
-        let fetches = plan.fetches.iter().map(|fetch| shape::fetch(&supergraph, &plan, fetch, &mut reads, &mut conditions));
+        let fetches =
+            plan.fetches.iter().map(|fetch| shape::fetch(&supergraph, &plan, fetch, &mut reads, &mut conditions));
         let fetches: Vec<FetchCode> = fetches.collect();
         let requests = plan.requests.iter().map(|request| request_code(&plan, request)).collect();
-        let names: Vec<&str> = (0..supergraph.type_count())
-            .map(|i| supergraph.type_name(terrane_plan::TypeId::new(i)).as_str())
-            .collect();
+        let names: Vec<&str> =
+            (0..supergraph.type_count()).map(|i| supergraph.type_name(terrane_plan::TypeId::new(i)).as_str()).collect();
         let types = names.iter().zip(0u32..).map(|(name, id)| (name.as_bytes().into(), id)).collect();
         let root = plan.nodes.node(plan.root);
         let introspects = root.slots.iter().any(|slot| slot.source == Source::Introspection);

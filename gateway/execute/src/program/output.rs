@@ -61,9 +61,8 @@ fn output(graph: &Supergraph, plan: &QueryPlan, id: NodeId, conditions: &mut Vec
         let number = add(&mut output.lists, list);
         output.by_type.insert(ty.0, number);
     }
-    let independent = written
-        .iter()
-        .all(|(_, slot)| node.possible.is_subset(&slot.types) && slot.source != Source::Typename);
+    let independent =
+        written.iter().all(|(_, slot)| node.possible.is_subset(&slot.types) && slot.source != Source::Typename);
     if independent {
         let list = written.iter().map(|&(i, slot)| field(graph, slot.on, i, slot, conditions)).collect();
         output.any = Some(add(&mut output.lists, list));

@@ -44,7 +44,9 @@ pub(crate) fn read(answer: &Answer<'_>, body: &Bytes, store: &mut Store) -> Resu
     }
     let (errors, has_data) = (reader.errors, reader.has_data);
     let errors = match errors {
-        Some((start, end)) => errors::parse(answer.subgraph, &body[start..end]).ok_or_else(|| broken("has malformed `errors`"))?,
+        Some((start, end)) => {
+            errors::parse(answer.subgraph, &body[start..end]).ok_or_else(|| broken("has malformed `errors`"))?
+        }
         None => Vec::new(),
     };
     if errors.is_empty() && !has_data {

@@ -5,4 +5,3 @@ mod errors;
 mod json;
 
 pub(crate) use answer::{Answer, Target, fail_target, read};
-

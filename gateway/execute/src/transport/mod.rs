@@ -64,10 +64,8 @@ where
     let service = tower::service_fn(move |request: ::http::Request<Bytes>| {
         let service = service.clone();
         async move {
-            let response = service
-                .oneshot(request.map(In::from))
-                .await
-                .map_err(|e| TransportError::Unreachable(e.to_string()))?;
+            let response =
+                service.oneshot(request.map(In::from)).await.map_err(|e| TransportError::Unreachable(e.to_string()))?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, limit).collect().await.map_err(|e| {
                 if e.is::<http_body_util::LengthLimitError>() {

@@ -87,7 +87,9 @@ impl Builder<'_> {
         let wanted = if unknown { types.clone() } else { types.and(&atoms) };
         let interface_object = self.graph.is_interface_object(place.local, subgraph);
         let has = |ty: TypeId| {
-            self.graph.field_of(ty, &name).is_some_and(|f| self.graph.field(f).joins.iter().any(|j| j.subgraph == subgraph))
+            self.graph
+                .field_of(ty, &name)
+                .is_some_and(|f| self.graph.field(f).joins.iter().any(|j| j.subgraph == subgraph))
         };
         let single = if interface_object || (self.covers(&wanted, &atoms) && has(place.local)) {
             Some(place.local)
@@ -95,7 +97,10 @@ impl Builder<'_> {
             let covers = |ty: TypeId| {
                 self.graph.kind(ty) == Kind::Interface
                     && has(ty)
-                    && self.graph.join(ty, subgraph).is_some_and(|j| !j.interface_object && j.possible.and(&atoms) == wanted)
+                    && self
+                        .graph
+                        .join(ty, subgraph)
+                        .is_some_and(|j| !j.interface_object && j.possible.and(&atoms) == wanted)
             };
             Some(slot.on).filter(|&on| covers(on))
         };

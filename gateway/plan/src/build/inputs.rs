@@ -101,10 +101,7 @@ impl Builder<'_> {
                 slot: part.slot,
                 types: part.types.clone(),
                 condition: condition.clone(),
-                below: Below::Part(
-                    Rc::new(part.below.clone().unwrap_or_default()),
-                    part.set.map(SetRef::FieldSet),
-                ),
+                below: Below::Part(Rc::new(part.below.clone().unwrap_or_default()), part.set.map(SetRef::FieldSet)),
             })
             .collect()
     }

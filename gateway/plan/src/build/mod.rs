@@ -106,12 +106,7 @@ enum Below {
 
 impl Builder<'_> {
     fn root(&mut self, node: NodeId) -> Result<(), PlanError> {
-        let place = Place {
-            subgraph: None,
-            local: self.nodes.node(node).ty,
-            provided: Provided::new(),
-            types: None,
-        };
+        let place = Place { subgraph: None, local: self.nodes.node(node).ty, provided: Provided::new(), types: None };
         let open = Open { place, fetch: None, selection: None };
         self.positions.push(Position { node, path: Vec::new(), opens: vec![open], emitted: Vec::new() });
         let wanted = self.client_wants(SetRef::Operation(node));

@@ -58,13 +58,7 @@ impl Builder<'_> {
         self.search.can_resolve(set, &place)
     }
 
-    fn resolve_fresh(
-        &mut self,
-        at: usize,
-        base: usize,
-        wanted: &[Wanted],
-        deps: &mut Deps,
-    ) -> Result<(), PlanError> {
+    fn resolve_fresh(&mut self, at: usize, base: usize, wanted: &[Wanted], deps: &mut Deps) -> Result<(), PlanError> {
         let place = self.positions[at].opens[base].place.clone();
         let wants: Vec<Want> = wanted.iter().map(|want| self.describe(at, want)).collect();
         let mut decisions = self.search.decide(&wants, &place)?;
@@ -76,8 +70,7 @@ impl Builder<'_> {
             let types = if self.search.is_unknown(&place) { want.types.clone() } else { decision.types.clone() };
             deps.extend(self.emit(at, base, want, &types)?);
         }
-        let mut hops: Vec<Decision> =
-            decisions.into_iter().filter(|d| d.choice.target != Target::Local).collect();
+        let mut hops: Vec<Decision> = decisions.into_iter().filter(|d| d.choice.target != Target::Local).collect();
         // What needs no other fields goes first: its fetches are the earliest, and later ones may join them.
         hops.sort_by_key(|d| (d.choice.requires.is_some(), d.choice.level));
         for decision in hops {

@@ -14,11 +14,11 @@ pub(super) fn assign(branches: &mut [FetchSelection]) {
         let count = rest[0].fields.len();
         for j in 0..count {
             let field = &rest[0].fields[j];
-            let clash = before.iter().flat_map(|b| &b.fields).any(|other| other.key == field.key && !agree(other, field));
+            let clash =
+                before.iter().flat_map(|b| &b.fields).any(|other| other.key == field.key && !agree(other, field));
             if clash {
-                let taken = |key: &Name| {
-                    before.iter().flat_map(|b| &b.fields).chain(&rest[0].fields).any(|f| f.key == *key)
-                };
+                let taken =
+                    |key: &Name| before.iter().flat_map(|b| &b.fields).chain(&rest[0].fields).any(|f| f.key == *key);
                 let key = alias(&field.key, taken);
                 rest[0].fields[j].key = key;
             }
@@ -51,13 +51,13 @@ fn alias(key: &Name, taken: impl Fn(&Name) -> bool) -> Name {
 
 /// Whether two fields of different object types may share a response key (GraphQL, section 5.3.2).
 fn agree(a: &FetchField, b: &FetchField) -> bool {
-    if a.ty != b.ty && (a.child.is_none() || a.ty.is_list() != b.ty.is_list() || a.ty.is_non_null() != b.ty.is_non_null()) {
+    if a.ty != b.ty
+        && (a.child.is_none() || a.ty.is_list() != b.ty.is_list() || a.ty.is_non_null() != b.ty.is_non_null())
+    {
         return false;
     }
     match (&a.child, &b.child) {
-        (Some(a), Some(b)) => {
-            a.fields.iter().all(|x| b.fields.iter().filter(|y| x.key == y.key).all(|y| agree(x, y)))
-        }
+        (Some(a), Some(b)) => a.fields.iter().all(|x| b.fields.iter().filter(|y| x.key == y.key).all(|y| agree(x, y))),
         (None, None) => true,
         _ => false,
     }

@@ -8,12 +8,7 @@ use crate::supergraph::Supergraph;
 use apollo_compiler::executable::Operation;
 
 /// Group fetches into requests.
-pub(super) fn group(
-    graph: &Supergraph,
-    draft: &Draft,
-    fetches: &mut [Fetch],
-    client: &Operation,
-) -> Vec<Request> {
+pub(super) fn group(graph: &Supergraph, draft: &Draft, fetches: &mut [Fetch], client: &Operation) -> Vec<Request> {
     let waves = schedule(draft);
     let mut groups: Vec<(u32, Vec<FetchId>)> = Vec::new();
     let mut order: Vec<usize> = (0..fetches.len()).collect();

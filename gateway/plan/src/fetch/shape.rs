@@ -8,23 +8,27 @@ use crate::supergraph::Supergraph;
 
 /// The fetches of a draft, in its order.
 pub(super) fn fetches(graph: &Supergraph, draft: &Draft) -> Vec<Fetch> {
-    draft.fetches.iter().map(|fetch| {
-        let mut branches: Vec<FetchSelection> =
-            fetch.branches.iter().map(|&(_, selection)| tree(graph, draft, selection)).collect();
-        let condition = hoist(&mut branches);
-        Fetch {
-            subgraph: fetch.subgraph,
-            node: fetch.node,
-            paths: fetch.paths.clone(),
-            inputs: fetch.inputs.clone(),
-            is_entity: fetch.is_entity,
-            key: "_entities".to_owned(),
-            variable: "representations".to_owned(),
-            branches,
-            condition,
-            reason: fetch.reason.clone(),
-        }
-    }).collect()
+    draft
+        .fetches
+        .iter()
+        .map(|fetch| {
+            let mut branches: Vec<FetchSelection> =
+                fetch.branches.iter().map(|&(_, selection)| tree(graph, draft, selection)).collect();
+            let condition = hoist(&mut branches);
+            Fetch {
+                subgraph: fetch.subgraph,
+                node: fetch.node,
+                paths: fetch.paths.clone(),
+                inputs: fetch.inputs.clone(),
+                is_entity: fetch.is_entity,
+                key: "_entities".to_owned(),
+                variable: "representations".to_owned(),
+                branches,
+                condition,
+                reason: fetch.reason.clone(),
+            }
+        })
+        .collect()
 }
 
 fn tree(graph: &Supergraph, draft: &Draft, id: SelectionId) -> FetchSelection {

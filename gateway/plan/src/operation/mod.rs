@@ -39,7 +39,8 @@ pub(crate) fn normalise(
     let root = graph.root(operation.operation_type).ok_or_else(|| {
         PlanError::Operation(format!("the graph has no {} type", kind_name(operation.operation_type)))
     })?;
-    let mut normaliser = Normaliser { graph, options, document, selections: Selections::default(), left: options.max_selections };
+    let mut normaliser =
+        Normaliser { graph, options, document, selections: Selections::default(), left: options.max_selections };
     let root = normaliser.node(&[(root, vec![(&operation.selection_set, All::default())])])?;
     let mut selections = normaliser.selections;
     unions::narrow(graph, &mut selections, root);

@@ -31,13 +31,7 @@ pub(super) fn narrow(graph: &Supergraph, selections: &mut Selections, root: Node
 
 /// The subgraphs that could resolve a field of objects which the subgraphs `here` can have: these themselves, and any
 /// that the objects can be entered in.
-fn resolvers(
-    graph: &Supergraph,
-    on: TypeId,
-    source: Source,
-    types: &TypeSet,
-    here: &[SubgraphId],
-) -> Vec<SubgraphId> {
+fn resolvers(graph: &Supergraph, on: TypeId, source: Source, types: &TypeSet, here: &[SubgraphId]) -> Vec<SubgraphId> {
     let Source::Field(field) = source else { return Vec::new() };
     let name = graph.field_name(field);
     let mut found = Vec::new();

@@ -239,7 +239,9 @@ impl Search<'_> {
                         (choice.target == Target::Local || is_chosen(&chosen, choice))
                             && Some(below.requests) <= cheapest
                     })
-                    .min_by_key(|(choice, below)| (below.requests, choice.level + below.waves, below.remote, rank(choice, place)));
+                    .min_by_key(|(choice, below)| {
+                        (below.requests, choice.level + below.waves, below.remote, rank(choice, place))
+                    });
                 let Some((choice, _)) = free else { return true };
                 decisions.push(unit.decide(choice));
                 false

@@ -71,9 +71,9 @@ pub(super) fn api_schema(supergraph: &Schema, names: &JoinNames) -> Result<Valid
             field.arguments.iter_mut().for_each(|argument| strip_node(&mut argument.make_mut().directives));
         }
     }
-    schema.validate().map_err(|e| {
-        PlanError::Supergraph(format!("its API schema is not valid: {}", e.errors.to_string().trim_end()))
-    })
+    schema
+        .validate()
+        .map_err(|e| PlanError::Supergraph(format!("its API schema is not valid: {}", e.errors.to_string().trim_end())))
 }
 
 fn is_executable(location: DirectiveLocation) -> bool {

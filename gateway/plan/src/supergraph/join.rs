@@ -5,9 +5,9 @@ use super::parse::field_definitions;
 use super::{FieldJoin, Kind, Subgraph, Supergraph, TypeJoin};
 use crate::error::PlanError;
 use crate::ids::{FieldId, SubgraphId, TypeId, TypeSet};
+use apollo_compiler::Schema;
 use apollo_compiler::ast::{Directive, Type, Value};
 use apollo_compiler::validation::Valid;
-use apollo_compiler::Schema;
 
 /// The names under which the specifications are linked.
 #[derive(Debug)]
@@ -21,8 +21,7 @@ pub(super) struct JoinNames {
 impl JoinNames {
     /// Read `@link` and `@core` of the schema definition.
     pub fn read(schema: &Schema) -> Self {
-        let mut names =
-            Self { prefix: "join".to_owned(), linked: Vec::new(), inaccessible: "inaccessible".to_owned() };
+        let mut names = Self { prefix: "join".to_owned(), linked: Vec::new(), inaccessible: "inaccessible".to_owned() };
         for directive in &schema.schema_definition.directives.0 {
             let url = text(directive, "url").or_else(|| text(directive, "feature")).unwrap_or_default();
             let mut parts = url.rsplit('/');
@@ -71,14 +70,15 @@ fn bad(message: impl Into<String>) -> PlanError {
 
 /// The values of `join__Graph`.
 pub(super) fn read_subgraphs(schema: &Schema, names: &JoinNames) -> Result<Vec<Subgraph>, PlanError> {
-    let graphs = schema.get_enum(&names.directive("Graph")).ok_or_else(|| {
-        bad("it has no `join__Graph` enum; compose the subgraphs first: this is not a supergraph")
-    })?;
+    let graphs = schema
+        .get_enum(&names.directive("Graph"))
+        .ok_or_else(|| bad("it has no `join__Graph` enum; compose the subgraphs first: this is not a supergraph"))?;
     let mut subgraphs = Vec::with_capacity(graphs.values.len());
     for (value, definition) in &graphs.values {
-        let directive = definition.directives.get(&names.directive("graph")).ok_or_else(|| {
-            bad(format!("`join__Graph.{value}` has no @join__graph(name:, url:)"))
-        })?;
+        let directive = definition
+            .directives
+            .get(&names.directive("graph"))
+            .ok_or_else(|| bad(format!("`join__Graph.{value}` has no @join__graph(name:, url:)")))?;
         subgraphs.push(Subgraph {
             name: text(directive, "name").unwrap_or_else(|| value.to_string()),
             url: text(directive, "url").unwrap_or_default(),
@@ -227,9 +227,7 @@ fn everywhere(graph: &Supergraph, ty: TypeId, field: FieldId, owner: Option<Subg
     let name = graph.field_name(field);
     let in_key = |s: SubgraphId| {
         graph.join(ty, s).is_some_and(|join| {
-            join.keys.iter().any(|key| {
-                graph.sets.node(key.set).slots.iter().any(|slot| slot.key == *name)
-            })
+            join.keys.iter().any(|key| graph.sets.node(key.set).slots.iter().any(|slot| slot.key == *name))
         })
     };
     (0..graph.subgraphs.len())
@@ -259,7 +257,8 @@ fn read_joins(
             )));
         }
         let mut join = plain(graph, field, subgraph);
-        join.external = flag(directive, "external").unwrap_or(false) || flag(directive, "usedOverridden").unwrap_or(false);
+        join.external =
+            flag(directive, "external").unwrap_or(false) || flag(directive, "usedOverridden").unwrap_or(false);
         if let Some(own) = text(directive, "type") {
             join.ty = Type::parse(&own, "join__field.graphql").map_err(|e| bad(format!("type `{own}`: {e}")))?;
             if let Some(base) = graph.type_by_name(join.ty.inner_named_type()) {

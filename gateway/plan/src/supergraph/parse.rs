@@ -67,7 +67,9 @@ fn declare_types(graph: &mut Supergraph, schema: &Schema, names: &JoinNames) {
 
 fn enum_values(ty: &EnumType, names: &JoinNames) -> Vec<EnumValue> {
     let values = ty.values.iter();
-    values.map(|(name, value)| EnumValue { name: name.clone(), inaccessible: value.directives.has(&names.inaccessible) }).collect()
+    values
+        .map(|(name, value)| EnumValue { name: name.clone(), inaccessible: value.directives.has(&names.inaccessible) })
+        .collect()
 }
 
 fn kind_of(ty: &ExtendedType) -> Kind {
