@@ -42,6 +42,9 @@ pub(crate) struct Decision {
     pub child: Option<SetRef>,
 }
 
+/// What decides between targets, least first: units not served, level, fields brought late, rank.
+type Preference = (u32, u32, u32, (u32, u32));
+
 struct Unit {
     want: usize,
     child: Option<SetRef>,
@@ -249,7 +252,7 @@ impl Search<'_> {
             if units.is_empty() {
                 return;
             }
-            let mut best: Option<((u32, u32, u32, (u32, u32)), Target)> = None;
+            let mut best: Option<(Preference, Target)> = None;
             for (choice, below) in units.iter().flat_map(|unit| &unit.choices) {
                 let serves = |unit: &Unit| {
                     let least = unit.choices.iter().map(|(c, b)| price(c, b)).min();
