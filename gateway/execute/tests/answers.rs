@@ -168,8 +168,7 @@ fn null_of_a_non_null_field_makes_its_parent_null() {
 fn values_of_the_wrong_type_are_null_with_an_error() {
     let a = r#"{"data":{"users":[{"name":1,"level":"HIGH"},{"name":"n","level":"NONE"},{"name":{"a":1},"level":"SECRET"},7]}}"#;
     let response = run("{ users { name level } }", &[a], &[]);
-    let expected =
-        json!([{"name":null,"level":"HIGH"},{"name":"n","level":null},{"name":null,"level":null},null]);
+    let expected = json!([{"name":null,"level":"HIGH"},{"name":"n","level":null},{"name":null,"level":null},null]);
     assert_eq!(response["data"]["users"], expected);
     assert_eq!(response["errors"].as_array().unwrap().len(), 5);
 }

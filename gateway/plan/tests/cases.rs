@@ -16,16 +16,22 @@ fn plans_are_as_written() {
         let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
         assert!(!read("rule.md").trim().is_empty(), "{} does not say its rule", folder.display());
         let supergraph = Supergraph::parse(&format!("{machinery}{}", read("supergraph.graphql"))).unwrap();
-        let document =
-            ExecutableDocument::parse_and_validate(supergraph.api_schema(), read("operation.graphql"), "operation.graphql")
-                .unwrap_or_else(|e| panic!("{}: {}", folder.display(), e.errors));
+        let document = ExecutableDocument::parse_and_validate(
+            supergraph.api_schema(),
+            read("operation.graphql"),
+            "operation.graphql",
+        )
+        .unwrap_or_else(|e| panic!("{}: {}", folder.display(), e.errors));
         let denied = |_: &str, field: &str| field == "secret";
-        let options =
-            PlanOptions { labels: ["on".to_owned()].into(), denied: Some(&denied), ..PlanOptions::default() };
+        let options = PlanOptions { labels: ["on".to_owned()].into(), denied: Some(&denied), ..PlanOptions::default() };
         let planned = plan(&supergraph, &document, None, &options).unwrap();
         let mut text = planned.to_string();
         for request in &planned.requests {
-            text.push_str(&format!("{}: {}\n", supergraph.subgraphs()[request.subgraph.index()].name, request.operation));
+            text.push_str(&format!(
+                "{}: {}\n",
+                supergraph.subgraphs()[request.subgraph.index()].name,
+                request.operation
+            ));
         }
         if std::env::var_os("UPDATE").is_some() {
             fs::write(folder.join("plan.txt"), &text).unwrap();

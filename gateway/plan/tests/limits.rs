@@ -26,7 +26,8 @@ fn planned(graph: &Supergraph, operation: &str) -> Result<QueryPlan, PlanError> 
 fn doubling_fragments_are_merged_or_refused() {
     let mut text = String::from("{ node { ...F0 } } ");
     for i in 0..20 {
-        write!(text, "fragment F{i} on Node {{ a{i}: next {{ ...F{n} }} b{i}: next {{ ...F{n} }} }} ", n = i + 1).unwrap();
+        write!(text, "fragment F{i} on Node {{ a{i}: next {{ ...F{n} }} b{i}: next {{ ...F{n} }} }} ", n = i + 1)
+            .unwrap();
     }
     text.push_str("fragment F20 on Node { id }");
     let start = Instant::now();
@@ -49,6 +50,27 @@ fn deep_selections_over_three_subgraphs_take_polynomial_time() {
     assert!(done.is_ok() || done.is_err_and(|e| e.code() == "OPERATION_TOO_LARGE"));
 }
 
+#[test]
+fn many_aliases_and_deep_nesting_end_soon_on_a_small_stack() {
+    let worker = std::thread::Builder::new().stack_size(2 << 20);
+    let run = || {
+        let graph = graph();
+        let start = Instant::now();
+        let wide: String = (0..300).fold(String::new(), |mut text, i| {
+            write!(text, "a{i}: node {{ ... on P {{ a b c }} ... on Q {{ a b }} }} ").unwrap();
+            text
+        });
+        let wide = planned(&graph, &format!("{{ {wide} }}"));
+        assert!(wide.is_ok_and(|plan| plan.requests.len() < 10), "entities of all aliases share requests");
+        let deep = format!("{{ node {{ {} id {} }} }}", "next { ... on P { b } ".repeat(90), "}".repeat(90));
+        assert!(planned(&graph, &deep).is_ok_and(|plan| plan.waves() >= 1));
+        let deeper = format!("{{ node {{ {} id {} }} }}", "next { ".repeat(110), "}".repeat(110));
+        assert_eq!(planned(&graph, &deeper).unwrap_err().code(), "OPERATION_TOO_LARGE");
+        assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    };
+    worker.spawn(run).unwrap().join().unwrap();
+}
+
 fn selection(depth: u32) -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("id".to_owned()),
@@ -60,8 +82,10 @@ fn selection(depth: u32) -> impl Strategy<Value = String> {
     leaf.prop_recursive(depth, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 1..4).prop_map(|s| format!("next {{ {} }}", s.join(" "))),
-            prop::collection::vec(inner.clone(), 1..4).prop_map(|s| format!("... on P {{ b next {{ {} }} }}", s.join(" "))),
-            prop::collection::vec(inner, 1..4).prop_map(|s| format!("... on Q @skip(if: $x) {{ ... on Node {{ {} }} }}", s.join(" "))),
+            prop::collection::vec(inner.clone(), 1..4)
+                .prop_map(|s| format!("... on P {{ b next {{ {} }} }}", s.join(" "))),
+            prop::collection::vec(inner, 1..4)
+                .prop_map(|s| format!("... on Q @skip(if: $x) {{ ... on Node {{ {} }} }}", s.join(" "))),
         ]
     })
 }

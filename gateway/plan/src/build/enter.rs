@@ -1,7 +1,7 @@
 //! Entering: turns a decision to ask another subgraph into a fetch of it, an earlier one where that serves.
 
-use super::inputs::{add_input, conflicts};
 use super::draft::{DraftFetch, DraftSelection, Part};
+use super::inputs::{add_input, conflicts};
 use super::{Builder, Deps, Open};
 use crate::condition::Condition;
 use crate::error::PlanError;

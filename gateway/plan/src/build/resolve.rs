@@ -8,7 +8,7 @@ use crate::search::{Decision, Target, Want};
 use crate::selection::Source;
 
 /// Requirements that need each other deeper than this are not resolved: such a graph is cyclic.
-const MAX_DEPTH: usize = 400;
+const MAX_DEPTH: usize = 200;
 
 impl Builder<'_> {
     /// Fetch `wanted` at a position, from the open fetch `base` on. Returns the fetches that bring it.

@@ -6,15 +6,20 @@ use crate::ids::{FetchId, SelectionId};
 /// Merge equal fetches that were made for different openings of the same selection set, and those that can wait for a
 /// later fetch of the same objects; recompute levels.
 pub(super) fn merge(draft: &mut Draft) {
-    loop {
-        let pair = (0..draft.fetches.len())
-            .flat_map(|a| (a + 1..draft.fetches.len()).map(move |b| (a, b)))
-            .find(|&(a, b)| equal(draft, &draft.fetches[a], &draft.fetches[b]));
-        let Some((a, b)) = pair else { break };
-        let gone = draft.fetches.remove(b);
-        draft.fetches[a].paths.extend(gone.paths);
-        draft.fetches[a].deps.extend(gone.deps);
-        rename(draft, FetchId::new(b), FetchId::new(a));
+    let mut a = 0;
+    while a < draft.fetches.len() {
+        let mut b = a + 1;
+        while b < draft.fetches.len() {
+            if !equal(draft, &draft.fetches[a], &draft.fetches[b]) {
+                b += 1;
+                continue;
+            }
+            let gone = draft.fetches.remove(b);
+            draft.fetches[a].paths.extend(gone.paths);
+            draft.fetches[a].deps.extend(gone.deps);
+            rename(draft, FetchId::new(b), FetchId::new(a));
+        }
+        a += 1;
     }
     levels(draft);
     sink(draft);
@@ -28,7 +33,8 @@ fn sink(draft: &mut Draft) {
     while early < draft.fetches.len() {
         let id = FetchId::new(early);
         let awaited = draft.fetches.iter().any(|f| f.deps.contains(&id));
-        let late = (0..draft.fetches.len()).find(|&late| !awaited && can_take(&draft.fetches[late], &draft.fetches[early]));
+        let late =
+            (0..draft.fetches.len()).find(|&late| !awaited && can_take(&draft.fetches[late], &draft.fetches[early]));
         let Some(late) = late else {
             early += 1;
             continue;
