@@ -2,6 +2,7 @@
 //!
 //! The data are functions of ids. Each subgraph resolves only its own fields and refuses others, so a plan that asks the
 //! wrong one, or sends a representation without what `@requires` says, gives a different answer.
+#![allow(clippy::unwrap_used)] // helpers of tests, where a panic is the report
 
 use apollo_compiler::resolvers::{Execution, FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::response::serde_json_bytes;
