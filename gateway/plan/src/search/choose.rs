@@ -4,6 +4,7 @@ use super::cost::{Cost, NEVER};
 use super::{Place, Provided, Search, SetRef, Want};
 use crate::error::PlanError;
 use crate::ids::{NodeId, SubgraphId, TypeId, TypeSet};
+use smallvec::SmallVec;
 
 /// Who resolves a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub(crate) struct Decision {
     /// The want's selections, or the part of them that this decision is about.
     pub child: Option<SetRef>,
 }
+
+/// What decides between targets, least first: units not served, level, fields brought late, rank.
+type Preference = (u32, u32, u32, (u32, u32));
 
 struct Unit {
     want: usize,
@@ -239,7 +243,9 @@ impl Search<'_> {
                         (choice.target == Target::Local || is_chosen(&chosen, choice))
                             && Some(below.requests) <= cheapest
                     })
-                    .min_by_key(|(choice, below)| (below.requests, choice.level + below.waves, rank(choice, place)));
+                    .min_by_key(|(choice, below)| {
+                        (below.requests, choice.level + below.waves, below.remote, rank(choice, place))
+                    });
                 let Some((choice, _)) = free else { return true };
                 decisions.push(unit.decide(choice));
                 false
@@ -247,19 +253,7 @@ impl Search<'_> {
             if units.is_empty() {
                 return;
             }
-            let mut best: Option<(u32, u32, (u32, u32), Target)> = None;
-            for (choice, _) in units.iter().flat_map(|unit| &unit.choices) {
-                let serves = |unit: &Unit| {
-                    let least = unit.choices.iter().map(|(c, b)| price(c, b)).min();
-                    unit.choices.iter().any(|(c, b)| same_target(c.target, choice.target) && Some(price(c, b)) <= least)
-                };
-                let served = u32::try_from(units.iter().filter(|u| serves(u)).count()).unwrap_or(u32::MAX);
-                let candidate = (u32::MAX - served, choice.level, rank(choice, place), choice.target);
-                if best.as_ref().is_none_or(|b| (candidate.0, candidate.1, candidate.2) < (b.0, b.1, b.2)) {
-                    best = Some(candidate);
-                }
-            }
-            let (.., target) = best.expect("a unit has at least one choice");
+            let target = best_target(&units, place);
             chosen.push(target);
             self.take(&mut units, target, place, decisions);
         }
@@ -275,7 +269,7 @@ impl Search<'_> {
                     .choices
                     .iter()
                     .filter(|(c, b)| same_target(c.target, target) && (pass == 1 || Some(price(c, b)) <= least))
-                    .min_by_key(|(c, b)| (b.requests, c.level + b.waves, rank(c, place)));
+                    .min_by_key(|(c, b)| (b.requests, c.level + b.waves, b.remote, rank(c, place)));
                 let Some((choice, _)) = choice else { return true };
                 decisions.push(unit.decide(choice));
                 false
@@ -285,6 +279,35 @@ impl Search<'_> {
             }
         }
     }
+}
+
+/// The target that serves most units at their least price; among equals the earliest, and the one that brings most.
+fn best_target(units: &[Unit], place: &Place) -> Target {
+    // One entry per subgraph: what counts is small even where units are thousands.
+    let mut candidates: Vec<(Preference, Target)> = Vec::new();
+    for unit in units {
+        let least = unit.choices.iter().map(|(c, b)| price(c, b)).min();
+        let mut served: SmallVec<[usize; 4]> = SmallVec::new();
+        for (choice, below) in &unit.choices {
+            let own = (choice.level, below.remote, rank(choice, place));
+            let known = candidates.iter().position(|(_, target)| same_target(*target, choice.target));
+            let at = known.unwrap_or_else(|| {
+                candidates.push(((u32::MAX, own.0, own.1, own.2), choice.target));
+                candidates.len() - 1
+            });
+            let ((unserved, ..), _) = &mut candidates[at];
+            if Some(price(choice, below)) <= least && !served.contains(&at) {
+                served.push(at);
+                *unserved -= 1;
+            }
+            let (preference, target) = &mut candidates[at];
+            if own < (preference.1, preference.2, preference.3) {
+                (preference.1, preference.2, preference.3) = own;
+                *target = choice.target;
+            }
+        }
+    }
+    candidates.into_iter().min_by_key(|(preference, _)| *preference).expect("a unit has at least one choice").1
 }
 
 fn price(choice: &Choice, below: &Cost) -> u32 {
