@@ -35,6 +35,21 @@ def finish(subject: str, what: str) -> None:
     print(f"ok   {subject}: {what}")
 
 
+def sources(product: str) -> set[str]:
+    """The products whose output ports are input ports of this one."""
+    descriptor = yaml.safe_load((Path("products") / product / "dataproduct.odps.yaml").read_text("utf-8"))
+    properties = (p for port in descriptor.get("inputPorts", []) for p in port.get("customProperties", []))
+    connectors = (p["value"] for p in properties if p["property"] == "connector")
+    return {connector["product"] for connector in connectors if connector["kind"] == "product"}
+
+
+def check_upstreams(product: str, value: str) -> None:
+    entries = dict(entry.split("=", 1) for entry in value.split(",") if entry)
+    expect(set(entries) == sources(product), f"{product} reads {sorted(sources(product))}, has upstreams {sorted(entries)}")
+    for name, url in entries.items():
+        expect(url == f"http://{name}:4001/graphql", f"{product} asks {url} for {name}")
+
+
 def folder_files(product: str) -> set[str]:
     root = Path("products") / product
     found = (path for pattern in SERVED for path in root.glob(pattern))
@@ -93,6 +108,8 @@ def check_kubernetes(folder: str, rendered: str) -> None:
             check_container(name, pod, container)
         if name in PRODUCTS:
             check_product_mount(name, pod, config_maps)
+            environment = {v["name"]: v.get("value", "") for v in pod["containers"][0].get("env", [])}
+            check_upstreams(name, environment.get("TERRANE_UPSTREAMS", ""))
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         selector = services[name]["spec"]["selector"]
         expect(selector.items() <= labels.items(), f"service {name} selects no pod of {name}")
@@ -107,11 +124,14 @@ def check_kubernetes(folder: str, rendered: str) -> None:
     everywhere = [p["spec"] for p in policies if p["spec"]["podSelector"] == {}]
     denied = [s for s in everywhere if set(s["policyTypes"]) == {"Ingress", "Egress"}]
     expect(any("ingress" not in s and "egress" not in s for s in denied), "nothing denies by default")
-    finish(folder, "hardening, probes, secrets, product folders, gateway addresses and network policies agree")
+    finish(folder, "hardening, probes, secrets, product folders, addresses and network policies agree")
 
 
 def check_image() -> None:
     text = Path("Dockerfile").read_text("utf-8")
+    rules = Path(yaml.safe_load(GATEWAY.read_text("utf-8"))["policy"]["mesh"])
+    inside = Path("policies") / rules.relative_to("/opt/terrane/policies")
+    expect(inside.is_file() and "COPY policies /opt/terrane/policies" in text, f"the image has no {rules}")
     stages = set(re.findall(r"^FROM \S+ AS (\S+)$", text, re.M))
     final = text[text.rindex("\nFROM ") :]
     expect(re.search(r"^USER (?!0|root)\S+", final, re.M), "the image runs as root")
@@ -143,6 +163,7 @@ def check_compose() -> None:
             expect(not source.startswith("./") or Path(source).is_file(), f"{name} mounts {source}, which is not there")
         if name in PRODUCTS:
             expect(f"/opt/terrane/products/{name}" in service["command"], f"{name} serves another folder")
+            check_upstreams(name, service["environment"].get("TERRANE_UPSTREAMS", ""))
     for subgraph in yaml.safe_load(GATEWAY.read_text("utf-8"))["subgraphs"]:
         host = re.match(r"http://([\w-]+):4001/", subgraph["url"])
         expect(host and host[1] in services, f"the gateway asks {subgraph['url']}, which no service answers")
