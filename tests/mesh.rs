@@ -209,7 +209,8 @@ async fn files_go_out_and_rows_come_in_under_the_same_policy() {
     let china = rows.as_array().unwrap().iter().find(|r| r["code"] == "CN").unwrap();
     assert!(china["population"].as_i64().unwrap() > 1_000_000_000 && china["languages"].is_array());
     let lines = analyst.get("/products/countries/output/countries.ndjson").await.text();
-    assert_eq!(lines.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()).count(), 250);
+    let objects: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects.len(), 250);
     let parquet = analyst.get("/products/countries/output/countries.parquet").await;
     assert!(parquet.body.starts_with(b"PAR1") && parquet.body.ends_with(b"PAR1"));
     assert_eq!(anonymous.get("/products/countries/output/countries.csv?fields=population").await.status, 403);

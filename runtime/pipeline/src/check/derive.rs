@@ -4,6 +4,9 @@ use super::{Bind, Check, Measure, column, duplicated, naming_columns, table_of};
 use terrane_manifest::{Dataset, Expectation, Field, FieldOptions, Product, Relationship, RuleSeverity};
 use terrane_sql::Sql;
 
+/// Takes a check's name, its dimension, and the condition of the rows that break it, with its binds.
+type AddCheck<'a> = dyn FnMut(&str, &str, Sql, Vec<Bind>) + 'a;
+
 /// Required, key, unique, enumeration, bounds, pattern, and references within the product.
 pub fn derive(product: &Product, dataset: &Dataset) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -88,7 +91,7 @@ fn of_field(dataset: &Dataset, field: &Field, is_key: bool) -> Vec<Check> {
 }
 
 /// Bounds of a scalar: numbers, lengths, pattern. NULL breaks none of them.
-fn bounds(value: &Sql, options: &FieldOptions, add: &mut dyn FnMut(&str, &str, Sql, Vec<Bind>)) {
+fn bounds(value: &Sql, options: &FieldOptions, add: &mut AddCheck<'_>) {
     let numbers = [
         ("minimum", &options.minimum, " < $1::numeric"),
         ("maximum", &options.maximum, " > $1::numeric"),
@@ -116,7 +119,7 @@ fn bounds(value: &Sql, options: &FieldOptions, add: &mut dyn FnMut(&str, &str, S
     }
 }
 
-fn lists(value: &Sql, options: &FieldOptions, add: &mut dyn FnMut(&str, &str, Sql, Vec<Bind>)) {
+fn lists(value: &Sql, options: &FieldOptions, add: &mut AddCheck<'_>) {
     for (what, bound, operator) in [("minItems", options.min_items, " < "), ("maxItems", options.max_items, " > ")] {
         let Some(bound) = bound else { continue };
         let mut condition = Sql::lit("cardinality(");
