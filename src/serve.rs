@@ -2,8 +2,10 @@
 
 use anyhow::{Context as _, Result};
 use axum::Router;
+use axum::routing::get;
 use std::net::SocketAddr;
 use std::time::Duration;
+use terrane_telemetry::init_metrics;
 use tokio::net::TcpListener;
 
 /// Requests that are under way at the end have this long.
@@ -18,8 +20,10 @@ pub async fn listen(address: &str) -> Result<(TcpListener, SocketAddr)> {
     Ok((listener, local))
 }
 
-/// Serve until SIGINT or SIGTERM, then let what is under way finish.
+/// Serve `router`, and this process's metrics at `/metrics`, until SIGINT or SIGTERM; then let what is under way finish.
 pub async fn serve(listener: TcpListener, router: Router) -> Result<()> {
+    let metrics = init_metrics().context("collect metrics")?;
+    let router = router.route("/metrics", get(move || std::future::ready(metrics.render())));
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let signal = {
         let mut stopped = stopped.clone();

@@ -132,6 +132,8 @@ async fn the_graph_is_introspectable_and_speaks_graphql_over_http() {
     let forged = client.with_token("a.b.c").graphql("{ __typename }", json!({})).await;
     assert_eq!(errors(&forged)[0].0, "UNAUTHENTICATED");
     assert_eq!(client.get("/health/live").await.status, 200);
+    let metrics = client.get("/metrics").await.text();
+    assert!(metrics.contains("terrane_graphql_requests_total{server=\"gateway\",outcome=\"answered\"}"), "{metrics}");
 }
 
 #[tokio::test]

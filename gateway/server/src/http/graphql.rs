@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
+use std::time::Instant;
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
 use terrane_graphql::media::ResponseMedia;
 use terrane_graphql::{GraphqlError, Request};
@@ -41,17 +42,32 @@ async fn answer(
     media: ResponseMedia,
     mutations: bool,
 ) -> Reply {
+    let started = Instant::now();
+    let (outcome, reply) = outcome(gateway, headers, request, media, mutations).await;
+    metrics::counter!("terrane_graphql_requests_total", "server" => "gateway", "outcome" => outcome).increment(1);
+    metrics::histogram!("terrane_graphql_request_seconds", "server" => "gateway").record(started.elapsed());
+    reply
+}
+
+/// The reply, and what became of the request in one word of a short list.
+async fn outcome(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    request: &Request,
+    media: ResponseMedia,
+    mutations: bool,
+) -> (&'static str, Reply) {
     let settings = &gateway.inner.settings;
     let caller = match settings.authenticator.authenticate(exchange::authorization(headers)).await {
         Ok(caller) => caller,
         Err(error) => {
             let error = GraphqlError::new("UNAUTHENTICATED", error.to_string());
-            return refuse(StatusCode::UNAUTHORIZED, media, &[error]);
+            return ("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error]));
         }
     };
     let Some(graph) = gateway.graph() else {
         let error = GraphqlError::new("NO_GRAPH", "there is no graph yet; the catalog says what is wrong");
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, media, &[error]);
+        return ("unavailable", refuse(StatusCode::SERVICE_UNAVAILABLE, media, &[error]));
     };
     let mut forwarded = HeaderMap::new();
     for name in &settings.forward_headers {
@@ -60,8 +76,8 @@ async fn answer(
         }
     }
     match graph.run(request, &caller.roles, &forwarded, mutations).await {
-        Ok(body) => respond(media, body),
-        Err(RunError::Request(errors)) => refuse_operation(media, request, &errors),
-        Err(RunError::NotAQuery) => refuse_method(media),
+        Ok(body) => ("answered", respond(media, body)),
+        Err(RunError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),
+        Err(RunError::NotAQuery) => ("refused", refuse_method(media)),
     }
 }

@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
+use std::time::Instant;
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
 use terrane_graphql::media::ResponseMedia;
 use terrane_graphql::{GraphqlError, Request};
@@ -42,21 +43,37 @@ async fn answer(
     media: ResponseMedia,
     mutations: bool,
 ) -> Reply {
+    let started = Instant::now();
+    let (outcome, reply) = outcome(service, headers, request, media, mutations).await;
+    let product = service.product().id.clone();
+    metrics::counter!("terrane_graphql_requests_total", "server" => product.clone(), "outcome" => outcome).increment(1);
+    metrics::histogram!("terrane_graphql_request_seconds", "server" => product).record(started.elapsed());
+    reply
+}
+
+/// The reply, and what became of the request in one word of a short list.
+async fn outcome(
+    service: &ProductService,
+    headers: &HeaderMap,
+    request: &Request,
+    media: ResponseMedia,
+    mutations: bool,
+) -> (&'static str, Reply) {
     let caller = match service.authenticate(exchange::authorization(headers)).await {
         Ok(caller) => caller,
         Err(error) => {
             let error = GraphqlError::new("UNAUTHENTICATED", error.to_string());
-            return refuse(StatusCode::UNAUTHORIZED, media, &[error]);
+            return ("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error]));
         }
     };
     match operation::run(service, &caller, request, mutations).await {
-        Ok(body) => respond(media, body),
-        Err(OperationError::Request(errors)) => refuse_operation(media, request, &errors),
-        Err(OperationError::NotAQuery) => refuse_method(media),
+        Ok(body) => ("answered", respond(media, body)),
+        Err(OperationError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),
+        Err(OperationError::NotAQuery) => ("refused", refuse_method(media)),
         Err(OperationError::Internal(cause)) => {
             let id = Uuid::new_v4().to_string();
             tracing::error!(request = %id, %cause, "an operation failed");
-            refuse(StatusCode::INTERNAL_SERVER_ERROR, media, &[GraphqlError::internal(&id)])
+            ("failed", refuse(StatusCode::INTERNAL_SERVER_ERROR, media, &[GraphqlError::internal(&id)]))
         }
     }
 }
