@@ -4,8 +4,7 @@
 #   scripts/check-error-codes.sh [--list]     --list prints the codes of the sources and where they are
 #
 # A code is a quoted text of capitals with an underscore anywhere in production code, or a single word where an error is
-# made. What looks like a code and is none stands in
-# NOT_CODES, or starts with TERRANE_ or CARGO_ and so is an environment variable.
+# made. What looks like a code and is none stands in NOT_CODES, or starts with TERRANE_ or CARGO_: an environment variable.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
