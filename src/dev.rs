@@ -176,7 +176,7 @@ fn print_welcome(base: &str, products: &[(PathBuf, Arc<Product>)], secret: &str,
     };
     let token = issue(secret, &demo)?;
     let names: Vec<&str> = products.iter().map(|(_, p)| p.id.as_str()).collect();
-    let example = r#"{ continents { nodes { name countries(first: 3, orderBy: [{field: AREA_KM2, direction: DESC}]) { nodes { name capital } } } } }"#;
+    let example = r#"{ continents { nodes { name countries(first: 3, orderBy: [{field: POPULATION, direction: DESC}]) { nodes { name capital population } } } } }"#;
     let shell_json = serde_json::json!({ "query": example }).to_string().replace('\'', "'\\''");
     eprintln!(
         "\nTerrane is up after {:.1} s: {}\n\n  Marketplace  {base}/\n  GraphQL      {base}/graphql\n  Explorer     \

@@ -321,11 +321,8 @@ fn stub(
     catalog.by_type.insert(target.graphql_type.clone(), id);
     catalog.entities.push(Entity {
         type_name: target.graphql_type.clone(),
-        description: Some(format!(
-            "The {} of product {}.",
-            target.graphql_type,
-            target.product.as_deref().unwrap_or_default()
-        )),
+        // the product that owns the type describes it
+        description: None,
         table: None,
         key: (0..columns.len() as u32).map(ColumnId).collect(),
         columns,
