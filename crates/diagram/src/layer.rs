@@ -23,7 +23,7 @@ pub(crate) fn layer(boxes: usize, edges: &[(usize, usize)]) -> Layered {
     let wanted: BTreeSet<(usize, usize)> = edges.iter().copied().filter(|(from, to)| from != to).collect();
     let forward = break_cycles(boxes, &wanted);
     let column_of = longest_paths(boxes, &forward);
-    let (mut columns, mut routes, cells) = add_waypoints(boxes, &forward, column_of);
+    let (mut columns, mut routes, cells) = add_waypoints(boxes, &forward, &column_of);
     reduce_crossings(&mut columns, &routes, cells);
     for route in &mut routes {
         let (first, last) = (route[0], route[route.len() - 1]);
@@ -121,7 +121,7 @@ fn longest_paths(boxes: usize, edges: &BTreeSet<(usize, usize)>) -> Vec<usize> {
 type Columns = (Vec<Vec<usize>>, Vec<Vec<usize>>, usize);
 
 /// A cell in every column that an edge crosses.
-fn add_waypoints(boxes: usize, edges: &BTreeSet<(usize, usize)>, column_of: Vec<usize>) -> Columns {
+fn add_waypoints(boxes: usize, edges: &BTreeSet<(usize, usize)>, column_of: &[usize]) -> Columns {
     let width = column_of.iter().max().map_or(0, |last| last + 1);
     let mut columns = vec![Vec::new(); width];
     for (index, column) in column_of.iter().enumerate() {

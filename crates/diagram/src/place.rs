@@ -5,7 +5,7 @@ use crate::layer::Layered;
 /// Between boxes of a column.
 const GAP: f64 = 18.0;
 /// Between columns: room for a curve.
-const AISLE: f64 = 72.0;
+const AISLE: f64 = 56.0;
 /// Around the drawing.
 const MARGIN: f64 = 12.0;
 /// Passes to and fro.

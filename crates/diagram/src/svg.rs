@@ -32,9 +32,15 @@ pub fn svg(graph: &Graph) -> String {
             edges.entry((*from, *to)).or_default().push(edge);
         }
     }
-    let sizes: Vec<Size> = nodes.iter().map(|node| measure(node)).collect();
+    let mut sizes: Vec<Size> = nodes.iter().map(|node| measure(node)).collect();
     let pairs: Vec<(usize, usize)> = edges.keys().copied().collect();
     let layered = layer(nodes.len(), &pairs);
+    for column in &layered.columns {
+        // boxes of one column are equally wide: their sides line up
+        let boxes = || column.iter().copied().filter(|cell| *cell < nodes.len());
+        let widest = boxes().map(|cell| sizes[cell].0).fold(0.0, f64::max);
+        boxes().for_each(|cell| sizes[cell].0 = widest);
+    }
     let placed = place(&layered, &sizes);
     let loops = edges.keys().any(|(from, to)| from == to);
     let marker =

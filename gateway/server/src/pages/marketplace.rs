@@ -275,3 +275,72 @@ fn problem(diagnostic: &Diagnostic, is_product: &dyn Fn(&str) -> bool) -> Proble
         help: diagnostic.hint.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use askama::Template as _;
+    use terrane_diagnostics::Location;
+    use terrane_policy::Caller;
+
+    fn page(q: &str, filters: &Filters, problems: &[Diagnostic]) -> MarketplacePage {
+        let info = |name: &str, domain: &str, format: &str| {
+            serde_json::json!({
+                "name": name, "version": "1.0.0", "status": "active", "domain": domain,
+                "updatedAt": "2026-11-21T03:00:00+00:00", "description": {"purpose": "<b>why</b>"},
+                "owner": {"username": "ada@example.org", "name": null}, "datasets": [{"name": "d"}],
+                "outputPorts": [{"access": [{"format": format}, {"format": format}]}]
+            })
+        };
+        let answer = serde_json::json!({
+            "all": [{"id": "a"}, {"id": "b"}, {"id": "c"}, {"id": "d"}],
+            "found": [
+                {"id": "a", "available": true, "problem": null, "info": info("A", "sea", "graphql")},
+                {"id": "b", "available": true, "problem": null, "info": info("B", "land", "csv")},
+                {"id": "c/d", "available": false, "problem": "it does not answer in time", "info": null}
+            ]
+        });
+        let mut frame = Frame::new(&Caller::anonymous(), "Data products", "");
+        q.clone_into(&mut frame.search);
+        let problems = problems.iter().map(|p| problem(p, &|name| name == "b")).collect();
+        MarketplacePage::of(frame, filters, serde_json::from_value(answer).unwrap(), problems)
+    }
+
+    #[test]
+    fn filters_narrow_and_offer_what_there_is() {
+        let all = page("", &Filters::default(), &[]);
+        assert_eq!(all.result_text, "4 data products");
+        let names: Vec<_> = all.facets.iter().map(|f| (f.name.as_str(), f.choices.len())).collect();
+        assert_eq!(names, [("domain", 2), ("status", 2), ("format", 2)]);
+        let csv = page("sea land", &Filters { format: "CSV".to_owned(), ..Filters::default() }, &[]);
+        assert_eq!((csv.products.len(), csv.products[0].name.as_str()), (1, "B"));
+        assert_eq!(csv.result_text, "1 of 4 data products matches “sea land”");
+        assert!(csv.facets[2].choices.iter().any(|c| c.selected && c.value == "CSV"));
+        let none = page("", &Filters { status: "retired".to_owned(), ..Filters::default() }, &[]);
+        assert_eq!(none.result_text, "0 of 4 data products match the filters");
+    }
+
+    #[test]
+    fn one_that_does_not_answer_is_listed_with_the_reason() {
+        let page = page("", &Filters::default(), &[]);
+        let card = &page.products[2];
+        assert_eq!((card.href.as_str(), card.id.as_str()), ("/marketplace/c%2Fd", "c-d"));
+        assert_eq!(card.problem.as_deref(), Some("it does not answer in time"));
+    }
+
+    #[test]
+    fn problems_of_composition_stand_with_their_product() {
+        let broken = Diagnostic::error("KEY_UNKNOWN", "no such field").at(Location::new("b", 3, 1));
+        let page = page("", &Filters::default(), &[broken]);
+        assert!(page.problems_text.starts_with("1 problem in the newest composition"), "{}", page.problems_text);
+        assert_eq!(page.products[1].problem.as_deref(), Some("no such field"));
+        assert_eq!(page.products[0].problem, None);
+        assert_eq!(page.problems[0].location.as_deref(), Some("b:3:1"));
+    }
+
+    #[test]
+    fn what_others_wrote_is_text() {
+        let text = page("\"><script>", &Filters::default(), &[]).render().unwrap();
+        assert!(!text.contains("<b>") && !text.contains("\"><script>"), "{text}");
+    }
+}

@@ -144,3 +144,22 @@ fn relative(address: &str, headers: &HeaderMap) -> Option<String> {
     let same = at.port_u16() == host.port_u16() && (at.host() == host.host() || local(at.host()) && local(host.host()));
     same.then(|| uri.path().trim_end_matches('/').to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_stay_on_the_host_that_the_visitor_is_on() {
+        let of = |address: &str, host: &'static str| {
+            let headers = HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
+            relative(address, &headers)
+        };
+        let address = "http://127.0.0.1:4000/products/a";
+        assert_eq!(of(address, "127.0.0.1:4000").as_deref(), Some("/products/a"));
+        assert_eq!(of(address, "localhost:4000").as_deref(), Some("/products/a"));
+        assert_eq!(of(address, "127.0.0.1:4001"), None);
+        assert_eq!(of("http://countries:4001", "data.example.org"), None);
+        assert_eq!(relative(address, &HeaderMap::new()), None);
+    }
+}
