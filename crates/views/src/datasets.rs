@@ -73,11 +73,12 @@ fn field(info: &ProductInfo, dataset: &DatasetInfo, field: &FieldInfo, types: &F
     }
 }
 
-/// What a field holds, with its unit and allowed values where the contract says them.
+/// What a field holds, with its unit where the contract says it.
 fn description(field: &FieldInfo) -> String {
     let mut text = field.description.clone().or_else(|| field.title.clone()).unwrap_or_default();
     if let Some(unit) = &field.unit {
-        text.push_str(&format!(" Unit: {unit}."));
+        let end = if text.is_empty() || text.ends_with('.') { "" } else { "." };
+        text.push_str(&format!("{end} Unit: {unit}."));
     }
     text.trim().to_owned()
 }

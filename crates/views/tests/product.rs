@@ -64,7 +64,7 @@ fn closed_fields_say_why_and_show_no_values() {
     assert_eq!(closed("secret"), (false, Some("denied to reader by the mesh"), None));
     assert_eq!(closed("code"), (true, None, Some("A, B, C, D, …")));
     assert_eq!(field("tags").data_type, "[String!]!");
-    assert_eq!(field("height").description, "Height Unit: m.");
+    assert_eq!(field("height").description, "Height. Unit: m.");
 }
 
 #[test]
