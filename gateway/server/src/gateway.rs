@@ -8,7 +8,7 @@ use crate::graph::Graph;
 use crate::subgraph::SubgraphSource;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
-use http::HeaderName;
+use http::{HeaderMap, HeaderName};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -69,6 +69,17 @@ impl Gateway {
     /// What is wrong with the newest state of the sources; empty when it is what is served.
     pub fn problems(&self) -> Arc<Vec<Diagnostic>> {
         self.inner.problems.load_full()
+    }
+
+    /// The headers of a request that go on to subgraphs.
+    pub(crate) fn forwarded(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut forwarded = HeaderMap::new();
+        for name in &self.inner.settings.forward_headers {
+            for value in headers.get_all(name) {
+                forwarded.append(name.clone(), value.clone());
+            }
+        }
+        forwarded
     }
 
     /// Read all sources and serve what they compose to. Whether the served graph changed.

@@ -85,6 +85,15 @@ impl Graph {
         &self.supergraph
     }
 
+    /// Whether a field is there and the mesh lets `roles` select it, by type and field.
+    pub(crate) fn selectable(&self, roles: &RoleSet) -> impl Fn(&str, &str) -> bool {
+        let denied = self.policy.denied(roles);
+        move |of, field| {
+            let there = self.supergraph.api_schema().type_field(of, field).is_ok();
+            there && !denied.contains(&(of.to_owned(), field.to_owned()))
+        }
+    }
+
     /// Run an operation; the body of the response.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod gateway;
 mod graph;
 mod http;
 mod limits;
+mod pages;
 mod policy;
 mod subgraph;
 

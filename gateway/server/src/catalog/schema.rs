@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderValue, Request, Response, header};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use terrane_execute::{Transport, TransportError};
 
@@ -58,15 +59,16 @@ impl Query {
         let loader = ctx.data::<DataLoader<ProductLoader>>()?;
         let all = join_all(products.iter().map(|p| entry(loader, &p.name))).await;
         let words: Vec<String> = search.unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
-        Ok(all.into_iter().filter(|product| words.iter().all(|word| mentions(product, word))).collect())
+        let found = all.into_iter().flatten().filter(|product| words.iter().all(|word| mentions(product, word)));
+        Ok(found.collect())
     }
 
-    /// One product; null where there is none of that id.
+    /// One product; null where there is none of that id, or none that you may know about.
     async fn product(&self, ctx: &Context<'_>, id: ID) -> Result<Option<DataProduct>> {
         if find(ctx, &id).is_err() {
             return Ok(None);
         }
-        Ok(Some(entry(ctx.data::<DataLoader<ProductLoader>>()?, &id).await))
+        Ok(entry(ctx.data::<DataLoader<ProductLoader>>()?, &id).await)
     }
 }
 
@@ -98,11 +100,15 @@ fn refused(error: ClientError) -> Error {
     Error::new(message).extend_with(move |_, e| e.set("code", code))
 }
 
-async fn entry(loader: &DataLoader<ProductLoader>, id: &str) -> DataProduct {
+/// A product as the caller may see it; none where it does not let them discover it.
+async fn entry(loader: &DataLoader<ProductLoader>, id: &str) -> Option<DataProduct> {
+    let unavailable = |problem: Option<String>| DataProduct { id: id.into(), available: false, problem, info: None };
     match loader.load_one(id.to_owned()).await {
-        Ok(Some(info)) => DataProduct { id: id.into(), available: true, problem: None, info: Some(info) },
-        Ok(None) => DataProduct { id: id.into(), available: false, problem: None, info: None },
-        Err(error) => DataProduct { id: id.into(), available: false, problem: Some(error.message), info: None },
+        Err(never) => match never {},
+        Ok(Some(Ok(info))) => Some(DataProduct { id: id.into(), available: true, problem: None, info: Some(info) }),
+        Ok(Some(Err(error))) if error.code == "FORBIDDEN" => None,
+        Ok(Some(Err(error))) => Some(unavailable(Some(error.message))),
+        Ok(None) => Some(unavailable(None)),
     }
 }
 
@@ -135,27 +141,14 @@ struct ProductLoader {
 }
 
 impl Loader<String> for ProductLoader {
-    type Value = ProductInfo;
-    type Error = ClientError;
+    /// One that does not answer says why, and the others still count.
+    type Value = Result<ProductInfo, ClientError>;
+    type Error = Infallible;
 
-    async fn load(&self, ids: &[String]) -> Result<HashMap<String, ProductInfo>, ClientError> {
+    async fn load(&self, ids: &[String]) -> Result<HashMap<String, Self::Value>, Infallible> {
         let wanted = self.products.iter().filter(|p| ids.contains(&p.name));
         let asked = wanted.map(|p| async { (p.name.clone(), client::describe(p, self.authorization.as_ref()).await) });
-        let mut found = HashMap::new();
-        let mut failed = None;
-        for (id, answer) in join_all(asked).await {
-            match answer {
-                Ok(info) => {
-                    found.insert(id, info);
-                }
-                Err(error) => failed = Some(error),
-            }
-        }
-        // one that is asked alone says why it failed; in a batch the others still count
-        match failed {
-            Some(error) if found.is_empty() => Err(error),
-            _ => Ok(found),
-        }
+        Ok(join_all(asked).await.into_iter().collect())
     }
 }
 

@@ -69,12 +69,7 @@ async fn outcome(
         let error = GraphqlError::new("NO_GRAPH", "there is no graph yet; the catalog says what is wrong");
         return ("unavailable", refuse(StatusCode::SERVICE_UNAVAILABLE, media, &[error]));
     };
-    let mut forwarded = HeaderMap::new();
-    for name in &settings.forward_headers {
-        for value in headers.get_all(name) {
-            forwarded.append(name.clone(), value.clone());
-        }
-    }
+    let forwarded = gateway.forwarded(headers);
     match graph.run(request, &caller.roles, &forwarded, mutations).await {
         Ok(body) => ("answered", respond(media, body)),
         Err(RunError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),

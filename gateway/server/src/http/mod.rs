@@ -1,5 +1,6 @@
 //! HTTP: turns requests into operations of the graph, pages and probes.
 
+mod assets;
 mod graphql;
 mod health;
 mod pages;

@@ -1,9 +1,156 @@
-//! Pages: turns the catalog into HTML for people, and serves the assets that the pages need.
+//! Pages: turns requests of browsers into HTML, and what went wrong into a page that says so.
 
+use super::assets;
 use crate::gateway::Gateway;
+use crate::pages::{Asking, Filters, Frame, MarketplacePage, NotFoundPage, NoticePage, PageError, Shown, export, show};
+use askama::Template;
 use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use terrane_policy::Caller;
+
+/// Sent with every page: nothing of other hosts, no script or style in the markup (Content Security Policy 3).
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                                           connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                                           frame-ancestors 'none'";
 
 /// The pages' routes.
 pub fn routes() -> Router<Gateway> {
     Router::new()
+        .route("/", get(marketplace))
+        .route("/marketplace/{id}", get(product))
+        .route("/marketplace/{id}/{file}", get(diagram))
+        .route("/graphiql", get(explorer))
+        .merge(assets::routes())
+        .fallback(nothing)
+}
+
+async fn marketplace(State(gateway): State<Gateway>, headers: HeaderMap, Query(filters): Query<Filters>) -> Response {
+    let made = async {
+        let asking = Asking::begin(&gateway, &headers).await?;
+        MarketplacePage::make(&gateway, &asking, &filters).await
+    };
+    match made.await {
+        Ok(made) => page(StatusCode::OK, &made),
+        Err(error) => failed(&gateway, &error),
+    }
+}
+
+async fn product(State(gateway): State<Gateway>, headers: HeaderMap, Path(id): Path<String>, uri: Uri) -> Response {
+    let asking = match Asking::begin(&gateway, &headers).await {
+        Ok(asking) => asking,
+        Err(error) => return failed(&gateway, &error),
+    };
+    match show(&gateway, &asking, &headers, &id).await {
+        Ok(Shown::Page(made)) => page(StatusCode::OK, &*made),
+        Ok(Shown::Unavailable(problem)) => {
+            let frame = Frame::new(&asking.caller, format!("{id} does not answer"), "");
+            page(StatusCode::SERVICE_UNAVAILABLE, &NoticePage { frame, lines: vec![problem] })
+        }
+        Ok(Shown::Nothing) => not_found(&asking.caller, uri.path()),
+        Err(error) => failed(&gateway, &error),
+    }
+}
+
+async fn diagram(
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+    Path((id, file)): Path<(String, String)>,
+    uri: Uri,
+) -> Response {
+    let asking = match Asking::begin(&gateway, &headers).await {
+        Ok(asking) => asking,
+        Err(error) => return failed(&gateway, &error),
+    };
+    match export(&asking, &id, &file).await {
+        Ok(Some(text)) => {
+            let plain = [
+                (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+                (header::CACHE_CONTROL, "private, no-cache"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (plain, text).into_response()
+        }
+        Ok(None) => not_found(&asking.caller, uri.path()),
+        Err(error) => failed(&gateway, &error),
+    }
+}
+
+async fn explorer() -> Response {
+    html(StatusCode::OK, assets::EXPLORER.to_owned())
+}
+
+/// What nothing else answers: a page for browsers, a line for programs.
+async fn nothing(headers: HeaderMap, uri: Uri) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/html") {
+        return not_found(&Caller::anonymous(), uri.path());
+    }
+    let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (StatusCode::NOT_FOUND, plain, "there is nothing at this address\n").into_response()
+}
+
+fn not_found(caller: &Caller, path: &str) -> Response {
+    let frame = Frame::new(caller, "No such page", "There is nothing at this address");
+    page(StatusCode::NOT_FOUND, &NotFoundPage { frame, path: path.to_owned() })
+}
+
+/// What is said where the catalog has no answer.
+fn failed(gateway: &Gateway, error: &PageError) -> Response {
+    let problems = gateway.problems();
+    let (status, title, mut lines) = match error {
+        PageError::Unauthenticated(why) => (
+            StatusCode::UNAUTHORIZED,
+            "Your token is refused",
+            vec![why.clone(), "Without one you see what anyone may see.".to_owned()],
+        ),
+        PageError::NoGraph => {
+            (StatusCode::SERVICE_UNAVAILABLE, "There is no graph yet", vec!["The subgraphs do not compose.".to_owned()])
+        }
+        PageError::NoCatalog => (
+            StatusCode::OK,
+            "A GraphQL gateway",
+            vec![
+                "This gateway serves a graph without a catalog of data products. The explorer shows what is in it."
+                    .to_owned(),
+            ],
+        ),
+        PageError::Failed(why) => {
+            tracing::error!(why, "a page of the catalog failed");
+            (StatusCode::SERVICE_UNAVAILABLE, "The catalog does not answer", vec!["Try again in a moment.".to_owned()])
+        }
+    };
+    if matches!(error, PageError::NoGraph) {
+        lines.extend(problems.iter().map(|p| format!("{}: {}", p.code, p.message)));
+    }
+    let frame = Frame::new(&Caller::anonymous(), title, title);
+    let mut response = page(status, &NoticePage { frame, lines });
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+fn page(status: StatusCode, made: &impl Template) -> Response {
+    match made.render() {
+        Ok(text) => html(status, text),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be written");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be written\n").into_response()
+        }
+    }
+}
+
+fn html(status: StatusCode, text: String) -> Response {
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        // what it says depends on who asks
+        (header::CACHE_CONTROL, "private, no-cache"),
+        (header::VARY, "authorization, accept"),
+    ];
+    (status, headers, Html(text)).into_response()
 }

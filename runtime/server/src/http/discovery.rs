@@ -2,31 +2,92 @@
 
 use super::error::HttpError;
 use super::page;
-use crate::operation;
+use crate::operation::{self, OperationError};
 use crate::service::ProductService;
-use axum::extract::State;
+use axum::extract::{OriginalUri, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::Value;
 use terrane_graphql::Request;
 use terrane_graphql::exchange::authorization;
+use terrane_policy::Caller;
+use terrane_views::description::{DESCRIPTION, ProductInfo, RECORD};
+use terrane_views::{Runs, draw_lineage, draw_model};
 
-/// Everything that `product` says; the page shows no more than a machine can ask for.
-const DESCRIPTION: &str = include_str!("description.graphql");
+/// The query string.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Parameters {
+    /// `html`, `json` or `yaml`, where `accept` does not say: for links.
+    format: Option<String>,
+}
 
-/// `GET /discovery`: HTML, JSON or YAML by `accept`; JSON where the client does not say.
-pub async fn get(State(service): State<ProductService>, headers: HeaderMap) -> Result<Response, HttpError> {
+/// `GET /discovery`: HTML, JSON or YAML by `format`, else by `accept`; JSON where the client does not say. The page
+/// shows no more than a machine can ask for.
+pub async fn get(
+    State(service): State<ProductService>,
+    Query(parameters): Query<Parameters>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
     let caller = service.authenticate(authorization(&headers)).await?;
     let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    if accept.contains("yaml") {
+    let format = match parameters.format.as_deref() {
+        Some(known @ ("html" | "json" | "yaml")) => known,
+        Some(other) => {
+            let message = format!("`format` is html, json or yaml, not `{other}`");
+            return Err(HttpError::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message));
+        }
+        None if accept.contains("yaml") => "yaml",
+        None if accept.contains("text/html") => "html",
+        None => "json",
+    };
+    if format == "yaml" {
         return Ok(([(header::CONTENT_TYPE, "application/yaml")], yaml(&service)).into_response());
     }
-    let request = Request { query: Some(DESCRIPTION.to_owned()), ..Request::default() };
-    let body = match operation::run(&service, &caller, &request, false).await {
-        Ok(body) => body,
-        Err(error) => return Err(HttpError::internal(format!("{error:?}"))),
+    let product = describe(&service, &caller).await?;
+    if format == "json" {
+        return Ok(axum::Json(product).into_response());
+    }
+    let info = ProductInfo::deserialize(&product).map_err(HttpError::internal)?;
+    let runs = runs(&service, &caller).await?;
+    let text = page::render(&info, &runs, &caller, &uri, &headers).map_err(HttpError::internal)?;
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        // what it says depends on who asks
+        (header::CACHE_CONTROL, "private, no-cache"),
+        (header::VARY, "authorization, accept"),
+    ];
+    Ok((headers, Html(text)).into_response())
+}
+
+/// `GET /discovery/{file}`: `lineage` or `model` as `.mmd` (Mermaid) or `.dot` (Graphviz).
+pub async fn diagram(
+    State(service): State<ProductService>,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, HttpError> {
+    let caller = service.authenticate(authorization(&headers)).await?;
+    let product = describe(&service, &caller).await?;
+    let info = ProductInfo::deserialize(&product).map_err(HttpError::internal)?;
+    let drawn = match file.split_once('.') {
+        Some(("lineage", ending)) => draw_lineage(&info, ending),
+        Some(("model", ending)) => draw_model(&info, ending),
+        _ => None,
     };
-    let mut answer: Value = serde_json::from_slice(&body).map_err(HttpError::internal)?;
+    let text = drawn.ok_or_else(|| {
+        let message = "there are: lineage.mmd, lineage.dot, model.mmd, model.dot, schema.graphql";
+        HttpError::new(StatusCode::NOT_FOUND, "UNKNOWN_DOCUMENT", message)
+    })?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+/// Everything that `product` says to `caller`.
+async fn describe(service: &ProductService, caller: &Caller) -> Result<Value, HttpError> {
+    let mut answer = ask(service, caller, format!("{{ product {{ ...Description }} }}\n{DESCRIPTION}")).await?;
     if let Some(error) = answer["errors"].get(0) {
         let message = error["message"].as_str().unwrap_or_default().to_owned();
         let code = error["extensions"]["code"].as_str().unwrap_or_default();
@@ -35,11 +96,24 @@ pub async fn get(State(service): State<ProductService>, headers: HeaderMap) -> R
             _ => HttpError::internal(message),
         });
     }
-    let product = answer["data"]["product"].take();
-    if accept.contains("text/html") {
-        return Ok(Html(page::render(&product).map_err(HttpError::internal)?).into_response());
+    Ok(answer["data"]["product"].take())
+}
+
+/// The newest runs, where `caller` may see them.
+async fn runs(service: &ProductService, caller: &Caller) -> Result<Runs, HttpError> {
+    let mut answer = ask(service, caller, format!("{{ runs(first: 10) {{ ...Record }} }}\n{RECORD}")).await?;
+    if let Some(error) = answer["errors"].get(0) {
+        let closed = error["extensions"]["code"] == "FORBIDDEN";
+        return Ok(if closed { Runs::Closed } else { Runs::Unknown });
     }
-    Ok(axum::Json(product).into_response())
+    Ok(Runs::Seen(serde_json::from_value(answer["data"]["runs"].take()).map_err(HttpError::internal)?))
+}
+
+async fn ask(service: &ProductService, caller: &Caller, query: String) -> Result<Value, HttpError> {
+    let request = Request { query: Some(query), ..Request::default() };
+    let body = operation::run(service, caller, &request, false).await;
+    let body = body.map_err(|error: OperationError| HttpError::internal(format!("{error:?}")))?;
+    serde_json::from_slice(&body).map_err(HttpError::internal)
 }
 
 /// `GET /discovery/schema.graphql`: the federation SDL of the data port.
@@ -49,7 +123,7 @@ pub async fn sdl(State(service): State<ProductService>) -> String {
 
 /// The page's style sheet.
 pub async fn css() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], page::STYLE)
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=300")], page::STYLE)
 }
 
 /// The descriptor and the contracts as they were written, as one stream of YAML documents.

@@ -24,6 +24,7 @@ pub fn router(service: ProductService) -> Router {
         .route("/output/{file}", get(output::get))
         .route("/discovery", get(discovery::get))
         .route("/discovery/schema.graphql", get(discovery::sdl))
+        .route("/discovery/{file}", get(discovery::diagram))
         .route("/assets/discovery.css", get(discovery::css))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))

@@ -1,0 +1,53 @@
+//! Diagrams: turns nodes and edges into an SVG drawing, and into the text of Mermaid and DOT.
+//!
+//! The same graph gives the same text. The drawing has no colours of its own: `docs/pages.md` names the classes that a
+//! style sheet gives them by.
+
+mod export;
+mod layer;
+mod place;
+mod svg;
+
+pub use export::{dot, mermaid};
+pub use svg::svg;
+
+/// Nodes and edges, with a name.
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    /// Starts every id in the drawing: letters, digits and `-`.
+    pub id: String,
+    /// What the drawing shows, for those who don't see it.
+    pub label: String,
+    /// Each is drawn once, also where ids are given twice.
+    pub nodes: Vec<Node>,
+    /// Those between unknown nodes are not drawn.
+    pub edges: Vec<Edge>,
+}
+
+/// A box.
+#[derive(Debug, Clone, Default)]
+pub struct Node {
+    /// What edges call it.
+    pub id: String,
+    /// Its name.
+    pub label: String,
+    /// What it is, in smaller letters.
+    pub sub: String,
+    /// Lines below, such as fields.
+    pub lines: Vec<String>,
+    /// Whether it stands out.
+    pub own: bool,
+    /// Where a click leads.
+    pub href: Option<String>,
+}
+
+/// An arrow.
+#[derive(Debug, Clone, Default)]
+pub struct Edge {
+    /// Id of the node where it starts.
+    pub from: String,
+    /// Id of the node that it points to.
+    pub to: String,
+    /// Said where somebody points at it, and in the exports.
+    pub label: Option<String>,
+}

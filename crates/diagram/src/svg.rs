@@ -1,0 +1,161 @@
+//! SVG: turns a graph into a drawing whose colours are the style sheet's, every text in it escaped.
+
+use crate::layer::{Layered, layer};
+use crate::place::{Placed, Size, place};
+use crate::{Edge, Graph, Node};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+const TEXT: &str = "writing to text does not fail";
+/// Widths of a character of the name and of smaller text: those of a wide one, as no font is known here.
+const WIDE: f64 = 7.6;
+const SMALL: f64 = 6.4;
+/// Heights of a box with a name, and of each line below it.
+const HEAD: f64 = 44.0;
+const LINE: f64 = 16.0;
+/// Longer texts are cut; the whole text is in the title.
+const LONGEST: usize = 34;
+
+/// The drawing. Ids in it start with the graph's.
+pub fn svg(graph: &Graph) -> String {
+    let mut index: HashMap<&str, usize> = HashMap::new();
+    let mut nodes: Vec<&Node> = Vec::new();
+    for node in &graph.nodes {
+        index.entry(node.id.as_str()).or_insert_with(|| {
+            nodes.push(node);
+            nodes.len() - 1
+        });
+    }
+    let mut edges: BTreeMap<(usize, usize), Vec<&Edge>> = BTreeMap::new();
+    for edge in &graph.edges {
+        if let (Some(from), Some(to)) = (index.get(edge.from.as_str()), index.get(edge.to.as_str())) {
+            edges.entry((*from, *to)).or_default().push(edge);
+        }
+    }
+    let mut sizes: Vec<Size> = nodes.iter().map(|node| measure(node)).collect();
+    let pairs: Vec<(usize, usize)> = edges.keys().copied().collect();
+    let layered = layer(nodes.len(), &pairs);
+    for column in &layered.columns {
+        // boxes of one column are equally wide: their sides line up
+        let boxes = || column.iter().copied().filter(|cell| *cell < nodes.len());
+        let widest = boxes().map(|cell| sizes[cell].0).fold(0.0, f64::max);
+        boxes().for_each(|cell| sizes[cell].0 = widest);
+    }
+    let placed = place(&layered, &sizes);
+    let loops = edges.keys().any(|(from, to)| from == to);
+    let marker =
+        format!("{}-tip", graph.id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>());
+    let mut out = open(graph, &nodes, &placed, &marker, loops);
+    for (pair, same) in &edges {
+        let path = if pair.0 == pair.1 {
+            turn(placed.corners[pair.0], sizes[pair.0])
+        } else {
+            curve(&layered, &placed, &sizes, *pair)
+        };
+        write!(out, "<path class=\"edge\" d=\"{path}\" marker-end=\"url(#{marker})\">").expect(TEXT);
+        let labels: Vec<String> = same.iter().filter_map(|e| e.label.as_deref()).map(escape).collect();
+        let (from, to) = (escape(&nodes[pair.0].label), escape(&nodes[pair.1].label));
+        let label = if labels.is_empty() { format!("{from} → {to}") } else { labels.join(", ") };
+        writeln!(out, "<title>{label}</title></path>").expect(TEXT);
+    }
+    for (at, node) in nodes.iter().enumerate() {
+        draw(&mut out, node, placed.corners[at], sizes[at]);
+    }
+    out.push_str("</svg>");
+    out
+}
+
+fn open(graph: &Graph, nodes: &[&Node], placed: &Placed, marker: &str, loops: bool) -> String {
+    let (width, height) = (placed.size.0 + if loops { 40.0 } else { 0.0 }, placed.size.1);
+    let role = if nodes.iter().any(|n| n.href.is_some()) { "group" } else { "img" };
+    let label = escape(&graph.label);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
+         height=\"{height:.0}\" role=\"{role}\" aria-label=\"{label}\">\n<defs><marker id=\"{marker}\" viewBox=\"0 0 8 8\" \
+         refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path class=\"arrow\" \
+         d=\"M0 0 L8 4 L0 8 z\"/></marker></defs>\n"
+    )
+}
+
+fn measure(node: &Node) -> Size {
+    let wide = |text: &str, each: f64| cut(text).chars().count() as f64 * each;
+    let widest = node.lines.iter().map(|line| wide(line, SMALL)).fold(wide(&node.sub, SMALL), f64::max);
+    let width = widest.max(wide(&node.label, WIDE)) + 24.0;
+    let lines = if node.lines.is_empty() { 0.0 } else { node.lines.len() as f64 * LINE + 10.0 };
+    (width.ceil().max(72.0), HEAD + lines)
+}
+
+fn draw(out: &mut String, node: &Node, (x, y): (f64, f64), (width, height): Size) {
+    if let Some(href) = &node.href {
+        write!(out, "<a href=\"{}\">", escape(href)).expect(TEXT);
+    }
+    let own = if node.own { " own" } else { "" };
+    write!(out, "<g class=\"node{own}\"><title>{}</title>", escape(&format!("{} ({})", node.label, node.sub)))
+        .expect(TEXT);
+    write!(out, "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"6\"/>").expect(TEXT);
+    let mut text = |class: &str, down: f64, text: &str| {
+        let (x, y, text) = (x + 12.0, y + down, escape(&cut(text)));
+        write!(out, "<text{class} x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>").expect(TEXT);
+    };
+    text("", 19.0, &node.label);
+    text(" class=\"sub\"", 35.0, &node.sub);
+    for (at, line) in node.lines.iter().enumerate() {
+        text(" class=\"sub\"", HEAD + 12.0 + at as f64 * LINE, line);
+    }
+    out.push_str("</g>");
+    out.push_str(if node.href.is_some() { "</a>\n" } else { "\n" });
+}
+
+/// An edge as a curve through its waypoints, from the side of one box to the side of the other.
+fn curve(layered: &Layered, placed: &Placed, sizes: &[Size], pair: (usize, usize)) -> String {
+    let route = layered.routes.iter().find(|r| (r[0], r[r.len() - 1]) == pair);
+    let direct = [pair.0, pair.1];
+    let cells: &[usize] = route.map_or(&direct, Vec::as_slice);
+    let backwards = placed.corners[pair.0].0 > placed.corners[pair.1].0;
+    let point = |at: usize, cell: usize| {
+        let ((x, y), (width, height)) = (placed.corners[cell], sizes.get(cell).copied().unwrap_or_default());
+        let leaves = (at == 0) != backwards;
+        (if leaves { x + width } else { x }, y + height / 2.0)
+    };
+    let points: Vec<(f64, f64)> = cells.iter().enumerate().map(|(at, cell)| point(at, *cell)).collect();
+    let mut path = format!("M{:.1} {:.1}", points[0].0, points[0].1);
+    for step in points.windows(2) {
+        let ((x1, y1), (x2, y2)) = (step[0], step[1]);
+        let middle = f64::midpoint(x1, x2);
+        write!(path, " C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}").expect(TEXT);
+    }
+    path
+}
+
+/// An edge from a box to itself.
+fn turn((x, y): (f64, f64), (width, _): Size) -> String {
+    let (right, middle) = (x + width, y + HEAD / 2.0);
+    let (up, down, out) = (middle - 10.0, middle + 10.0, right + 36.0);
+    format!("M{right:.1} {up:.1} C{out:.1} {:.1} {out:.1} {:.1} {right:.1} {down:.1}", up - 10.0, down + 10.0)
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+/// Text as XML's character data or attribute value (XML 1.0, sections 2.2 and 2.4): characters that no XML document
+/// may hold are left out.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\t' | '\n' | '\r' => out.push(' '),
+            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {}
+            letter => out.push(letter),
+        }
+    }
+    out
+}

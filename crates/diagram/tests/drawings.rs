@@ -1,0 +1,127 @@
+//! Drawings: the same graph gives the same text, no text breaks out of its place, and boxes don't overlap.
+
+use proptest::prelude::*;
+use terrane_diagram::{Edge, Graph, Node, dot, mermaid, svg};
+
+fn graph(labels: &[String], edges: &[(usize, usize)]) -> Graph {
+    let node = |(at, label): (usize, &String)| Node {
+        id: format!("n{at}"),
+        label: label.clone(),
+        sub: label.clone(),
+        lines: vec![label.clone()],
+        own: at % 2 == 0,
+        href: (at % 3 == 0).then(|| format!("/{label}")),
+    };
+    let edge = |(from, to): &(usize, usize)| Edge {
+        from: format!("n{from}"),
+        to: format!("n{to}"),
+        label: labels.first().cloned(),
+    };
+    let nodes = labels.iter().enumerate().map(node).collect();
+    Graph { id: "test".to_owned(), label: labels.concat(), nodes, edges: edges.iter().map(edge).collect() }
+}
+
+/// The tags of well-formed markup, without their attributes; fails on a stray `<`, a quote that is not closed, or a tag
+/// that is closed by another.
+fn tags(markup: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open: Vec<String> = Vec::new();
+    let mut rest = markup;
+    while let Some(start) = rest.find('<') {
+        let end = start + rest[start..].find('>').expect("a tag ends");
+        let tag = &rest[start + 1..end];
+        assert!(!tag.contains('<') && tag.matches('"').count() % 2 == 0, "{tag}");
+        let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap().to_owned();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop().as_ref(), Some(&name));
+        } else if !tag.ends_with('/') {
+            open.push(name.clone());
+        }
+        found.push(name);
+        rest = &rest[end + 1..];
+    }
+    assert!(open.is_empty(), "{open:?}");
+    found
+}
+
+fn boxes(drawing: &str) -> Vec<[f64; 4]> {
+    let number = |text: &str, name: &str| -> f64 {
+        let from = text.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
+        text[from..].split('"').next().unwrap().parse().unwrap()
+    };
+    drawing.split("<rect").skip(1).map(|r| ["x", "y", "width", "height"].map(|name| number(r, name))).collect()
+}
+
+fn assert_apart(drawing: &str) {
+    let boxes = boxes(drawing);
+    for (at, a) in boxes.iter().enumerate() {
+        for b in &boxes[at + 1..] {
+            let apart = a[0] + a[2] <= b[0] || b[0] + b[2] <= a[0] || a[1] + a[3] <= b[1] || b[1] + b[3] <= a[1];
+            assert!(apart, "{a:?} overlaps {b:?}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_and_any_graph_can_be_drawn(
+        labels in prop::collection::vec("[<>&\"'\\\\a-z\u{0}-\u{1f} #;\\]|{}]{0,50}", 1..14),
+        edges in prop::collection::vec((0_usize..15, 0_usize..15), 0..50),
+    ) {
+        let graph = graph(&labels, &edges);
+        let drawing = svg(&graph);
+        prop_assert_eq!(&drawing, &svg(&graph));
+        let known = ["svg", "defs", "marker", "path", "title", "a", "g", "rect", "text"];
+        for tag in tags(&drawing) {
+            prop_assert!(known.contains(&tag.as_str()), "{}", tag);
+        }
+        prop_assert!(!drawing.contains("style"));
+        assert_apart(&drawing);
+        // every line is a statement: no text ends one or begins another
+        for line in mermaid(&graph).lines().skip(1) {
+            prop_assert!(line.starts_with("  n") || line.starts_with("  classDef own"), "{}", line);
+            prop_assert!(line.matches('"').count() % 2 == 0, "{}", line);
+        }
+        for line in dot(&graph).lines() {
+            let quotes = line.replace("\\\\", "").replace("\\\"", "").matches('"').count();
+            prop_assert!(quotes % 2 == 0, "{}", line);
+        }
+    }
+}
+
+#[test]
+fn fifty_nodes_stay_readable() {
+    let labels: Vec<String> = (0..50).map(|at| format!("table_{at}")).collect();
+    let edges: Vec<(usize, usize)> = (0..50).flat_map(|at| [(at, at * 2 + 1), (at, at * 2 + 2)]).collect();
+    let drawing = svg(&graph(&labels, &edges));
+    assert_apart(&drawing);
+    assert_eq!(boxes(&drawing).len(), 50);
+    let tallest = boxes(&drawing).iter().map(|b| b[1] + b[3]).fold(0.0, f64::max);
+    assert!(tallest < 4_000.0, "{tallest}");
+}
+
+#[test]
+fn a_thousand_nodes_are_drawn_in_time() {
+    let labels: Vec<String> = (0..1000).map(|at| format!("t{at}")).collect();
+    let edges: Vec<(usize, usize)> =
+        (0..1000).flat_map(|at| [(at, at + 1), (at, (at * 7) % 1000), (at, 999)]).collect();
+    let started = std::time::Instant::now();
+    svg(&graph(&labels, &edges));
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_small_graph_in_all_notations() {
+    let mut small = graph(&["input".to_owned(), "output".to_owned()], &[(0, 1), (1, 1), (0, 7)]);
+    small.nodes[1].own = true;
+    assert_eq!(
+        mermaid(&small),
+        "flowchart LR\n  n0[\"input<br>input<br>input\"]:::own\n  n1[\"output<br>output<br>output\"]:::own\n  n0 \
+         -->|\"input\"| n1\n  n1 -->|\"input\"| n1\n  classDef own stroke-width:3px\n"
+    );
+    assert!(dot(&small).contains("  n0 -> n1 [label=\"input\"];\n"));
+    let drawing = svg(&small);
+    assert!(drawing.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 "), "{drawing}");
+    assert!(drawing.contains("role=\"group\"") && drawing.contains("class=\"node own\""), "{drawing}");
+    assert_eq!(drawing.matches("class=\"edge\"").count(), 2);
+}

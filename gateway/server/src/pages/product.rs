@@ -1,0 +1,165 @@
+//! A product's page: turns what the catalog says of one product into its page and the exports of its diagrams.
+
+use super::asked::{Asking, PageError};
+use super::frame::Frame;
+use crate::gateway::Gateway;
+use crate::subgraph::SubgraphSource;
+use chrono::Utc;
+use http::HeaderMap;
+use http::header::HOST;
+use http::uri::{Authority, Uri};
+use serde::Deserialize;
+use terrane_views::description::{DESCRIPTION, ProductInfo, RECORD, Run};
+use terrane_views::text::encode;
+use terrane_views::{Product, Runs, Visit, draw_lineage, draw_model, product};
+
+/// Runs that the page lists.
+const RUNS: usize = 10;
+
+/// The page.
+#[derive(askama::Template)]
+#[template(path = "product.html")]
+pub struct ProductPage {
+    frame: Frame,
+    product: Product,
+}
+
+/// What there is to show of a product.
+pub enum Shown {
+    /// Its page.
+    Page(Box<ProductPage>),
+    /// That it does not answer, and why.
+    Unavailable(String),
+    /// There is none, or none that the visitor may know about.
+    Nothing,
+}
+
+#[derive(Deserialize)]
+struct InfoAnswer {
+    product: Option<Found>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    problem: Option<String>,
+    info: Option<ProductInfo>,
+}
+
+#[derive(Deserialize)]
+struct RunsAnswer {
+    product: Option<WithRuns>,
+}
+
+#[derive(Deserialize)]
+struct WithRuns {
+    runs: Vec<Run>,
+}
+
+/// The page of the product `id` for whoever asks.
+///
+/// # Errors
+/// [`PageError::Failed`].
+pub async fn show(gateway: &Gateway, asking: &Asking, headers: &HeaderMap, id: &str) -> Result<Shown, PageError> {
+    let (found, runs) = tokio::join!(describe(asking, id), runs(asking, id));
+    let Some(found) = found? else { return Ok(Shown::Nothing) };
+    let Some(info) = found.info else {
+        let problem = found.problem.unwrap_or_else(|| format!("Product {id} does not answer at the moment."));
+        return Ok(Shown::Unavailable(problem));
+    };
+    let sources = &gateway.inner.settings.sources;
+    let address = sources.iter().find(|s| s.name == id).map(address).unwrap_or_default();
+    let page_of = |product: &str| {
+        let known = sources.iter().any(|s| s.product && s.name == product);
+        known.then(|| format!("/marketplace/{}", encode(product)))
+    };
+    let selectable = asking.graph.selectable(&asking.caller.roles);
+    let visit = Visit {
+        now: Utc::now(),
+        roles: asking.caller.roles.iter().map(str::to_owned).collect(),
+        base: relative(&address, headers).unwrap_or_else(|| address.clone()),
+        address,
+        explorer: true,
+        exports: format!("/marketplace/{}/", encode(id)),
+        page_of: &page_of,
+        may_select: &selectable,
+    };
+    let mut shown = product(&info, &runs, &visit);
+    let problems = gateway.problems();
+    let own = problems.iter().find(|p| p.locations.iter().any(|l| l.source == id));
+    shown.problem = own.map(|p| format!("Not composed as of today: {}", p.message));
+    let frame = Frame::new(&asking.caller, shown.name.clone(), shown.purpose.clone());
+    Ok(Shown::Page(Box::new(ProductPage { frame, product: shown })))
+}
+
+/// A diagram as text for another tool: `lineage.mmd`, `model.dot`, …; none where there is no such thing.
+///
+/// # Errors
+/// [`PageError::Failed`].
+pub async fn export(asking: &Asking, id: &str, file: &str) -> Result<Option<String>, PageError> {
+    let Some(info) = describe(asking, id).await?.and_then(|found| found.info) else { return Ok(None) };
+    Ok(match file.split_once('.') {
+        Some(("lineage", ending)) => draw_lineage(&info, ending),
+        Some(("model", ending)) => draw_model(&info, ending),
+        _ => None,
+    })
+}
+
+async fn describe(asking: &Asking, id: &str) -> Result<Option<Found>, PageError> {
+    let query = format!(
+        "query Product($id: ID!) {{ product(id: $id) {{ problem info {{ ...Description }} }} }}\n{DESCRIPTION}"
+    );
+    let answer: InfoAnswer = asking.ask(&query, serde_json::json!({ "id": id })).await?.into_data()?;
+    Ok(answer.product)
+}
+
+/// Asked on its own: whoever may not see the runs still sees the product.
+async fn runs(asking: &Asking, id: &str) -> Runs {
+    let query =
+        format!("query Runs($id: ID!) {{ product(id: $id) {{ runs(first: {RUNS}) {{ ...Record }} }} }}\n{RECORD}");
+    let asked = asking.ask::<RunsAnswer>(&query, serde_json::json!({ "id": id })).await;
+    match asked {
+        Ok(asked) => match (asked.error, asked.data.and_then(|data| data.product)) {
+            (None, Some(product)) => Runs::Seen(product.runs),
+            (Some((code, _)), _) if code == "FORBIDDEN" => Runs::Closed,
+            _ => Runs::Unknown,
+        },
+        Err(error) => {
+            tracing::warn!(%error, product = id, "the runs of a product are not known");
+            Runs::Unknown
+        }
+    }
+}
+
+/// Where a product's ports are: its GraphQL address without the last segment.
+fn address(source: &SubgraphSource) -> String {
+    source.url.trim_end_matches('/').trim_end_matches("/graphql").to_owned()
+}
+
+/// The path of an address on the host that the visitor is on anyway.
+fn relative(address: &str, headers: &HeaderMap) -> Option<String> {
+    let uri: Uri = address.parse().ok()?;
+    let host: Authority = headers.get(HOST)?.to_str().ok()?.parse().ok()?;
+    let local = |host: &str| matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    let at = uri.authority()?;
+    let same = at.port_u16() == host.port_u16() && (at.host() == host.host() || local(at.host()) && local(host.host()));
+    same.then(|| uri.path().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_stay_on_the_host_that_the_visitor_is_on() {
+        let of = |address: &str, host: &'static str| {
+            let headers = HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
+            relative(address, &headers)
+        };
+        let address = "http://127.0.0.1:4000/products/a";
+        assert_eq!(of(address, "127.0.0.1:4000").as_deref(), Some("/products/a"));
+        assert_eq!(of(address, "localhost:4000").as_deref(), Some("/products/a"));
+        assert_eq!(of(address, "127.0.0.1:4001"), None);
+        assert_eq!(of("http://countries:4001", "data.example.org"), None);
+        assert_eq!(relative(address, &HeaderMap::new()), None);
+    }
+}
