@@ -125,3 +125,18 @@ fn a_small_graph_in_all_notations() {
     assert!(drawing.contains("role=\"group\"") && drawing.contains("class=\"node own\""), "{drawing}");
     assert_eq!(drawing.matches("class=\"edge\"").count(), 2);
 }
+
+#[test]
+fn a_long_edge_passes_between_boxes() {
+    let labels: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).into();
+    // a feeds e past b, c and d
+    let drawing = svg(&graph(&labels, &[(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4), (0, 4)]));
+    let boxes = boxes(&drawing);
+    let lines: Vec<&str> = drawing.split("class=\"edge\" d=\"").skip(1).map(|p| p.split('"').next().unwrap()).collect();
+    let through: Vec<&str> = lines.iter().filter(|l| l.contains('L')).map(|l| l.split('L').nth(1).unwrap()).collect();
+    assert_eq!(through.len(), 1, "{lines:?}");
+    let y: f64 = through[0].split(' ').nth(1).unwrap().parse().unwrap();
+    for of in &boxes[1..4] {
+        assert!(y < of[1] || y > of[1] + of[3], "{y} is inside {of:?}");
+    }
+}
