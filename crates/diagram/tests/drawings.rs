@@ -31,7 +31,7 @@ fn tags(markup: &str) -> Vec<String> {
         let end = start + rest[start..].find('>').expect("a tag ends");
         let tag = &rest[start + 1..end];
         assert!(!tag.contains('<') && tag.matches('"').count() % 2 == 0, "{tag}");
-        let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap().to_owned();
+        let name = tag.trim_start_matches('/').split([' ', '/']).next().expect("a split has a first part").to_owned();
         if tag.starts_with('/') {
             assert_eq!(open.pop().as_ref(), Some(&name));
         } else if !tag.ends_with('/') {
@@ -46,8 +46,9 @@ fn tags(markup: &str) -> Vec<String> {
 
 fn boxes(drawing: &str) -> Vec<[f64; 4]> {
     let number = |text: &str, name: &str| -> f64 {
-        let from = text.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
-        text[from..].split('"').next().unwrap().parse().unwrap()
+        let from = text.find(&format!(" {name}=\"")).expect("the attribute is there") + name.len() + 3;
+        let value = text[from..].split('"').next().expect("a split has a first part");
+        value.parse().expect("a number")
     };
     drawing.split("<rect").skip(1).map(|r| ["x", "y", "width", "height"].map(|name| number(r, name))).collect()
 }
