@@ -30,7 +30,7 @@ fn tags(markup: &str) -> Vec<String> {
     while let Some(start) = rest.find('<') {
         let end = start + rest[start..].find('>').expect("a tag ends");
         let tag = &rest[start + 1..end];
-        assert!(!tag.contains('<') && tag.matches('"').count() % 2 == 0, "{tag}");
+        assert!(!tag.contains('<') && tag.matches('"').count().is_multiple_of(2), "{tag}");
         let name = tag.trim_start_matches('/').split([' ', '/']).next().expect("a split has a first part").to_owned();
         if tag.starts_with('/') {
             assert_eq!(open.pop().as_ref(), Some(&name));
