@@ -11,7 +11,7 @@ const MARGIN: f64 = 12.0;
 /// Passes to and fro.
 const PASSES: usize = 6;
 
-/// Width and height of a cell; waypoints have none.
+/// Width and height of a cell.
 pub(crate) type Size = (f64, f64);
 
 /// Where everything is.
@@ -23,9 +23,9 @@ pub(crate) struct Placed {
     pub size: Size,
 }
 
-/// Place cells of the given sizes (boxes first; the cells behind them are waypoints).
-pub(crate) fn place(layered: &Layered, boxes: &[Size]) -> Placed {
-    let size = |cell: usize| boxes.get(cell).copied().unwrap_or((0.0, 0.0));
+/// Place cells of the given sizes, one for each.
+pub(crate) fn place(layered: &Layered, sizes: &[Size]) -> Placed {
+    let size = |cell: usize| sizes[cell];
     let mut neighbours = vec![Vec::new(); layered.cells];
     for step in layered.routes.iter().flat_map(|route| route.windows(2)) {
         neighbours[step[0]].push(step[1]);

@@ -13,6 +13,8 @@ const SMALL: f64 = 6.4;
 /// Heights of a box with a name, and of each line below it.
 const HEAD: f64 = 44.0;
 const LINE: f64 = 16.0;
+/// Room for an edge that passes through a column.
+const WAY: f64 = 8.0;
 /// Longer texts are cut; the whole text is in the title.
 const LONGEST: usize = 34;
 
@@ -35,11 +37,11 @@ pub fn svg(graph: &Graph) -> String {
     let mut sizes: Vec<Size> = nodes.iter().map(|node| measure(node)).collect();
     let pairs: Vec<(usize, usize)> = edges.keys().copied().collect();
     let layered = layer(nodes.len(), &pairs);
+    sizes.resize(layered.cells, (0.0, WAY));
     for column in &layered.columns {
-        // boxes of one column are equally wide: their sides line up
-        let boxes = || column.iter().copied().filter(|cell| *cell < nodes.len());
-        let widest = boxes().map(|cell| sizes[cell].0).fold(0.0, f64::max);
-        boxes().for_each(|cell| sizes[cell].0 = widest);
+        // cells of one column are equally wide: sides line up, and an edge passes between boxes, not below them
+        let widest = column.iter().map(|cell| sizes[*cell].0).fold(0.0, f64::max);
+        column.iter().for_each(|cell| sizes[*cell].0 = widest);
     }
     let placed = place(&layered, &sizes);
     let loops = edges.keys().any(|(from, to)| from == to);
@@ -112,17 +114,24 @@ fn curve(layered: &Layered, placed: &Placed, sizes: &[Size], pair: (usize, usize
     let direct = [pair.0, pair.1];
     let cells: &[usize] = route.map_or(&direct, Vec::as_slice);
     let backwards = placed.corners[pair.0].0 > placed.corners[pair.1].0;
-    let point = |at: usize, cell: usize| {
-        let ((x, y), (width, height)) = (placed.corners[cell], sizes.get(cell).copied().unwrap_or_default());
-        let leaves = (at == 0) != backwards;
-        (if leaves { x + width } else { x }, y + height / 2.0)
-    };
-    let points: Vec<(f64, f64)> = cells.iter().enumerate().map(|(at, cell)| point(at, *cell)).collect();
+    let mut points = Vec::with_capacity(cells.len() * 2);
+    for (at, cell) in cells.iter().enumerate() {
+        let ((x, y), (width, height)) = (placed.corners[*cell], sizes[*cell]);
+        let (left, right) = ((x, y + height / 2.0), (x + width, y + height / 2.0));
+        let (enters, leaves) = if backwards { (right, left) } else { (left, right) };
+        points.extend((at > 0).then_some(enters));
+        points.extend((at + 1 < cells.len()).then_some(leaves));
+    }
+    // leave, enter, leave, enter: a curve between columns, a line through one
     let mut path = format!("M{:.1} {:.1}", points[0].0, points[0].1);
-    for step in points.windows(2) {
+    for (at, step) in points.windows(2).enumerate() {
         let ((x1, y1), (x2, y2)) = (step[0], step[1]);
         let middle = f64::midpoint(x1, x2);
-        write!(path, " C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}").expect(TEXT);
+        match at % 2 {
+            0 => write!(path, " C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}"),
+            _ => write!(path, " L{x2:.1} {y2:.1}"),
+        }
+        .expect(TEXT);
     }
     path
 }

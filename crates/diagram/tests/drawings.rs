@@ -30,8 +30,8 @@ fn tags(markup: &str) -> Vec<String> {
     while let Some(start) = rest.find('<') {
         let end = start + rest[start..].find('>').expect("a tag ends");
         let tag = &rest[start + 1..end];
-        assert!(!tag.contains('<') && tag.matches('"').count() % 2 == 0, "{tag}");
-        let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap().to_owned();
+        assert!(!tag.contains('<') && tag.matches('"').count().is_multiple_of(2), "{tag}");
+        let name = tag.trim_start_matches('/').split([' ', '/']).next().expect("a split has a first part").to_owned();
         if tag.starts_with('/') {
             assert_eq!(open.pop().as_ref(), Some(&name));
         } else if !tag.ends_with('/') {
@@ -46,8 +46,9 @@ fn tags(markup: &str) -> Vec<String> {
 
 fn boxes(drawing: &str) -> Vec<[f64; 4]> {
     let number = |text: &str, name: &str| -> f64 {
-        let from = text.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
-        text[from..].split('"').next().unwrap().parse().unwrap()
+        let from = text.find(&format!(" {name}=\"")).expect("the attribute is there") + name.len() + 3;
+        let value = text[from..].split('"').next().expect("a split has a first part");
+        value.parse().expect("a number")
     };
     drawing.split("<rect").skip(1).map(|r| ["x", "y", "width", "height"].map(|name| number(r, name))).collect()
 }
@@ -124,4 +125,19 @@ fn a_small_graph_in_all_notations() {
     assert!(drawing.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 "), "{drawing}");
     assert!(drawing.contains("role=\"group\"") && drawing.contains("class=\"node own\""), "{drawing}");
     assert_eq!(drawing.matches("class=\"edge\"").count(), 2);
+}
+
+#[test]
+fn a_long_edge_passes_between_boxes() {
+    let labels: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).into();
+    // a feeds e past b, c and d
+    let drawing = svg(&graph(&labels, &[(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4), (0, 4)]));
+    let boxes = boxes(&drawing);
+    let lines: Vec<&str> = drawing.split("class=\"edge\" d=\"").skip(1).map(|p| p.split('"').next().unwrap()).collect();
+    let through: Vec<&str> = lines.iter().filter(|l| l.contains('L')).map(|l| l.split('L').nth(1).unwrap()).collect();
+    assert_eq!(through.len(), 1, "{lines:?}");
+    let y: f64 = through[0].split(' ').nth(1).unwrap().parse().unwrap();
+    for of in &boxes[1..4] {
+        assert!(y < of[1] || y > of[1] + of[3], "{y} is inside {of:?}");
+    }
 }

@@ -6,11 +6,11 @@ use terrane_views::description::{ProductInfo, Run, Step};
 use terrane_views::{Product, Runs, Status, Visit, draw_lineage, draw_model, product};
 
 fn stations() -> ProductInfo {
-    serde_json::from_str(include_str!("stations.json")).unwrap()
+    serde_json::from_str(include_str!("stations.json")).expect("the fixture is a description")
 }
 
 fn at(time: &str) -> DateTime<Utc> {
-    time.parse().unwrap()
+    time.parse().expect("a time")
 }
 
 /// The page for a reader; the mesh keeps `Station.secret` from them.

@@ -41,6 +41,7 @@ async fn marketplace(State(gateway): State<Gateway>, headers: HeaderMap, Query(f
 async fn product(State(gateway): State<Gateway>, headers: HeaderMap, Path(id): Path<String>, uri: Uri) -> Response {
     let asking = match Asking::begin(&gateway, &headers).await {
         Ok(asking) => asking,
+        Err(PageError::NoCatalog) => return not_found(&Caller::anonymous(), uri.path()),
         Err(error) => return failed(&gateway, &error),
     };
     match show(&gateway, &asking, &headers, &id).await {
@@ -62,6 +63,7 @@ async fn diagram(
 ) -> Response {
     let asking = match Asking::begin(&gateway, &headers).await {
         Ok(asking) => asking,
+        Err(PageError::NoCatalog) => return not_found(&Caller::anonymous(), uri.path()),
         Err(error) => return failed(&gateway, &error),
     };
     match export(&asking, &id, &file).await {
