@@ -15,10 +15,13 @@ use terrane_graphql::error::request_error_body;
 use terrane_graphql::{GraphqlError, Request};
 use terrane_plan::{PlanOptions, Supergraph};
 
+/// Programs by operation text and name.
+type Programs = HashMap<(String, Option<String>), Arc<Program>>;
+
 struct Gateway {
     supergraph: Arc<Supergraph>,
     executor: Executor,
-    programs: RwLock<HashMap<(String, Option<String>), Arc<Program>>>,
+    programs: RwLock<Programs>,
 }
 
 #[tokio::main]

@@ -6,7 +6,7 @@ use crate::program::{Program, RequestCode};
 use crate::read::{self, Answer, Target};
 use crate::respond::respond;
 use crate::store::{Failure, Store, Value};
-use crate::targets::{collect, objects_at};
+use crate::targets::{Guard, collect, objects_at};
 use crate::transport::{Answered, Identity, Shares, Transport, TransportError};
 use crate::variables::Variables;
 use apollo_compiler::ast::OperationType;
@@ -52,6 +52,7 @@ struct Sent {
     request: usize,
     /// By fetch of the request: its targets.
     targets: Vec<Vec<Target>>,
+    guards: Vec<Guard>,
     answered: Answered,
 }
 
@@ -153,6 +154,7 @@ impl Run<'_> {
         let mut body = Vec::with_capacity(request.head.len() + 256);
         body.extend_from_slice(&request.head);
         let mut targets = Vec::with_capacity(request.fetches.len());
+        let mut guards = Vec::new();
         let mut first = true;
         for (&fetch, name) in request.fetches.iter().zip(&request.inputs) {
             let code = &program.fetches[fetch];
@@ -173,6 +175,7 @@ impl Run<'_> {
                 let collected = collect(program, fetch, &mut self.store, self.root);
                 body.extend_from_slice(&collected.bytes);
                 targets.push(collected.targets);
+                guards.extend(collected.guards);
             } else {
                 targets.push(Vec::new());
             }
@@ -184,7 +187,7 @@ impl Run<'_> {
         self.variables.write(&mut body, &request.variables, first);
         body.extend_from_slice(b"}}");
         let answer = self.executor.send(request, body.into(), self.headers);
-        Some(async move { Sent { request: number, targets, answered: answer.await } }.boxed())
+        Some(async move { Sent { request: number, targets, guards, answered: answer.await } }.boxed())
     }
 
     /// Read an answer into the store; where it failed, its fields did.
@@ -222,6 +225,11 @@ impl Run<'_> {
         }
         for target in answer.parts.iter().flat_map(|(_, targets)| targets) {
             self.copy(target);
+        }
+        for guard in &sent.guards {
+            for field in program.reads[guard.read].fields.iter().filter(|field| field.guarded) {
+                self.store.set_slot(guard.object, field.slot, guard.value);
+            }
         }
     }
 

@@ -14,6 +14,16 @@ pub(crate) struct Collected {
     /// JSON texts separated by commas.
     pub bytes: Vec<u8>,
     pub targets: Vec<Target>,
+    /// Objects of which a required field is missing: their guarded fields get this value, whatever the answer.
+    pub guards: Vec<Guard>,
+}
+
+/// An object whose guarded fields have no value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Guard {
+    pub object: u32,
+    pub read: usize,
+    pub value: Value,
 }
 
 /// Objects at the end of the fetch's paths, in the order of the response.
@@ -74,8 +84,16 @@ pub(crate) fn collect(program: &Program, fetch: usize, store: &mut Store, root: 
             collected.bytes.push(b',');
         }
         let start = collected.bytes.len();
-        let writer = Writer { program, store };
-        if let Err(lacks) = writer.representation(&mut collected.bytes, input, object) {
+        let mut writer = Writer { program, store, lacking: None };
+        let written = writer.representation(&mut collected.bytes, input, object);
+        let lacking = writer.lacking;
+        let all_guarded = program.reads[read].fields.iter().all(|field| field.guarded);
+        let written = match (written, lacking) {
+            (Ok(()), Some(Value::Error(failure))) if all_guarded => Err(Lacks::Failed(failure)),
+            (Ok(()), Some(_)) if all_guarded => Err(Lacks::Value),
+            (written, _) => written,
+        };
+        if let Err(lacks) = written {
             collected.bytes.truncate(before);
             if let Lacks::Failed(failure) = lacks {
                 let target = Target { read, objects: vec![object] };
@@ -83,6 +101,7 @@ pub(crate) fn collect(program: &Program, fetch: usize, store: &mut Store, root: 
             }
             continue;
         }
+        collected.guards.extend(lacking.map(|value| Guard { object, read, value }));
         let text = &collected.bytes[start..];
         let hash = hash_of(text);
         let same = known.find(hash, |&i| {
@@ -125,10 +144,12 @@ fn input_for(program: &Program, inputs: &[Input], ty: u32) -> Option<usize> {
 struct Writer<'a> {
     program: &'a Program,
     store: &'a Store,
+    /// What a required field has instead of a value.
+    lacking: Option<Value>,
 }
 
 impl Writer<'_> {
-    fn representation(&self, out: &mut Vec<u8>, input: &Input, object: u32) -> Result<(), Lacks> {
+    fn representation(&mut self, out: &mut Vec<u8>, input: &Input, object: u32) -> Result<(), Lacks> {
         out.extend_from_slice(b"{\"__typename\":");
         out.extend_from_slice(&self.program.type_names[input.entity.index()]);
         self.parts(out, &input.parts, object, false)?;
@@ -136,7 +157,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn parts(&self, out: &mut Vec<u8>, parts: &[Part], object: u32, mut first: bool) -> Result<(), Lacks> {
+    fn parts(&mut self, out: &mut Vec<u8>, parts: &[Part], object: u32, mut first: bool) -> Result<(), Lacks> {
         let ty = self.store.objects[object as usize].ty;
         for part in parts {
             if ty != UNKNOWN && !part.types.contains(TypeId(ty)) {
@@ -155,12 +176,19 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn value(&self, out: &mut Vec<u8>, part: &Part, value: Value) -> Result<(), Lacks> {
+    fn value(&mut self, out: &mut Vec<u8>, part: &Part, value: Value) -> Result<(), Lacks> {
         match value {
-            Value::Missing => return Err(Lacks::Value),
-            Value::Null if part.key => return Err(Lacks::Value),
+            Value::Missing | Value::Null if part.key => return Err(Lacks::Value),
+            Value::Error(failure) if part.key => return Err(Lacks::Failed(failure)),
             Value::Null => out.extend_from_slice(b"null"),
-            Value::Error(failure) => return Err(Lacks::Failed(failure)),
+            Value::Missing => {
+                self.lacking.get_or_insert(Value::Null);
+                out.extend_from_slice(b"null");
+            }
+            Value::Error(_) => {
+                self.lacking = Some(value);
+                out.extend_from_slice(b"null");
+            }
             Value::Leaf { body, start, len } => out.extend_from_slice(self.store.leaf(body, start, len)),
             Value::List { start, len } => {
                 out.push(b'[');

@@ -22,6 +22,8 @@ pub struct PlanOptions<'a> {
     pub denied: Option<&'a dyn Denied>,
     /// Most field occurrences an operation may have after its fragments are resolved.
     pub max_selections: usize,
+    /// Most levels of nested selections.
+    pub max_depth: usize,
     /// Most fetches a plan may have.
     pub max_fetches: usize,
 }
@@ -32,6 +34,7 @@ impl std::fmt::Debug for PlanOptions<'_> {
             .field("labels", &self.labels)
             .field("denied", &self.denied.is_some())
             .field("max_selections", &self.max_selections)
+            .field("max_depth", &self.max_depth)
             .field("max_fetches", &self.max_fetches)
             .finish()
     }
@@ -39,6 +42,6 @@ impl std::fmt::Debug for PlanOptions<'_> {
 
 impl Default for PlanOptions<'_> {
     fn default() -> Self {
-        Self { labels: BTreeSet::new(), denied: None, max_selections: 50_000, max_fetches: 2_000 }
+        Self { labels: BTreeSet::new(), denied: None, max_selections: 20_000, max_depth: 100, max_fetches: 1_000 }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct ReadField {
     /// How many lists are around its values.
     pub depth: u8,
     pub leaf: LeafKind,
+    /// It has no value where its `@requires` failed.
+    pub guarded: bool,
     /// The selection set of its objects.
     pub child: Option<usize>,
 }
@@ -93,6 +95,7 @@ fn read_set(
             slot: field.slot.0,
             depth: u8::try_from(list_depth(&field.ty)).unwrap_or(u8::MAX),
             leaf: base.map_or(LeafKind::Any, |base| leaf_kind(graph, base, slot.internal)),
+            guarded: field.guarded,
             child,
         });
     }

@@ -92,6 +92,8 @@ pub(crate) struct DraftField {
     /// Its type in the subgraph.
     pub ty: Type,
     pub condition: Condition,
+    /// It needs more of its object than the key (`@requires`).
+    pub guarded: bool,
     pub child: Option<SelectionId>,
     /// The position that its objects are at, while building.
     pub position: usize,

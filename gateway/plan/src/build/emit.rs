@@ -140,6 +140,7 @@ impl Builder<'_> {
             on: form.on.clone(),
             ty: form.ty.clone(),
             condition: Default::default(),
+            guarded: want.guarded,
             child: None,
             position: 0,
         };

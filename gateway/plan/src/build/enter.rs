@@ -1,6 +1,7 @@
 //! Entering: turns a decision to ask another subgraph into a fetch of it, an earlier one where that serves.
 
 use super::draft::{DraftFetch, DraftSelection, Part};
+use super::inputs::{add_input, conflicts};
 use super::{Builder, Deps, Open};
 use crate::condition::Condition;
 use crate::error::PlanError;
@@ -58,7 +59,7 @@ impl Builder<'_> {
             None => self.new_fetch(at, &entering)?,
         };
         for atom in decision.types.iter() {
-            Self::add_input(&mut self.fetches[fetch.index()].inputs, atom, entity, &entering.parts);
+            add_input(&mut self.fetches[fetch.index()].inputs, atom, entity, &entering.parts);
         }
         self.fetches[fetch.index()].deps.extend(entering.deps.iter().filter(|&&dep| dep != fetch));
         Ok(self.branch(at, fetch, &entering))
@@ -75,7 +76,7 @@ impl Builder<'_> {
                 && level <= known.level
                 && !entering.deps.contains(fetch)
                 && entering.atoms.iter().all(|atom| {
-                    !Self::conflicts(&known.inputs, atom, &entering.parts)
+                    !conflicts(&known.inputs, atom, &entering.parts)
                         && !known.inputs.iter().any(|input| input.atom == atom && input.entity != entering.entity)
                 })
         })

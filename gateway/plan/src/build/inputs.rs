@@ -102,22 +102,30 @@ impl Builder<'_> {
                 types: part.types.clone(),
                 condition: condition.clone(),
                 below: Below::Part(Rc::new(part.below.clone().unwrap_or_default()), part.set.map(SetRef::FieldSet)),
+                guarded: false,
             })
             .collect()
     }
+}
 
-    /// Add parts to the representation of `atom`.
-    pub(super) fn add_input(inputs: &mut Vec<Input>, atom: TypeId, entity: TypeId, parts: &[Part]) {
-        match inputs.iter_mut().find(|input| input.atom == atom && input.entity == entity) {
-            Some(input) => merge_parts(&mut input.parts, parts),
-            None => inputs.push(Input { atom, entity, parts: parts.to_vec() }),
-        }
+/// Add parts to the representation of `atom`.
+pub(super) fn add_input(inputs: &mut Vec<Input>, atom: TypeId, entity: TypeId, parts: &[Part]) {
+    match inputs.iter_mut().find(|input| input.atom == atom && input.entity == entity) {
+        Some(input) => merge_parts(&mut input.parts, parts),
+        None => inputs.push(Input { atom, entity, parts: parts.to_vec() }),
     }
+}
 
-    /// Whether parts would give a field of the representation of `atom` a second value.
-    pub(super) fn conflicts(inputs: &[Input], atom: TypeId, parts: &[Part]) -> bool {
-        inputs.iter().any(|input| input.atom == atom && parts_conflict(&input.parts, parts))
+/// Add the representations of another fetch.
+pub(crate) fn merge_inputs(into: &mut Vec<Input>, more: &[Input]) {
+    for input in more {
+        add_input(into, input.atom, input.entity, &input.parts);
     }
+}
+
+/// Whether parts would give a field of the representation of `atom` a second value.
+pub(crate) fn conflicts(inputs: &[Input], atom: TypeId, parts: &[Part]) -> bool {
+    inputs.iter().any(|input| input.atom == atom && parts_conflict(&input.parts, parts))
 }
 
 fn merge_parts(into: &mut Vec<Part>, parts: &[Part]) {

@@ -8,6 +8,7 @@ mod resolve;
 
 pub(crate) use draft::{Draft, DraftFetch, DraftField, DraftSelection};
 pub use draft::{Input, Part, Step};
+pub(crate) use inputs::{conflicts, merge_inputs};
 
 use crate::condition::Condition;
 use crate::error::PlanError;
@@ -93,6 +94,8 @@ struct Wanted {
     types: TypeSet,
     condition: Condition,
     below: Below,
+    /// Decided for a field that has `@requires`.
+    guarded: bool,
 }
 
 /// What of a composite slot's selections to fetch.
@@ -114,16 +117,16 @@ impl Builder<'_> {
             return self.resolve(0, 0, wanted).map(drop);
         }
         for want in wanted {
-            self.mutate(want)?;
+            self.mutate(&want)?;
         }
         Ok(())
     }
 
     /// Mutations run one after the other: a later one waits for all that earlier ones need, except that neighbours in
     /// the same subgraph share a request, which the subgraph runs in order.
-    fn mutate(&mut self, want: Wanted) -> Result<(), PlanError> {
+    fn mutate(&mut self, want: &Wanted) -> Result<(), PlanError> {
         let place = self.positions[0].opens[0].place.clone();
-        let described = self.describe(0, &want);
+        let described = self.describe(0, want);
         let Some(decision) = self.search.decide(&[described], &place)?.into_iter().next() else { return Ok(()) };
         let crate::search::Target::Hop { subgraph, .. } = decision.choice.target else { return Ok(()) };
         let last = self.positions[0].opens.last().expect("the root is open");
@@ -133,7 +136,7 @@ impl Builder<'_> {
             let before: Deps = (0..self.fetches.len()).map(FetchId::new).collect();
             self.enter_root(0, subgraph, place.local, before)?
         };
-        self.emit(0, open, &want, &decision.types).map(drop)
+        self.emit(0, open, want, &decision.types).map(drop)
     }
 
     /// What the client selected at a node, or the part of it in a view.
@@ -146,6 +149,7 @@ impl Builder<'_> {
             types: slots[index].types.and(&self.nodes.node(node).fetchable),
             condition: slots[index].condition.clone(),
             below: Below::Client(child),
+            guarded: false,
         });
         wants.collect()
     }

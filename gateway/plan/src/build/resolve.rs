@@ -8,7 +8,7 @@ use crate::search::{Decision, Target, Want};
 use crate::selection::Source;
 
 /// Requirements that need each other deeper than this are not resolved: such a graph is cyclic.
-const MAX_DEPTH: usize = 400;
+const MAX_DEPTH: usize = 200;
 
 impl Builder<'_> {
     /// Fetch `wanted` at a position, from the open fetch `base` on. Returns the fetches that bring it.
@@ -74,7 +74,9 @@ impl Builder<'_> {
         // What needs no other fields goes first: its fetches are the earliest, and later ones may join them.
         hops.sort_by_key(|d| (d.choice.requires.is_some(), d.choice.level));
         for decision in hops {
-            let want = &wanted[decision.want].narrowed(decision.child);
+            let mut want = wanted[decision.want].narrowed(decision.child);
+            want.guarded = decision.choice.requires.is_some();
+            let want = &want;
             let Target::Hop { delegate, .. } = decision.choice.target else { continue };
             let open = self.enter(at, base, &decision, &want.condition)?;
             if delegate {
@@ -111,7 +113,7 @@ impl Builder<'_> {
             return Ok(());
         }
         let slot = self.typename_slot(node);
-        let want = Wanted { slot, types: possible, condition, below: Below::Client(None) };
+        let want = Wanted { slot, types: possible, condition, below: Below::Client(None), guarded: false };
         deps.extend(self.resolve(at, base, vec![want])?);
         Ok(())
     }

@@ -1,22 +1,74 @@
 //! Merging: turns fetches that one request of the same subgraph could do into one fetch.
 
-use crate::build::{Draft, DraftFetch, DraftSelection};
+use crate::build::{Draft, DraftFetch, DraftSelection, conflicts, merge_inputs};
 use crate::ids::{FetchId, SelectionId};
-use crate::supergraph::Supergraph;
 
-/// Merge equal fetches that were made for different openings of the same selection set, and recompute levels.
-pub(super) fn merge(_graph: &Supergraph, draft: &mut Draft) {
-    loop {
-        let pair = (0..draft.fetches.len())
-            .flat_map(|a| (a + 1..draft.fetches.len()).map(move |b| (a, b)))
-            .find(|&(a, b)| equal(draft, &draft.fetches[a], &draft.fetches[b]));
-        let Some((a, b)) = pair else { break };
-        let gone = draft.fetches.remove(b);
-        draft.fetches[a].paths.extend(gone.paths);
-        draft.fetches[a].deps.extend(gone.deps);
-        rename(draft, FetchId::new(b), FetchId::new(a));
+/// Merge equal fetches that were made for different openings of the same selection set, and those that can wait for a
+/// later fetch of the same objects; recompute levels.
+pub(super) fn merge(draft: &mut Draft) {
+    let mut a = 0;
+    while a < draft.fetches.len() {
+        let mut b = a + 1;
+        while b < draft.fetches.len() {
+            if !equal(draft, &draft.fetches[a], &draft.fetches[b]) {
+                b += 1;
+                continue;
+            }
+            let gone = draft.fetches.remove(b);
+            draft.fetches[a].paths.extend(gone.paths);
+            draft.fetches[a].deps.extend(gone.deps);
+            rename(draft, FetchId::new(b), FetchId::new(a));
+        }
+        a += 1;
     }
     levels(draft);
+    sink(draft);
+    levels(draft);
+}
+
+/// A fetch that nothing waits for joins a later one of the same subgraph and objects: one request and one
+/// representation less, and the answer as a whole is not later.
+fn sink(draft: &mut Draft) {
+    let mut early = 0;
+    while early < draft.fetches.len() {
+        let id = FetchId::new(early);
+        let awaited = draft.fetches.iter().any(|f| f.deps.contains(&id));
+        let late =
+            (0..draft.fetches.len()).find(|&late| !awaited && can_take(&draft.fetches[late], &draft.fetches[early]));
+        let Some(late) = late else {
+            early += 1;
+            continue;
+        };
+        let gone = draft.fetches[early].clone();
+        let into = &mut draft.fetches[late];
+        into.deps.extend(gone.deps);
+        merge_inputs(&mut into.inputs, &gone.inputs);
+        for (entity, selection) in gone.branches {
+            match draft.fetches[late].branches.iter().find(|(known, _)| *known == entity) {
+                Some(&(_, known)) => {
+                    let fields = std::mem::take(&mut draft.selections[selection.index()].fields);
+                    draft.selections[known.index()].fields.extend(fields);
+                }
+                None => draft.fetches[late].branches.push((entity, selection)),
+            }
+        }
+        draft.fetches.remove(early);
+        let kept = FetchId::new(if late > early { late - 1 } else { late });
+        rename(draft, id, kept);
+    }
+}
+
+fn can_take(late: &DraftFetch, early: &DraftFetch) -> bool {
+    late.is_entity
+        && early.is_entity
+        && late.subgraph == early.subgraph
+        && late.node == early.node
+        && late.paths == early.paths
+        && late.level > early.level
+        && early.inputs.iter().all(|input| {
+            !conflicts(&late.inputs, input.atom, &input.parts)
+                && !late.inputs.iter().any(|known| known.atom == input.atom && known.entity != input.entity)
+        })
 }
 
 /// References to `gone` become references to `kept`; later ones move up by one.

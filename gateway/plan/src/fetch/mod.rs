@@ -13,7 +13,7 @@ use apollo_compiler::executable::Operation;
 
 /// Make the plan of a draft.
 pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operation: &Operation) -> QueryPlan {
-    merge::merge(graph, &mut draft);
+    merge::merge(&mut draft);
     let mut fetches = shape::fetches(graph, &draft);
     for fetch in &mut fetches {
         keys::assign(&mut fetch.branches);

@@ -44,6 +44,7 @@ fn tree(graph: &Supergraph, draft: &Draft, id: SelectionId) -> FetchSelection {
             ty: field.ty.clone(),
             arguments: slot.arguments.clone(),
             condition: field.condition.clone(),
+            guarded: field.guarded,
             child: field.child.map(|child| tree(graph, draft, child)),
         }
     });

@@ -39,8 +39,14 @@ pub(crate) fn normalise(
     let root = graph.root(operation.operation_type).ok_or_else(|| {
         PlanError::Operation(format!("the graph has no {} type", kind_name(operation.operation_type)))
     })?;
-    let mut normaliser =
-        Normaliser { graph, options, document, selections: Selections::default(), left: options.max_selections };
+    let mut normaliser = Normaliser {
+        graph,
+        options,
+        document,
+        selections: Selections::default(),
+        left: options.max_selections,
+        depth: 0,
+    };
     let root = normaliser.node(&[(root, vec![(&operation.selection_set, All::default())])])?;
     let mut selections = normaliser.selections;
     unions::narrow(graph, &mut selections, root);
@@ -61,11 +67,16 @@ struct Normaliser<'a> {
     document: &'a Valid<ExecutableDocument>,
     selections: Selections,
     left: usize,
+    depth: usize,
 }
 
 impl<'a> Normaliser<'a> {
     /// One position: the selection sets that meet there, by their static types.
     fn node(&mut self, origins: &[(TypeId, Vec<Origin<'a>>)]) -> Result<NodeId, PlanError> {
+        self.depth += 1;
+        if self.depth > self.options.max_depth {
+            return Err(PlanError::TooLarge { what: "levels of nested selections", limit: self.options.max_depth });
+        }
         let graph = self.graph;
         let mut possible = TypeSet::default();
         let mut occurrences = Vec::new();
@@ -88,6 +99,7 @@ impl<'a> Normaliser<'a> {
         }
         slots.sort_by_key(|slot: &Slot| slot.order);
         self.selections.nodes[id.index()].slots = slots;
+        self.depth -= 1;
         Ok(id)
     }
 

@@ -42,6 +42,9 @@ pub(crate) struct Decision {
     pub child: Option<SetRef>,
 }
 
+/// What decides between targets, least first: units not served, level, fields brought late, rank.
+type Preference = (u32, u32, u32, (u32, u32));
+
 struct Unit {
     want: usize,
     child: Option<SetRef>,
@@ -239,7 +242,9 @@ impl Search<'_> {
                         (choice.target == Target::Local || is_chosen(&chosen, choice))
                             && Some(below.requests) <= cheapest
                     })
-                    .min_by_key(|(choice, below)| (below.requests, choice.level + below.waves, rank(choice, place)));
+                    .min_by_key(|(choice, below)| {
+                        (below.requests, choice.level + below.waves, below.remote, rank(choice, place))
+                    });
                 let Some((choice, _)) = free else { return true };
                 decisions.push(unit.decide(choice));
                 false
@@ -247,19 +252,19 @@ impl Search<'_> {
             if units.is_empty() {
                 return;
             }
-            let mut best: Option<(u32, u32, (u32, u32), Target)> = None;
-            for (choice, _) in units.iter().flat_map(|unit| &unit.choices) {
+            let mut best: Option<(Preference, Target)> = None;
+            for (choice, below) in units.iter().flat_map(|unit| &unit.choices) {
                 let serves = |unit: &Unit| {
                     let least = unit.choices.iter().map(|(c, b)| price(c, b)).min();
                     unit.choices.iter().any(|(c, b)| same_target(c.target, choice.target) && Some(price(c, b)) <= least)
                 };
                 let served = u32::try_from(units.iter().filter(|u| serves(u)).count()).unwrap_or(u32::MAX);
-                let candidate = (u32::MAX - served, choice.level, rank(choice, place), choice.target);
-                if best.as_ref().is_none_or(|b| (candidate.0, candidate.1, candidate.2) < (b.0, b.1, b.2)) {
-                    best = Some(candidate);
+                let order = (u32::MAX - served, choice.level, below.remote, rank(choice, place));
+                if best.as_ref().is_none_or(|(least, _)| order < *least) {
+                    best = Some((order, choice.target));
                 }
             }
-            let (.., target) = best.expect("a unit has at least one choice");
+            let (_, target) = best.expect("a unit has at least one choice");
             chosen.push(target);
             self.take(&mut units, target, place, decisions);
         }
@@ -275,7 +280,7 @@ impl Search<'_> {
                     .choices
                     .iter()
                     .filter(|(c, b)| same_target(c.target, target) && (pass == 1 || Some(price(c, b)) <= least))
-                    .min_by_key(|(c, b)| (b.requests, c.level + b.waves, rank(c, place)));
+                    .min_by_key(|(c, b)| (b.requests, c.level + b.waves, b.remote, rank(c, place)));
                 let Some((choice, _)) = choice else { return true };
                 decisions.push(unit.decide(choice));
                 false

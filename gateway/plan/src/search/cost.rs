@@ -13,6 +13,13 @@ pub(crate) struct Cost {
     pub waves: u32,
     /// Requests in all, beyond the one at hand.
     pub requests: u32,
+    /// Fields that come by those requests: among equals, what brings more along is better.
+    pub remote: u32,
+}
+
+impl Cost {
+    /// The cost of what can't be resolved.
+    pub const INFINITE: Self = Self { waves: NEVER, requests: NEVER, remote: NEVER };
 }
 
 impl Search<'_> {
@@ -23,7 +30,7 @@ impl Search<'_> {
             return known;
         }
         if !self.costing.insert(memo.clone()) {
-            return Cost { waves: NEVER, requests: NEVER };
+            return Cost::INFINITE;
         }
         let wants = self.wants(set);
         let cost = self.cost_of_wants(&wants, place);
@@ -40,7 +47,7 @@ impl Search<'_> {
     pub(super) fn cost_of_wants(&mut self, wants: &[Want], place: &Place) -> Cost {
         match self.decide(wants, place) {
             Ok(decisions) => self.total(wants, place, &decisions),
-            Err(_) => Cost { waves: NEVER, requests: NEVER },
+            Err(_) => Cost::INFINITE,
         }
     }
 
@@ -53,7 +60,10 @@ impl Search<'_> {
             let level = decision.choice.level;
             total.waves = total.waves.max((level + below.waves).min(NEVER));
             total.requests = (total.requests + below.requests).min(NEVER);
+            total.remote = (total.remote + below.remote).min(NEVER);
             if let Target::Hop { subgraph, .. } = decision.choice.target {
+                let fields = decision.child.map_or(1, |child| self.size(child));
+                total.remote = (total.remote + u32::try_from(fields).unwrap_or(NEVER)).min(NEVER);
                 match targets.iter_mut().find(|(s, _)| *s == subgraph) {
                     Some((_, deepest)) => *deepest = level.max(*deepest),
                     None => targets.push((subgraph, level)),
