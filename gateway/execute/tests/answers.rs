@@ -1,4 +1,5 @@
 //! Runs operations against scripted subgraphs and says what the response must be, faults of subgraphs included.
+#![allow(clippy::unwrap_used)] // helpers of tests, where a panic is the report
 
 use apollo_compiler::ExecutableDocument;
 use bytes::Bytes;

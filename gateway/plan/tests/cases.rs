@@ -1,4 +1,5 @@
 //! Plans every case of `tests/plan` and compares the plan's text with the written one; `UPDATE=1` rewrites it.
+#![allow(clippy::unwrap_used)] // helpers of tests, where a panic is the report
 
 use apollo_compiler::ExecutableDocument;
 use std::fs;

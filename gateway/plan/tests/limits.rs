@@ -1,4 +1,5 @@
 //! Plans hostile operations: what is exponential when written out is refused or merged, in little time.
+#![allow(clippy::unwrap_used)] // helpers of tests, where a panic is the report
 
 use apollo_compiler::ExecutableDocument;
 use proptest::prelude::*;

@@ -4,6 +4,7 @@ use super::cost::{Cost, NEVER};
 use super::{Place, Provided, Search, SetRef, Want};
 use crate::error::PlanError;
 use crate::ids::{NodeId, SubgraphId, TypeId, TypeSet};
+use smallvec::SmallVec;
 
 /// Who resolves a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,19 +253,7 @@ impl Search<'_> {
             if units.is_empty() {
                 return;
             }
-            let mut best: Option<(Preference, Target)> = None;
-            for (choice, below) in units.iter().flat_map(|unit| &unit.choices) {
-                let serves = |unit: &Unit| {
-                    let least = unit.choices.iter().map(|(c, b)| price(c, b)).min();
-                    unit.choices.iter().any(|(c, b)| same_target(c.target, choice.target) && Some(price(c, b)) <= least)
-                };
-                let served = u32::try_from(units.iter().filter(|u| serves(u)).count()).unwrap_or(u32::MAX);
-                let order = (u32::MAX - served, choice.level, below.remote, rank(choice, place));
-                if best.as_ref().is_none_or(|(least, _)| order < *least) {
-                    best = Some((order, choice.target));
-                }
-            }
-            let (_, target) = best.expect("a unit has at least one choice");
+            let target = best_target(&units, place);
             chosen.push(target);
             self.take(&mut units, target, place, decisions);
         }
@@ -290,6 +279,35 @@ impl Search<'_> {
             }
         }
     }
+}
+
+/// The target that serves most units at their least price; among equals the earliest, and the one that brings most.
+fn best_target(units: &[Unit], place: &Place) -> Target {
+    // One entry per subgraph: what counts is small even where units are thousands.
+    let mut candidates: Vec<(Preference, Target)> = Vec::new();
+    for unit in units {
+        let least = unit.choices.iter().map(|(c, b)| price(c, b)).min();
+        let mut served: SmallVec<[usize; 4]> = SmallVec::new();
+        for (choice, below) in &unit.choices {
+            let own = (choice.level, below.remote, rank(choice, place));
+            let known = candidates.iter().position(|(_, target)| same_target(*target, choice.target));
+            let at = known.unwrap_or_else(|| {
+                candidates.push(((u32::MAX, own.0, own.1, own.2), choice.target));
+                candidates.len() - 1
+            });
+            let ((unserved, ..), _) = &mut candidates[at];
+            if Some(price(choice, below)) <= least && !served.contains(&at) {
+                served.push(at);
+                *unserved -= 1;
+            }
+            let (preference, target) = &mut candidates[at];
+            if own < (preference.1, preference.2, preference.3) {
+                (preference.1, preference.2, preference.3) = own;
+                *target = choice.target;
+            }
+        }
+    }
+    candidates.into_iter().min_by_key(|(preference, _)| *preference).expect("a unit has at least one choice").1
 }
 
 fn price(choice: &Choice, below: &Cost) -> u32 {
