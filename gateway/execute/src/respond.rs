@@ -1,7 +1,7 @@
 //! Responding: turns the store into the bytes of the response, with null propagation and error paths (GraphQL,
 //! section 6.4.4).
 
-use crate::program::{Kind, OutField, Program};
+use crate::program::{Kind, OutField, Output, Program};
 use crate::store::{Failure, Store, UNKNOWN, Value};
 use apollo_compiler::Name;
 use terrane_graphql::json::write_str;
@@ -72,7 +72,10 @@ impl<'a> Writer<'a> {
     fn object(&mut self, id: u32) -> Result<(), Bubble> {
         let object = self.store.objects[id as usize];
         let output = &self.program.outputs[object.node as usize];
-        let list = if object.ty == UNKNOWN { output.any } else { output.by_type.get(&object.ty).copied() };
+        let list = match object.ty {
+            UNKNOWN => output.any.or_else(|| self.common_list(output)),
+            ty => output.by_type.get(&ty).copied(),
+        };
         let Some(list) = list else { return Err(Bubble) };
         let mut before = b'{';
         for field in &output.lists[list] {
@@ -92,6 +95,18 @@ impl<'a> Writer<'a> {
         }
         self.out.push(b'}');
         Ok(())
+    }
+
+    /// What to write where nobody told the type: conditions may leave what is the same for every type, so that the type
+    /// was never asked for.
+    fn common_list(&self, output: &Output) -> Option<usize> {
+        let mut lists = output.lists.iter().map(|list| {
+            let written = list.iter().filter(|field| self.holds[field.condition]);
+            written.map(|field| (&field.key, field.slot, field.kind, &field.non_null)).collect::<Vec<_>>()
+        });
+        let first = lists.next()?;
+        let told = first.iter().all(|(_, _, kind, _)| *kind != Kind::Typename);
+        (told && lists.all(|other| other == first)).then_some(0)
     }
 
     fn field(&mut self, field: &'a OutField, object: u32, ty: u32) -> Result<(), Bubble> {
