@@ -6,7 +6,7 @@ use crate::selection::{Arguments, Selections};
 use apollo_compiler::Name;
 use apollo_compiler::ast::{OperationType, Type};
 
-pub use crate::build::{Input, Part, Step};
+pub use crate::build::{ContextInput, ContextSource, Input, Part, Step};
 
 /// How an operation is answered. Immutable; to be compiled by the executor and cached by the operation's text.
 #[derive(Debug, Clone)]
@@ -80,6 +80,8 @@ pub struct Fetch {
     pub condition: Condition,
     /// Why it is there.
     pub reason: String,
+    /// What its fields take from objects above.
+    pub contexts: Vec<ContextInput>,
 }
 
 /// A selection set that is sent.
@@ -130,5 +132,64 @@ impl QueryPlan {
     /// Whether objects with `types` are all objects of a node.
     pub fn is_all(&self, node: NodeId, types: &TypeSet) -> bool {
         self.nodes.node(node).possible.is_subset(types)
+    }
+}
+
+impl Fetch {
+    /// Give the variables of contexts other names.
+    pub(crate) fn rename_contexts(&mut self, names: Vec<Name>) {
+        let own = self.contexts.iter().map(|c| (c.name.clone(), c.variable.clone()));
+        let renames: Vec<(Name, Name, Name)> = own.zip(names).map(|((name, old), new)| (name, old, new)).collect();
+        for (context, (_, _, new)) in self.contexts.iter_mut().zip(&renames) {
+            context.variable = new.clone();
+        }
+        // Only fields of the entities themselves take arguments of the fetch's contexts.
+        for field in self.branches.iter_mut().flat_map(|branch| &mut branch.fields) {
+            field.arguments = field.arguments.renamed(&renames);
+        }
+    }
+}
+
+/// A fetch repeated in a request: by repetition, its response key, the variable of its representations, and those of
+/// its contexts.
+#[derive(Debug, Clone)]
+pub struct Repetition {
+    /// Which fetch.
+    pub fetch: FetchId,
+    /// Its response key.
+    pub key: String,
+    /// The variable with its representations.
+    pub variable: String,
+    /// The variables of its contexts, in their order.
+    pub contexts: Vec<Name>,
+}
+
+impl QueryPlan {
+    /// The text of a request in which each fetch that takes values from contexts is there once for each of the
+    /// `groups` of objects with equal values, and what the repetitions are called. By fetch of the request, how often.
+    pub fn repeated(&self, request: &Request, groups: &[usize]) -> (String, Vec<Repetition>) {
+        let (mut fetches, mut repetitions) = (Vec::new(), Vec::new());
+        let mut variables = (0u32..)
+            .map(|n| Name::new(&format!("contextual_{n}")).expect("a prefix and a number are a name"))
+            .filter(|name| self.variables.iter().all(|variable| variable.name != *name));
+        for (&id, &count) in request.fetches.iter().zip(groups) {
+            for _ in 0..count {
+                let mut fetch = self.fetches[id.index()].clone();
+                fetch.key = format!("_{}", fetches.len());
+                fetch.variable = format!("representations{}", fetches.len());
+                let names: Vec<Name> = variables.by_ref().take(fetch.contexts.len()).collect();
+                fetch.rename_contexts(names.clone());
+                repetitions.push(Repetition {
+                    fetch: id,
+                    key: fetch.key.clone(),
+                    variable: fetch.variable.clone(),
+                    contexts: names,
+                });
+                fetches.push(fetch);
+            }
+        }
+        let carried: Vec<&Fetch> = fetches.iter().collect();
+        let (text, _) = crate::print::operation::compact(&self.types, &carried, &self.variables, self.kind);
+        (text, repetitions)
     }
 }

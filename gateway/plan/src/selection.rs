@@ -2,7 +2,7 @@
 
 use crate::condition::Condition;
 use crate::ids::{FieldId, NodeId, TypeId, TypeSet};
-use apollo_compiler::ast::{Argument, Type};
+use apollo_compiler::ast::{Argument, Type, Value};
 use apollo_compiler::{Name, Node as Shared};
 
 /// An arena of selection sets.
@@ -79,6 +79,34 @@ impl Arguments {
         let texts: Vec<String> =
             values.iter().map(|a| format!("{}: {}", a.name, a.value.serialize().no_indent())).collect();
         Self { text: texts.join(", "), values }
+    }
+
+    /// The same, and further arguments that are variables.
+    #[must_use]
+    pub(crate) fn with_variables(&self, more: &[(Name, Name)]) -> Self {
+        if more.is_empty() {
+            return self.clone();
+        }
+        let mut values = self.values.clone();
+        values.extend(more.iter().map(|(name, variable)| {
+            Shared::new(Argument { name: name.clone(), value: Shared::new(Value::Variable(variable.clone())) })
+        }));
+        Self::new(&values)
+    }
+
+    /// The same with other variables for some arguments: by the argument's name, its variable and the new one.
+    #[must_use]
+    pub(crate) fn renamed(&self, names: &[(Name, Name, Name)]) -> Self {
+        let mut values = self.values.clone();
+        for argument in &mut values {
+            let Value::Variable(old) = &*argument.value else { continue };
+            let renamed = names.iter().find(|(name, from, _)| *name == argument.name && from == old);
+            if let Some((_, _, new)) = renamed {
+                let value = Shared::new(Value::Variable(new.clone()));
+                *argument = Shared::new(Argument { name: argument.name.clone(), value });
+            }
+        }
+        Self::new(&values)
     }
 
     /// `name: value, name: value`, or nothing.

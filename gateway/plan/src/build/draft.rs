@@ -40,6 +40,32 @@ pub(crate) struct DraftFetch {
     pub level: u32,
     /// Why it is there, for people.
     pub reason: String,
+    /// What its fields take from objects above.
+    pub contexts: Vec<ContextInput>,
+}
+
+/// A value that a fetch takes from an object above each of its objects (`@fromContext`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContextInput {
+    /// The argument that it is for.
+    pub name: apollo_compiler::Name,
+    /// The variable of the request that carries it.
+    pub variable: apollo_compiler::Name,
+    /// The argument's type.
+    pub ty: Type,
+    /// Where it is from: the nearest first; the first whose types the object above has counts.
+    pub sources: Vec<ContextSource>,
+}
+
+/// Where the value of a context is from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContextSource {
+    /// How many steps of the path up.
+    pub up: usize,
+    /// The object types that set the context there.
+    pub types: TypeSet,
+    /// What is taken of them.
+    pub parts: Vec<Part>,
 }
 
 /// The representation of objects of one type.
@@ -94,6 +120,8 @@ pub(crate) struct DraftField {
     pub condition: Condition,
     /// It needs more of its object than the key (`@requires`).
     pub guarded: bool,
+    /// Arguments with the variables of contexts that they take.
+    pub contexts: Vec<(apollo_compiler::Name, apollo_compiler::Name)>,
     pub child: Option<SelectionId>,
     /// The position that its objects are at, while building.
     pub position: usize,

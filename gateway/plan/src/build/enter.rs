@@ -1,6 +1,6 @@
 //! Entering: turns a decision to ask another subgraph into a fetch of it, an earlier one where that serves.
 
-use super::draft::{DraftFetch, DraftSelection, Part};
+use super::draft::{ContextInput, DraftFetch, DraftSelection, Part};
 use super::inputs::{add_input, conflicts};
 use super::{Builder, Deps, Open};
 use crate::condition::Condition;
@@ -16,6 +16,7 @@ struct Entering<'p> {
     parts: Vec<Part>,
     deps: Deps,
     delegate: bool,
+    contexts: Vec<ContextInput>,
 }
 
 impl Builder<'_> {
@@ -27,6 +28,7 @@ impl Builder<'_> {
         base: usize,
         decision: &Decision,
         condition: &Condition,
+        (contexts, above): (Vec<ContextInput>, Deps),
     ) -> Result<usize, PlanError> {
         let Target::Hop { subgraph, entity, key, delegate } = decision.choice.target else { return Ok(base) };
         let from = self.positions[at].opens[base].fetch;
@@ -52,8 +54,9 @@ impl Builder<'_> {
             deps.extend(self.resolve(at, base, Self::part_wants(&more, condition))?);
             parts.extend(more);
         }
+        deps.extend(above);
         deps.extend(from.filter(|_| deps.is_empty()));
-        let entering = Entering { subgraph, entity, atoms: &decision.types, parts, deps, delegate };
+        let entering = Entering { subgraph, entity, atoms: &decision.types, parts, deps, delegate, contexts };
         let fetch = match self.usable_fetch(at, &entering) {
             Some(fetch) => fetch,
             None => self.new_fetch(at, &entering)?,
@@ -73,6 +76,7 @@ impl Builder<'_> {
             let known = &self.fetches[fetch.index()];
             known.is_entity
                 && known.subgraph == entering.subgraph
+                && known.contexts == entering.contexts
                 && level <= known.level
                 && !entering.deps.contains(fetch)
                 && entering.atoms.iter().all(|atom| {
@@ -101,6 +105,7 @@ impl Builder<'_> {
             deps: Deps::new(),
             level,
             reason,
+            contexts: entering.contexts.clone(),
         })
     }
 
@@ -160,6 +165,7 @@ impl Builder<'_> {
             deps,
             level,
             reason: format!("root fields of `{}`", self.graph.subgraphs[subgraph.index()].name),
+            contexts: Vec::new(),
         })?;
         let place = Place::new(subgraph, root, Provided::new());
         let opens = &mut self.positions[at].opens;

@@ -103,6 +103,7 @@ impl Builder<'_> {
                 condition: condition.clone(),
                 below: Below::Part(Rc::new(part.below.clone().unwrap_or_default()), part.set.map(SetRef::FieldSet)),
                 guarded: false,
+                contexts: Vec::new(),
             })
             .collect()
     }

@@ -1,5 +1,6 @@
 //! Building: turns the decisions of the search into a draft of fetches and what each selects and needs.
 
+mod contexts;
 mod draft;
 mod emit;
 mod enter;
@@ -7,7 +8,7 @@ mod inputs;
 mod resolve;
 
 pub(crate) use draft::{Draft, DraftFetch, DraftField, DraftSelection};
-pub use draft::{Input, Part, Step};
+pub use draft::{ContextInput, ContextSource, Input, Part, Step};
 pub(crate) use inputs::{conflicts, merge_inputs};
 
 use crate::condition::Condition;
@@ -66,6 +67,8 @@ struct Builder<'a> {
 struct Position {
     node: NodeId,
     path: Vec<Step>,
+    /// The position of the objects that have it; none at the root.
+    parent: Option<usize>,
     /// The fetches that have arrived there; the first is the one that opened it.
     opens: Vec<Open>,
     emitted: Vec<Emitted>,
@@ -96,6 +99,8 @@ struct Wanted {
     below: Below,
     /// Decided for a field that has `@requires`.
     guarded: bool,
+    /// Arguments with the variables of contexts that they take.
+    contexts: Vec<(apollo_compiler::Name, apollo_compiler::Name)>,
 }
 
 /// What of a composite slot's selections to fetch.
@@ -111,7 +116,7 @@ impl Builder<'_> {
     fn root(&mut self, node: NodeId) -> Result<(), PlanError> {
         let place = Place { subgraph: None, local: self.nodes.node(node).ty, provided: Provided::new(), types: None };
         let open = Open { place, fetch: None, selection: None };
-        self.positions.push(Position { node, path: Vec::new(), opens: vec![open], emitted: Vec::new() });
+        self.positions.push(Position { node, path: Vec::new(), parent: None, opens: vec![open], emitted: Vec::new() });
         let wanted = self.client_wants(SetRef::Operation(node));
         if self.kind != OperationType::Mutation {
             return self.resolve(0, 0, wanted).map(drop);
@@ -150,6 +155,7 @@ impl Builder<'_> {
             condition: slots[index].condition.clone(),
             below: Below::Client(child),
             guarded: false,
+            contexts: Vec::new(),
         });
         wants.collect()
     }

@@ -73,12 +73,14 @@ impl Builder<'_> {
         let mut hops: Vec<Decision> = decisions.into_iter().filter(|d| d.choice.target != Target::Local).collect();
         // What needs no other fields goes first: its fetches are the earliest, and later ones may join them.
         hops.sort_by_key(|d| (d.choice.requires.is_some(), d.choice.level));
-        for decision in hops {
+        for decision in self.apart_by_context(wanted, at, hops) {
             let mut want = wanted[decision.want].narrowed(decision.child);
             want.guarded = decision.choice.requires.is_some();
-            let want = &want;
             let Target::Hop { delegate, .. } = decision.choice.target else { continue };
-            let open = self.enter(at, base, &decision, &want.condition)?;
+            let (contexts, above) = self.context_inputs(at, &decision, &want)?;
+            want.contexts = contexts.iter().map(|c| (c.name.clone(), c.variable.clone())).collect();
+            let want = &want;
+            let open = self.enter(at, base, &decision, &want.condition, (contexts, above))?;
             if delegate {
                 deps.extend(self.resolve(at, open, vec![want.clone()])?);
                 continue;
@@ -113,7 +115,7 @@ impl Builder<'_> {
             return Ok(());
         }
         let slot = self.typename_slot(node);
-        let want = Wanted { slot, types: possible, condition, below: Below::Client(None), guarded: false };
+        let want = Wanted { slot, types: possible, condition, below: Below::Client(None), guarded: false, contexts: Vec::new() };
         deps.extend(self.resolve(at, base, vec![want])?);
         Ok(())
     }

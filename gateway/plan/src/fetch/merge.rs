@@ -10,7 +10,8 @@ pub(super) fn merge(draft: &mut Draft) {
     while a < draft.fetches.len() {
         let mut b = a + 1;
         while b < draft.fetches.len() {
-            if !equal(draft, &draft.fetches[a], &draft.fetches[b]) {
+            let (one, other) = (&draft.fetches[a], &draft.fetches[b]);
+            if one.level != other.level || !equal(draft, one, other) {
                 b += 1;
                 continue;
             }
@@ -34,12 +35,16 @@ fn sink(draft: &mut Draft) {
         let id = FetchId::new(early);
         let awaited = draft.fetches.iter().any(|f| f.deps.contains(&id));
         let late =
-            (0..draft.fetches.len()).find(|&late| !awaited && can_take(&draft.fetches[late], &draft.fetches[early]));
+            (0..draft.fetches.len()).find(|&late| !awaited && late != early && can_wait(draft, early, late));
         let Some(late) = late else {
             early += 1;
             continue;
         };
         let gone = draft.fetches[early].clone();
+        if draft.fetches[late].paths != gone.paths {
+            join(draft, early, late);
+            continue;
+        }
         let into = &mut draft.fetches[late];
         into.deps.extend(gone.deps);
         merge_inputs(&mut into.inputs, &gone.inputs);
@@ -58,6 +63,22 @@ fn sink(draft: &mut Draft) {
     }
 }
 
+/// Whether a fetch may be done by a later one: more of the same objects, or the same of objects elsewhere.
+fn can_wait(draft: &Draft, early: usize, late: usize) -> bool {
+    let (early, late) = (&draft.fetches[early], &draft.fetches[late]);
+    can_take(late, early) || (late.level > early.level && equal(draft, late, early))
+}
+
+/// The later of two equal fetches is for the objects of both.
+fn join(draft: &mut Draft, early: usize, late: usize) {
+    let gone = draft.fetches.remove(early);
+    let kept = if late > early { late - 1 } else { late };
+    let into = &mut draft.fetches[kept];
+    into.paths.splice(0..0, gone.paths);
+    into.deps.extend(gone.deps);
+    rename(draft, FetchId::new(early), FetchId::new(kept));
+}
+
 fn can_take(late: &DraftFetch, early: &DraftFetch) -> bool {
     late.is_entity
         && early.is_entity
@@ -65,6 +86,7 @@ fn can_take(late: &DraftFetch, early: &DraftFetch) -> bool {
         && late.node == early.node
         && late.paths == early.paths
         && late.level > early.level
+        && late.contexts == early.contexts
         && early.inputs.iter().all(|input| {
             !conflicts(&late.inputs, input.atom, &input.parts)
                 && !late.inputs.iter().any(|known| known.atom == input.atom && known.entity != input.entity)
@@ -107,8 +129,8 @@ fn equal(draft: &Draft, a: &DraftFetch, b: &DraftFetch) -> bool {
         && b.is_entity
         && a.subgraph == b.subgraph
         && a.node == b.node
-        && a.level == b.level
         && a.inputs == b.inputs
+        && a.contexts == b.contexts
         && a.branches.len() == b.branches.len()
         && a.branches.iter().zip(&b.branches).all(|(a, b)| a.0 == b.0 && same_selection(draft, a.1, b.1))
 }

@@ -9,7 +9,7 @@ use crate::build::Draft;
 use crate::ids::NodeId;
 use crate::plan::{QueryPlan, Variable};
 use crate::supergraph::Supergraph;
-use apollo_compiler::executable::Operation;
+use apollo_compiler::executable::{Operation, VariableDefinition};
 
 /// Make the plan of a draft.
 pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operation: &Operation) -> QueryPlan {
@@ -25,12 +25,15 @@ pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operati
         root,
         fetches,
         requests,
-        variables: operation
-            .variables
-            .iter()
-            .map(|v| Variable { name: v.name.clone(), ty: (*v.ty).clone(), default: v.default_value.clone() })
-            .collect(),
+        variables: variables(operation),
         subgraphs: graph.subgraphs.iter().map(|s| s.name.clone()).collect(),
         types: graph.types.iter().map(|t| t.name.clone()).collect(),
     }
+}
+
+/// The variables that an operation defines.
+fn variables(operation: &Operation) -> Vec<Variable> {
+    let one =
+        |v: &VariableDefinition| Variable { name: v.name.clone(), ty: (*v.ty).clone(), default: v.default_value.clone() };
+    operation.variables.iter().map(|v| one(v)).collect()
 }

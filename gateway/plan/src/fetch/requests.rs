@@ -5,10 +5,13 @@ use crate::ids::FetchId;
 use crate::plan::{Fetch, Request};
 use crate::print::operation;
 use crate::supergraph::Supergraph;
+use apollo_compiler::Name;
 use apollo_compiler::executable::Operation;
 
 /// Group fetches into requests.
 pub(super) fn group(graph: &Supergraph, draft: &Draft, fetches: &mut [Fetch], client: &Operation) -> Vec<Request> {
+    let types: Vec<Name> = graph.types.iter().map(|t| t.name.clone()).collect();
+    let variables = super::variables(client);
     let waves = schedule(draft);
     let mut groups: Vec<(u32, Vec<FetchId>)> = Vec::new();
     let mut order: Vec<usize> = (0..fetches.len()).collect();
@@ -32,10 +35,11 @@ pub(super) fn group(graph: &Supergraph, draft: &Draft, fetches: &mut [Fetch], cl
                 fetches[id.index()].variable = format!("representations{n}");
             }
         }
+        name_contexts(fetches, members, client);
         let needed = |fetch: &FetchId| members.iter().any(|m| draft.fetches[m.index()].deps.contains(fetch));
         let after = (0..index).filter(|&other| groups[other].1.iter().any(needed)).collect();
         let carried: Vec<&Fetch> = members.iter().map(|id| &fetches[id.index()]).collect();
-        let (text, variables) = operation::compact(graph, &carried, client);
+        let (text, variables) = operation::compact(&types, &carried, &variables, client.operation_type);
         requests.push(Request {
             subgraph: carried[0].subgraph,
             fetches: members.clone(),
@@ -46,6 +50,20 @@ pub(super) fn group(graph: &Supergraph, draft: &Draft, fetches: &mut [Fetch], cl
         });
     }
     requests
+}
+
+/// Variables of contexts get names that are the request's own and none of the client's.
+fn name_contexts(fetches: &mut [Fetch], members: &[FetchId], client: &Operation) {
+    let mut free = (0u32..)
+        .map(|n| Name::new(&format!("contextual_{n}")).expect("a prefix and a number are a name"))
+        .filter(|name| client.variables.iter().all(|variable| variable.name != *name));
+    for id in members {
+        let fetch = &mut fetches[id.index()];
+        if !fetch.contexts.is_empty() {
+            let names = free.by_ref().take(fetch.contexts.len()).collect();
+            fetch.rename_contexts(names);
+        }
+    }
 }
 
 /// The wave of each fetch: as early as possible, or later where a request to the same subgraph goes anyway and nothing

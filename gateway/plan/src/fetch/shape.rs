@@ -26,6 +26,7 @@ pub(super) fn fetches(graph: &Supergraph, draft: &Draft) -> Vec<Fetch> {
                 branches,
                 condition,
                 reason: fetch.reason.clone(),
+                contexts: fetch.contexts.clone(),
             }
         })
         .collect()
@@ -42,7 +43,7 @@ fn tree(graph: &Supergraph, draft: &Draft, id: SelectionId) -> FetchSelection {
             name,
             on: merged_on(selection.local, field),
             ty: field.ty.clone(),
-            arguments: slot.arguments.clone(),
+            arguments: slot.arguments.with_variables(&field.contexts),
             condition: field.condition.clone(),
             guarded: field.guarded,
             child: field.child.map(|child| tree(graph, draft, child)),

@@ -2,16 +2,18 @@
 
 use crate::condition::{All, Condition};
 use crate::ids::TypeId;
-use crate::plan::{Fetch, FetchField, FetchSelection};
-use crate::supergraph::Supergraph;
+use crate::plan::{Fetch, FetchField, FetchSelection, Variable};
 use apollo_compiler::Name;
-use apollo_compiler::ast::Value;
-use apollo_compiler::executable::Operation;
+use apollo_compiler::ast::{OperationType, Value};
 
 /// The operation of a request as one line, and the client's variables in it, in the order of their definition.
-pub(crate) fn compact(graph: &Supergraph, fetches: &[&Fetch], client: &Operation) -> (String, Vec<Name>) {
-    let types: Vec<Name> = graph.types.iter().map(|t| t.name.clone()).collect();
-    let mut printer = Printer { types: &types, out: String::new(), indent: None };
+pub(crate) fn compact(
+    types: &[Name],
+    fetches: &[&Fetch],
+    client: &[Variable],
+    kind: OperationType,
+) -> (String, Vec<Name>) {
+    let mut printer = Printer { types, out: String::new(), indent: None };
     for fetch in fetches {
         printer.fetch(fetch);
     }
@@ -22,17 +24,19 @@ pub(crate) fn compact(graph: &Supergraph, fetches: &[&Fetch], client: &Operation
     }
     let mut definitions: Vec<String> =
         fetches.iter().filter(|f| f.is_entity).map(|f| format!("${}: [_Any!]!", f.variable)).collect();
+    let contexts = fetches.iter().flat_map(|f| &f.contexts);
+    definitions.extend(contexts.map(|context| format!("${}: {}", context.variable, context.ty)));
     let mut variables = Vec::new();
-    for variable in client.variables.iter().filter(|v| used.contains(&v.name)) {
+    for variable in client.iter().filter(|v| used.contains(&v.name)) {
         let mut definition = format!("${}: {}", variable.name, variable.ty);
-        if let Some(value) = &variable.default_value {
+        if let Some(value) = &variable.default {
             // A default makes a nullable variable usable at a non-null place (GraphQL, section 5.8.5).
             definition.push_str(&format!(" = {}", value.serialize().no_indent()));
         }
         definitions.push(definition);
         variables.push(variable.name.clone());
     }
-    let kind = match client.operation_type {
+    let kind = match kind {
         _ if fetches[0].is_entity || !fetches[0].paths[0].is_empty() => "query",
         kind => crate::operation::kind_name(kind),
     };

@@ -40,6 +40,11 @@ impl QueryPlan {
                 writeln!(f, "      {atom} as {entity} by {parts}")?;
             }
         }
+        for context in &fetch.contexts {
+            let above = |s: &crate::plan::ContextSource| format!("{} {} up", parts_text(&s.parts), s.up);
+            let sources: Vec<String> = context.sources.iter().map(above).collect();
+            writeln!(f, "      ${}: {} from {}", context.variable, context.ty, sources.join(" or "))?;
+        }
         f.write_str(&indented(&self.types, fetch, 3))?;
         writeln!(f, "    }}")
     }

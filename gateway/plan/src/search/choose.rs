@@ -181,7 +181,8 @@ impl Search<'_> {
                 let Some(entry) = entries.iter().find(|e| e.subgraph == join.subgraph && e.entity == entity) else {
                     continue;
                 };
-                if join.requires.is_none() && place.subgraph == Some(join.subgraph) && place.local == entity {
+                let plain = join.requires.is_none() && join.contexts.is_empty();
+                if plain && place.subgraph == Some(join.subgraph) && place.local == entity {
                     continue;
                 }
                 let mut level = entry.level;

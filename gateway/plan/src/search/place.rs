@@ -72,7 +72,7 @@ impl Search<'_> {
         let via = (atom != place.local && self.graph.is_interface_object(place.local, subgraph)).then_some(place.local);
         let mut provided = self.provided_children(field, atom, &place.provided);
         let own = definition.joins.iter().find(|j| j.subgraph == subgraph && j.via == via && self.is_active(j));
-        if let Some(join) = own.filter(|j| !j.external && j.requires.is_none()) {
+        if let Some(join) = own.filter(|j| !j.external && j.requires.is_none() && j.contexts.is_empty()) {
             let mut below = provided.unwrap_or_default();
             below.extend(join.provides);
             return Some(Local { base: join.base, provided: below });

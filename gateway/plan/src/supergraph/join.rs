@@ -1,5 +1,6 @@
 //! The join specification: turns `@join__*` directives (v0.1 to v0.5) into who has which type and field.
 
+use super::context::Contexts;
 use super::field_set::FieldSets;
 use super::parse::field_definitions;
 use super::{FieldJoin, Kind, Subgraph, Supergraph, TypeJoin};
@@ -16,12 +17,13 @@ pub(super) struct JoinNames {
     /// Prefixes of every linked specification.
     linked: Vec<String>,
     pub inaccessible: String,
+    pub context: String,
 }
 
 impl JoinNames {
     /// Read `@link` and `@core` of the schema definition.
     pub fn read(schema: &Schema) -> Self {
-        let mut names = Self { prefix: "join".to_owned(), linked: Vec::new(), inaccessible: "inaccessible".to_owned() };
+        let mut names = Self { prefix: "join".to_owned(), linked: Vec::new(), inaccessible: "inaccessible".to_owned(), context: "context".to_owned() };
         for directive in &schema.schema_definition.directives.0 {
             let url = text(directive, "url").or_else(|| text(directive, "feature")).unwrap_or_default();
             let mut parts = url.rsplit('/');
@@ -31,6 +33,7 @@ impl JoinNames {
             match spec {
                 "join" => names.prefix.clone_from(&name),
                 "inaccessible" => names.inaccessible.clone_from(&name),
+                "context" => names.context.clone_from(&name),
                 _ => {}
             }
             names.linked.push(name);
@@ -64,7 +67,7 @@ fn flag(directive: &Directive, argument: &str) -> Option<bool> {
     directive.specified_argument_by_name(argument)?.to_bool()
 }
 
-fn bad(message: impl Into<String>) -> PlanError {
+pub(super) fn bad(message: impl Into<String>) -> PlanError {
     PlanError::Supergraph(message.into())
 }
 
@@ -187,6 +190,7 @@ pub(super) fn read_fields(
     names: &JoinNames,
     sets: &mut FieldSets<'_>,
 ) -> Result<(), PlanError> {
+    let contexts = Contexts::read(graph, schema, names);
     for i in 0..graph.types.len() {
         let ty = TypeId::new(i);
         let type_name = graph.type_name(ty).clone();
@@ -199,7 +203,7 @@ pub(super) fn read_fields(
             let joins = if directives.is_empty() {
                 everywhere(graph, ty, field, owner)
             } else {
-                read_joins(graph, ty, field, &directives, sets)?
+                read_joins(graph, (ty, field), &directives, sets, &contexts)?
             };
             graph.fields[field.index()].joins = joins;
         }
@@ -218,6 +222,7 @@ fn plain(graph: &Supergraph, field: FieldId, subgraph: SubgraphId) -> FieldJoin 
         base: definition.base,
         label: None,
         via: None,
+        contexts: Vec::new(),
     }
 }
 
@@ -240,23 +245,19 @@ fn everywhere(graph: &Supergraph, ty: TypeId, field: FieldId, owner: Option<Subg
 
 fn read_joins(
     graph: &mut Supergraph,
-    ty: TypeId,
-    field: FieldId,
+    (ty, field): (TypeId, FieldId),
     directives: &[&Directive],
     sets: &mut FieldSets<'_>,
+    contexts: &Contexts,
 ) -> Result<Vec<FieldJoin>, PlanError> {
     let mut joins = Vec::with_capacity(directives.len());
     let mut overridden: Vec<(String, String)> = Vec::new();
     for directive in directives {
         let Some(subgraph) = graph_of(graph, directive)? else { continue };
-        if directive.specified_argument_by_name("contextArguments").is_some_and(|v| !v.is_null()) {
-            return Err(bad(format!(
-                "`{}.{}` takes arguments from a @context, which is not supported; remove @fromContext",
-                graph.type_name(ty),
-                graph.field_name(field)
-            )));
-        }
         let mut join = plain(graph, field, subgraph);
+        if let Some(value) = directive.specified_argument_by_name("contextArguments") {
+            join.contexts = contexts.arguments(graph, sets, value)?;
+        }
         join.external =
             flag(directive, "external").unwrap_or(false) || flag(directive, "usedOverridden").unwrap_or(false);
         if let Some(own) = text(directive, "type") {

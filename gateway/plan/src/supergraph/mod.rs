@@ -1,6 +1,7 @@
 //! The supergraph: turns join-specification SDL into arenas of types, fields and who resolves them.
 
 mod api;
+mod context;
 mod field_set;
 mod join;
 mod parse;
@@ -122,6 +123,17 @@ pub(crate) struct FieldJoin {
     pub label: Option<(String, bool)>,
     /// Resolved by this interface object.
     pub via: Option<TypeId>,
+    /// Arguments that the gateway takes from objects above (`@fromContext`).
+    pub contexts: Vec<ContextArgument>,
+}
+
+/// An argument that the gateway takes from an object above.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ContextArgument {
+    pub name: Name,
+    pub ty: Type,
+    /// By type that sets the context: what is taken of its objects.
+    pub sets: Vec<(TypeId, NodeId)>,
 }
 
 impl Supergraph {
