@@ -33,7 +33,10 @@ pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operati
 
 /// The variables that an operation defines.
 fn variables(operation: &Operation) -> Vec<Variable> {
-    let one =
-        |v: &VariableDefinition| Variable { name: v.name.clone(), ty: (*v.ty).clone(), default: v.default_value.clone() };
+    let one = |v: &VariableDefinition| Variable {
+        name: v.name.clone(),
+        ty: (*v.ty).clone(),
+        default: v.default_value.clone(),
+    };
     operation.variables.iter().map(|v| one(v)).collect()
 }
