@@ -65,13 +65,9 @@ fn result(result: &QualityResult) -> Status {
     }
 }
 
-/// What was measured; a number that is computed from a field that the visitor may not read is not for them.
-fn found(dataset: &DatasetInfo, result: &QualityResult) -> String {
-    let field = result.field.as_ref().and_then(|name| dataset.fields.iter().find(|f| f.name == *name));
-    if field.is_some_and(|f| !f.readable) && result.expected != "= 0" {
-        return String::new();
-    }
-    let measured = decimal(&result.measured);
+/// What was measured, where the product says it to this visitor.
+fn found(result: &QualityResult) -> String {
+    let Some(measured) = result.measured.as_deref().map(decimal) else { return String::new() };
     if result.passed { measured } else { format!("{measured}, expected {}", expected(&result.expected)) }
 }
 
@@ -86,7 +82,7 @@ fn on(dataset: &str, field: Option<&str>) -> String {
 fn written(dataset: &DatasetInfo, rule: &QualityRuleInfo, results: &[&QualityResult]) -> Check {
     let measured = results.iter().find(|r| r.rule == rule.id && r.field == rule.field);
     let (status, found) = match measured {
-        Some(measured) => (result(measured), found(dataset, measured)),
+        Some(measured) => (result(measured), found(measured)),
         None if rule.kind == "text" => (Status::new("for people", "muted"), String::new()),
         None => (Status::new("not checked", "muted"), String::new()),
     };
@@ -112,7 +108,7 @@ fn derived(dataset: &DatasetInfo, results: &[&QualityResult]) -> Vec<Check> {
             dimension: r.dimension.clone().unwrap_or_default(),
             consequence: consequence(&r.severity),
             result: result(r),
-            found: found(dataset, r),
+            found: found(r),
         })
         .collect();
     if !held.is_empty() {

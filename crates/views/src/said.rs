@@ -369,7 +369,7 @@ pub struct QualityResult {
     /// What was expected.
     pub expected: String,
     /// What was measured.
-    pub measured: String,
+    pub measured: Option<String>,
 }
 
 /// A published version.

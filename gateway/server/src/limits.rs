@@ -77,7 +77,7 @@ mod tests {
         let limits = Limits { depth: 3, aliases: 3, ..Limits::default() };
         assert_eq!(check("{ a { a { b } } }", limits), Ok(()));
         assert!(
-            check("{ a { ...F } } fragment F on Query { a { a { b } } }", limits).unwrap_err().contains("5 levels")
+            check("{ a { ...F } } fragment F on Query { a { a { b } } }", limits).unwrap_err().contains("4 levels")
         );
         let doubled = "{ ...F ...F } fragment F on Query { x: b y: b }";
         assert!(check(doubled, limits).unwrap_err().contains("4 aliases"));

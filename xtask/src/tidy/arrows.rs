@@ -13,7 +13,7 @@ pub struct Member {
 }
 
 /// Crates that do no IO: nothing of these may be among their direct dependencies.
-const PURE: [&str; 7] = [
+const PURE: [&str; 9] = [
     "terrane-compose",
     "terrane-plan",
     "terrane-manifest",
@@ -21,6 +21,8 @@ const PURE: [&str; 7] = [
     "terrane-query",
     "terrane-diagnostics",
     "terrane-sql",
+    "terrane-diagram",
+    "terrane-views",
 ];
 const IO: [&str; 10] =
     ["tokio", "sqlx", "hyper", "hyper-util", "axum", "reqwest", "notify", "nix", "terrane-postgres", "terrane-store"];

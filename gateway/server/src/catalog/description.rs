@@ -374,8 +374,8 @@ pub struct QualityResult {
     pub passed: bool,
     /// What was expected.
     pub expected: String,
-    /// What was measured.
-    pub measured: String,
+    /// What was measured; null where you may not read what it was measured over.
+    pub measured: Option<String>,
 }
 
 /// A published version.

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn reads_what_the_documentation_shows() {
         let text = "listen: 0.0.0.0:4000\nsubgraphs:\n  - {name: a, url: \"http://a:4001/graphql\", product: true}\n\
-                    auth: {jwt: {secret: \"${SECRET}\"}}\nlimits: {depth: ${DEPTH:-9}}\n";
+                    auth: {jwt: {secret: \"${SECRET}\"}}\nlimits: {depth: \"${DEPTH:-9}\"}\n";
         let config = GatewayConfig::parse(text, &|name| (name == "SECRET").then(|| "s".to_owned())).unwrap();
         assert_eq!(config.auth.jwt.secret.as_deref(), Some("s"));
         assert_eq!((config.limits.depth, config.limits.tokens), (9, 15_000));

@@ -8,6 +8,7 @@ pub(crate) mod guard;
 mod lineage;
 mod mutation;
 mod product;
+mod quality;
 mod query;
 pub(crate) mod records;
 

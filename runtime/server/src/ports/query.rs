@@ -4,6 +4,7 @@ use super::describe::describe;
 use super::guard::{DISCOVER, OBSERVE, internal, refused, require};
 use super::lineage::lineage;
 use super::product::{LineageInfo, ProductDescription};
+use super::quality::visible;
 use super::records::{AuditEntry, QualityResult, RowPage, Run, Version};
 use async_graphql::{Context, Object, Result};
 use uuid::Uuid;
@@ -25,7 +26,7 @@ impl Query {
         let service = &context.service;
         let version = service.store().current_version().await.map_err(internal)?.map(Version::from);
         let quality = service.store().quality_results(None).await.map_err(internal)?;
-        let quality = quality.into_iter().map(QualityResult::from).collect();
+        let quality = visible(service.product(), &context.access, quality);
         Ok(describe(service.product(), service.schema().sdl(), &context.access, version, quality))
     }
 
@@ -55,7 +56,7 @@ impl Query {
         let context = require(ctx, DISCOVER)?;
         let results = context.service.store().quality_results(None).await.map_err(internal)?;
         let wanted = results.into_iter().filter(|r| dataset.as_deref().is_none_or(|d| d == r.dataset));
-        Ok(wanted.map(QualityResult::from).collect())
+        Ok(visible(context.service.product(), &context.access, wanted.collect()))
     }
 
     /// The newest entries of the audit log.

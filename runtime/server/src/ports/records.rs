@@ -2,6 +2,7 @@
 
 use super::PortsContext;
 use super::guard::internal;
+use super::quality::visible;
 use async_graphql::{ComplexObject, Context, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use terrane_store as store;
@@ -47,7 +48,7 @@ impl Run {
         let context = ctx.data::<PortsContext>()?;
         let id = self.id.parse().map_err(internal)?;
         let results = context.service.store().quality_results(Some(id)).await.map_err(internal)?;
-        Ok(results.into_iter().map(QualityResult::from).collect())
+        Ok(visible(context.service.product(), &context.access, results))
     }
 }
 
@@ -118,8 +119,8 @@ pub struct QualityResult {
     pub passed: bool,
     /// What was expected.
     pub expected: String,
-    /// What was measured.
-    pub measured: String,
+    /// What was measured; null where you may not read what it was measured over.
+    pub measured: Option<String>,
 }
 
 impl From<store::QualityResult> for QualityResult {
@@ -132,7 +133,7 @@ impl From<store::QualityResult> for QualityResult {
             dimension: result.dimension,
             passed: result.status == "passed",
             expected: result.expected,
-            measured: result.measured,
+            measured: Some(result.measured),
         }
     }
 }
