@@ -169,6 +169,7 @@ impl QueryPlan {
     /// `groups` of objects with equal values, and what the repetitions are called. By fetch of the request, how often.
     pub fn repeated(&self, request: &Request, groups: &[usize]) -> (String, Vec<Repetition>) {
         let (mut fetches, mut repetitions) = (Vec::new(), Vec::new());
+        let representations = crate::fetch::representations(&self.variables);
         let mut variables = (0u32..)
             .map(|n| Name::new(&format!("contextual_{n}")).expect("a prefix and a number are a name"))
             .filter(|name| self.variables.iter().all(|variable| variable.name != *name));
@@ -176,7 +177,7 @@ impl QueryPlan {
             for _ in 0..count {
                 let mut fetch = self.fetches[id.index()].clone();
                 fetch.key = format!("_{}", fetches.len());
-                fetch.variable = format!("representations{}", fetches.len());
+                fetch.variable = format!("{representations}{}", fetches.len());
                 let names: Vec<Name> = variables.by_ref().take(fetch.contexts.len()).collect();
                 fetch.rename_contexts(names.clone());
                 repetitions.push(Repetition {

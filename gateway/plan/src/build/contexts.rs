@@ -78,7 +78,8 @@ impl Builder<'_> {
                 let slot = &self.nodes.node(self.positions[at].node).slots[want.slot.index()];
                 return Err(PlanError::Unreachable { field: format!("{}.{}", self.graph.type_name(atom), slot.key) });
             }
-            let variable = Name::new(&format!("contextual_{}", inputs.len())).expect("a prefix and a number are a name");
+            let variable =
+                Name::new(&format!("contextual_{}", inputs.len())).expect("a prefix and a number are a name");
             inputs.push(ContextInput { name: argument.name, variable, ty: argument.ty, sources });
         }
         Ok((inputs, deps))

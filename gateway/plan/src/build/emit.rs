@@ -157,7 +157,13 @@ impl Builder<'_> {
             let open = Open { place, fetch, selection: Some(child) };
             field.child = Some(child);
             field.position = self.positions.len();
-            self.positions.push(Position { node: child_node, path, parent: Some(at), opens: vec![open], emitted: Vec::new() });
+            self.positions.push(Position {
+                node: child_node,
+                path,
+                parent: Some(at),
+                opens: vec![open],
+                emitted: Vec::new(),
+            });
         }
         self.selections[selection.index()].fields.push(field);
         index

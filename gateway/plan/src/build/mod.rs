@@ -7,8 +7,8 @@ mod enter;
 mod inputs;
 mod resolve;
 
-pub(crate) use draft::{Draft, DraftFetch, DraftField, DraftSelection};
 pub use draft::{ContextInput, ContextSource, Input, Part, Step};
+pub(crate) use draft::{Draft, DraftFetch, DraftField, DraftSelection};
 pub(crate) use inputs::{conflicts, merge_inputs};
 
 use crate::condition::Condition;

@@ -115,7 +115,14 @@ impl Builder<'_> {
             return Ok(());
         }
         let slot = self.typename_slot(node);
-        let want = Wanted { slot, types: possible, condition, below: Below::Client(None), guarded: false, contexts: Vec::new() };
+        let want = Wanted {
+            slot,
+            types: possible,
+            condition,
+            below: Below::Client(None),
+            guarded: false,
+            contexts: Vec::new(),
+        };
         deps.extend(self.resolve(at, base, vec![want])?);
         Ok(())
     }

@@ -34,8 +34,7 @@ fn sink(draft: &mut Draft) {
     while early < draft.fetches.len() {
         let id = FetchId::new(early);
         let awaited = draft.fetches.iter().any(|f| f.deps.contains(&id));
-        let late =
-            (0..draft.fetches.len()).find(|&late| !awaited && late != early && can_wait(draft, early, late));
+        let late = (0..draft.fetches.len()).find(|&late| !awaited && late != early && can_wait(draft, early, late));
         let Some(late) = late else {
             early += 1;
             continue;

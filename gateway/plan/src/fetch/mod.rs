@@ -5,6 +5,8 @@ mod merge;
 mod requests;
 mod shape;
 
+pub(crate) use requests::representations;
+
 use crate::build::Draft;
 use crate::ids::NodeId;
 use crate::plan::{QueryPlan, Variable};
@@ -33,7 +35,10 @@ pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operati
 
 /// The variables that an operation defines.
 fn variables(operation: &Operation) -> Vec<Variable> {
-    let one =
-        |v: &VariableDefinition| Variable { name: v.name.clone(), ty: (*v.ty).clone(), default: v.default_value.clone() };
+    let one = |v: &VariableDefinition| Variable {
+        name: v.name.clone(),
+        ty: (*v.ty).clone(),
+        default: v.default_value.clone(),
+    };
     operation.variables.iter().map(|v| one(v)).collect()
 }

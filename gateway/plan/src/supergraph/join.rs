@@ -23,7 +23,12 @@ pub(super) struct JoinNames {
 impl JoinNames {
     /// Read `@link` and `@core` of the schema definition.
     pub fn read(schema: &Schema) -> Self {
-        let mut names = Self { prefix: "join".to_owned(), linked: Vec::new(), inaccessible: "inaccessible".to_owned(), context: "context".to_owned() };
+        let mut names = Self {
+            prefix: "join".to_owned(),
+            linked: Vec::new(),
+            inaccessible: "inaccessible".to_owned(),
+            context: "context".to_owned(),
+        };
         for directive in &schema.schema_definition.directives.0 {
             let url = text(directive, "url").or_else(|| text(directive, "feature")).unwrap_or_default();
             let mut parts = url.rsplit('/');
