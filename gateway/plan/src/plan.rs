@@ -82,6 +82,28 @@ pub struct Fetch {
     pub reason: String,
     /// What its fields take from objects above.
     pub contexts: Vec<ContextInput>,
+    /// What it was chosen of, with [`crate::PlanOptions::explain`].
+    pub decided: Vec<Decided>,
+}
+
+/// A field for which a fetch was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// `Type.field`.
+    pub field: String,
+    /// The ways to resolve it, the fewest requests first; which is taken depends on the other fields, too.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A way to resolve a field and what is selected below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Who is asked; none for the fetch at hand.
+    pub subgraph: Option<SubgraphId>,
+    /// Requests one after the other.
+    pub waves: u32,
+    /// Requests in all, if nothing else needs them.
+    pub requests: u32,
 }
 
 /// A selection set that is sent.
