@@ -164,3 +164,57 @@ fn read_file(path: &Path) -> Result<Vec<Operation>> {
         _ => vec![named(file, text)],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(path: &Path) -> Vec<String> {
+        read_operations(path).unwrap().into_iter().map(|operation| operation.name).collect()
+    }
+
+    #[test]
+    fn operations_are_read_of_every_kind_of_file_and_equal_ones_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        std::fs::create_dir(folder.path().join("more")).unwrap();
+        write("a.graphql", "{ a }");
+        write("b.json", r#"[{"query":"{ b }","variables":{}},{"query":"{ a }"}]"#);
+        write("c.json", r#"{"id1":"{ c }"}"#);
+        write("d.ndjson", "{\"query\":\"{ d }\"}\n\n{\"query\":\"{ e }\"}\n");
+        write("more/f.gql", "{ f }");
+        write("notes.txt", "not an operation");
+        assert_eq!(names(folder.path()), ["a.graphql", "b.json#1", "id1", "d.ndjson:1", "d.ndjson:3", "f.gql"]);
+        assert_eq!(names(&folder.path().join("d.ndjson")), ["d.ndjson:1", "d.ndjson:3"]);
+    }
+
+    #[test]
+    fn a_broken_log_says_where() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        assert!(read_operations(folder.path()).is_err(), "no operations at all");
+        std::fs::write(&path, "{\"query\":\"{ a }\"}\nnonsense\n").unwrap();
+        let error = format!("{:#}", read_operations(&path).unwrap_err());
+        assert!(error.contains("log.jsonl") && error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn only_what_breaks_clients_fails() {
+        let machinery = include_str!("../tests/plan/join.graphql");
+        let graph = |fields: &str| {
+            format!(
+                "{machinery} type Query @join__type(graph: A) {{ {fields} }} type Mutation @join__type(graph: A) {{ m: Int }}"
+            )
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let old = folder.path().join("old.graphql");
+        let log = folder.path().join("log.graphql");
+        std::fs::write(&old, graph("a: Int b: Int")).unwrap();
+        std::fs::write(&log, "{ a }").unwrap();
+        assert!(check(&old, &graph("a: Int b: Int c: Int"), None, true).is_ok());
+        assert!(check(&old, &graph("a: Int"), None, true).is_err());
+        assert!(check(&old, &graph("a: Int"), Some(&log), true).is_ok());
+        assert!(check(&old, &graph("b: Int"), Some(&log), true).is_err());
+        assert!(check(&old, "nonsense", None, true).is_err());
+    }
+}

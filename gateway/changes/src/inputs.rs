@@ -21,7 +21,7 @@ impl Owner<'_> {
 /// Compare the inputs of one owner. Codes differ between arguments and input fields.
 pub(crate) fn compare<'s>(
     owner: &Owner<'_>,
-    old: impl Iterator<Item = &'s Node<InputValueDefinition>> + Clone,
+    old: &(impl Iterator<Item = &'s Node<InputValueDefinition>> + Clone),
     new: impl Iterator<Item = &'s Node<InputValueDefinition>> + Clone,
     changes: &mut Vec<Change>,
 ) {

@@ -57,11 +57,11 @@ fn compare_types(name: &Name, before: &ExtendedType, after: &ExtendedType, chang
     match (before, after) {
         (ExtendedType::Object(a), ExtendedType::Object(b)) => {
             fields(name, &a.fields, &b.fields, changes);
-            interfaces(name, a.implements_interfaces.iter(), b.implements_interfaces.iter(), changes);
+            interfaces(name, &a.implements_interfaces.iter(), b.implements_interfaces.iter(), changes);
         }
         (ExtendedType::Interface(a), ExtendedType::Interface(b)) => {
             fields(name, &a.fields, &b.fields, changes);
-            interfaces(name, a.implements_interfaces.iter(), b.implements_interfaces.iter(), changes);
+            interfaces(name, &a.implements_interfaces.iter(), b.implements_interfaces.iter(), changes);
         }
         (ExtendedType::Union(a), ExtendedType::Union(b)) => {
             for member in a.members.iter().filter(|m| !b.members.contains(*m)) {
@@ -96,7 +96,7 @@ fn compare_types(name: &Name, before: &ExtendedType, after: &ExtendedType, chang
         }
         (ExtendedType::InputObject(a), ExtendedType::InputObject(b)) => {
             let owner = Owner { path: name, is_type: true };
-            compare_inputs(&owner, a.fields.values().map(|f| &f.node), b.fields.values().map(|f| &f.node), changes);
+            compare_inputs(&owner, &a.fields.values().map(|f| &f.node), b.fields.values().map(|f| &f.node), changes);
         }
         (ExtendedType::Scalar(_), ExtendedType::Scalar(_)) => {}
         _ => {
@@ -139,7 +139,7 @@ fn fields(ty: &Name, old: &Fields, new: &Fields, changes: &mut Vec<Change>) {
             changes.push(Change::new("FIELD_DEPRECATED", Safe, path.clone(), message));
         }
         let owner = Owner { path: &path, is_type: false };
-        compare_inputs(&owner, before.arguments.iter(), after.arguments.iter(), changes);
+        compare_inputs(&owner, &before.arguments.iter(), after.arguments.iter(), changes);
     }
     for name in new.keys().filter(|name| !old.contains_key(*name)) {
         let path = format!("{ty}.{name}");
@@ -149,7 +149,7 @@ fn fields(ty: &Name, old: &Fields, new: &Fields, changes: &mut Vec<Change>) {
 
 fn interfaces<'s>(
     ty: &Name,
-    old: impl Iterator<Item = &'s ComponentName> + Clone,
+    old: &(impl Iterator<Item = &'s ComponentName> + Clone),
     new: impl Iterator<Item = &'s ComponentName> + Clone,
     changes: &mut Vec<Change>,
 ) {
@@ -188,6 +188,6 @@ fn directives(old: &Schema, new: &Schema, changes: &mut Vec<Change>) {
             changes.push(change.with_hint("keep it repeatable"));
         }
         let owner = Owner { path: &path, is_type: false };
-        compare_inputs(&owner, before.arguments.iter(), after.arguments.iter(), changes);
+        compare_inputs(&owner, &before.arguments.iter(), after.arguments.iter(), changes);
     }
 }

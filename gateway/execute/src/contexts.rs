@@ -3,6 +3,7 @@
 use crate::program::Program;
 use crate::store::{Store, Value};
 use crate::targets::{Collected, Lacks, Writer, collect_objects, fails};
+use rustc_hash::FxHashMap;
 use terrane_plan::{ContextInput, Step, TypeId};
 
 /// Objects of a fetch that get the same values from above.
@@ -22,6 +23,7 @@ pub(crate) fn groups(program: &Program, fetch: usize, store: &mut Store, root: u
         descend(store, Value::Object(root), path, &mut Vec::new(), &mut chains);
     }
     let mut grouped: Vec<(Vec<Vec<u8>>, Vec<u32>)> = Vec::new();
+    let mut known: FxHashMap<Vec<Vec<u8>>, usize> = FxHashMap::default();
     for chain in chains {
         let object = *chain.last().expect("a chain ends with the object");
         let values: Result<Vec<Vec<u8>>, Lacks> =
@@ -29,10 +31,13 @@ pub(crate) fn groups(program: &Program, fetch: usize, store: &mut Store, root: u
         match values {
             Err(Lacks::Failed(failure)) => fails(program, fetch, store, object, failure),
             Err(Lacks::Value) => {}
-            Ok(values) => match grouped.iter_mut().find(|(known, _)| *known == values) {
-                Some((_, objects)) => objects.push(object),
-                None => grouped.push((values, vec![object])),
-            },
+            Ok(values) => {
+                let at = *known.entry(values).or_insert_with_key(|values| {
+                    grouped.push((values.clone(), Vec::new()));
+                    grouped.len() - 1
+                });
+                grouped[at].1.push(object);
+            }
         }
     }
     let mut groups = Vec::with_capacity(grouped.len());
