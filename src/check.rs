@@ -1,5 +1,7 @@
-//! `terrane check`: turns product folders into a verdict: each is a product, and together they compose.
+//! `terrane check`: turns product folders into a verdict: each is a product, together they compose, and clients of an
+//! earlier supergraph are not broken.
 
+use crate::changes;
 use crate::compose::{product_subgraphs, report};
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -16,7 +18,16 @@ pub struct CheckArguments {
     /// Check only this product folder, by itself
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
-    /// Diagnostics of composition as JSON
+    /// A supergraph to check instead of products
+    #[arg(long, value_name = "FILE", requires = "against", conflicts_with_all = ["products", "folder"])]
+    supergraph: Option<PathBuf>,
+    /// The supergraph that clients use now: report what changes for them, and fail where it breaks them
+    #[arg(long, value_name = "FILE", conflicts_with = "folder")]
+    against: Option<PathBuf>,
+    /// Operations that clients send: what none of them uses is safe to change
+    #[arg(long, value_name = "PATH", requires = "against")]
+    operations: Option<PathBuf>,
+    /// Diagnostics of composition (standard error) and changes (standard output) as JSON
     #[arg(long)]
     json: bool,
 }
@@ -31,13 +42,21 @@ pub fn run(arguments: &CheckArguments) -> Result<()> {
         let sdl = terrane_runtime::data_sdl(&product)
             .map_err(|found| anyhow::anyhow!("{}", terrane_diagnostics::render_all(&found)))?;
         let alone = Subgraph { name: product.id.clone(), url: String::new(), sdl };
-        report(compose(&[alone]), arguments.json).context("the product's subgraph")?;
+        report(std::slice::from_ref(&alone), compose(std::slice::from_ref(&alone)), arguments.json)
+            .context("the product's subgraph")?;
         eprintln!("{}: a product, version {}", product.id, product.version);
         return Ok(());
     }
+    if let (Some(new), Some(old)) = (&arguments.supergraph, &arguments.against) {
+        let sdl = std::fs::read_to_string(new).with_context(|| format!("supergraph {}", new.display()))?;
+        return changes::check(old, &sdl, arguments.operations.as_deref(), arguments.json);
+    }
     let subgraphs = product_subgraphs(&arguments.products)?;
-    report(compose(&subgraphs), arguments.json)?;
+    let composition = report(&subgraphs, compose(&subgraphs), arguments.json)?;
     let names: Vec<&str> = subgraphs.iter().map(|s| s.name.as_str()).collect();
     eprintln!("{} products, and they compose: {}", names.len(), names.join(", "));
-    Ok(())
+    match &arguments.against {
+        Some(old) => changes::check(old, &composition.supergraph, arguments.operations.as_deref(), arguments.json),
+        None => Ok(()),
+    }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use terrane_compose::{Composition, Subgraph, compose};
-use terrane_diagnostics::render_all;
+use terrane_diagnostics::{pretty, render_all};
 
 /// Compose subgraphs.
 #[derive(Args)]
@@ -79,7 +79,7 @@ pub fn run(arguments: &ComposeArguments) -> Result<()> {
         (None, Some(products)) => product_subgraphs(products)?,
         (None, None) => bail!("give --subgraphs or --products"),
     };
-    let composition = report(compose(&subgraphs), arguments.json)?;
+    let composition = report(&subgraphs, compose(&subgraphs), arguments.json)?;
     match &arguments.output {
         Some(path) => std::fs::write(path, composition.supergraph).with_context(|| format!("write {}", path.display())),
         None => {
@@ -90,7 +90,11 @@ pub fn run(arguments: &ComposeArguments) -> Result<()> {
 }
 
 /// Print the diagnostics of a composition; an error where there is none.
-pub fn report(result: Result<Composition, Vec<terrane_diagnostics::Diagnostic>>, json: bool) -> Result<Composition> {
+pub fn report(
+    subgraphs: &[Subgraph],
+    result: Result<Composition, Vec<terrane_diagnostics::Diagnostic>>,
+    json: bool,
+) -> Result<Composition> {
     let (composition, found) = match result {
         Ok(mut composition) => {
             let hints = std::mem::take(&mut composition.hints);
@@ -101,7 +105,13 @@ pub fn report(result: Result<Composition, Vec<terrane_diagnostics::Diagnostic>>,
     if json {
         eprintln!("{}", serde_json::to_string_pretty(&found)?);
     } else if !found.is_empty() {
-        eprint!("{}", render_all(&found));
+        let source = |name: &str| subgraphs.iter().find(|s| s.name == name).map(|s| s.sdl.as_str());
+        eprint!("{}", pretty(&found, source, in_colour(&std::io::stderr())));
     }
     composition.context("the subgraphs do not compose")
+}
+
+/// Whether a stream takes colours: a terminal whose user did not turn them off (`NO_COLOR`).
+pub fn in_colour(stream: &impl std::io::IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -1,5 +1,6 @@
 //! The `terrane` command: one subcommand per file.
 
+mod changes;
 mod check;
 mod compose;
 mod dev;
@@ -37,7 +38,7 @@ enum Command {
     Compose(compose::ComposeArguments),
     /// Show how an operation is planned over a supergraph
     Plan(plan::PlanArguments),
-    /// Check product folders, and that they compose
+    /// Check product folders, that they compose, and what changes for clients
     Check(check::CheckArguments),
     /// Start a new product folder
     New(new::NewArguments),

@@ -25,6 +25,9 @@ pub struct PlanArguments {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Say why each fetch is there, and what the ways to resolve its fields take
+    #[arg(long)]
+    explain: bool,
 }
 
 /// Plan and print.
@@ -39,9 +42,13 @@ pub fn run(arguments: &PlanArguments) -> Result<()> {
     };
     let document = ExecutableDocument::parse_and_validate(supergraph.api_schema(), &text, "operation")
         .map_err(|e| anyhow!("the operation is not valid:\n{}", e.errors))?;
-    let plan =
-        terrane_plan::plan(&supergraph, &document, arguments.operation_name.as_deref(), &PlanOptions::default())?;
-    let shown = if arguments.json { serde_json::to_string_pretty(&plan.to_json())? } else { plan.to_string() };
+    let options = PlanOptions { explain: arguments.explain, ..PlanOptions::default() };
+    let plan = terrane_plan::plan(&supergraph, &document, arguments.operation_name.as_deref(), &options)?;
+    let shown = match (arguments.json, arguments.explain) {
+        (true, _) => serde_json::to_string_pretty(&plan.to_json())?,
+        (false, true) => plan.explained(),
+        (false, false) => plan.to_string(),
+    };
     use std::io::Write as _;
     writeln!(std::io::stdout(), "{}", shown.trim_end()).context("write the plan")
 }

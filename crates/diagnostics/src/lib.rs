@@ -1,10 +1,12 @@
 //! Diagnostics: turns what a compiler found wrong (code, place, hint) into text for a terminal and JSON for a machine.
 //!
 //! Every compiler of this project (composition, manifest, query) collects *all* that it found and returns it as one
-//! list. A [`Diagnostic`] is a value without behaviour; [`render`] and its `Serialize` are the only two ways out.
+//! list. A [`Diagnostic`] is a value without behaviour; [`render`], [`pretty`] and its `Serialize` are the only ways out.
 
+mod pretty;
 mod render;
 
+pub use pretty::pretty;
 pub use render::{render, render_all};
 
 use serde::Serialize;

@@ -3,6 +3,7 @@
 //! [`Program::compile`] turns a plan into flat tables once; [`Executor::execute`] runs it: requests start as soon as what
 //! they need is there, answers are read by the expected shape into a flat store, and the response is written once.
 
+mod contexts;
 mod error;
 mod introspect;
 mod program;

@@ -1,5 +1,6 @@
 //! Running: turns a program and variables into a response, by sending each request as soon as what it needs is there.
 
+use crate::contexts::{self, Group};
 use crate::error::ExecuteError;
 use crate::introspect::introspect;
 use crate::program::{Program, RequestCode};
@@ -18,6 +19,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value as Json};
 use std::time::Duration;
+use terrane_graphql::json::write_str;
 use tower::ServiceExt;
 
 /// Runs programs of one supergraph against its subgraphs.
@@ -50,8 +52,10 @@ impl std::fmt::Debug for SubgraphClient {
 /// What a request under way was for.
 struct Sent {
     request: usize,
-    /// By fetch of the request: its targets.
+    /// By fetch of the request, or by repetition of one: its targets.
     targets: Vec<Vec<Target>>,
+    /// The response keys of repetitions.
+    keys: Option<Vec<String>>,
     guards: Vec<Guard>,
     answered: Answered,
 }
@@ -151,6 +155,9 @@ impl Run<'_> {
     fn prepare(&mut self, number: usize) -> Option<BoxFuture<'static, Sent>> {
         let program = self.program;
         let request = &program.requests[number];
+        if request.contextual {
+            return self.prepare_contextual(number);
+        }
         let mut body = Vec::with_capacity(request.head.len() + 256);
         body.extend_from_slice(&request.head);
         let mut targets = Vec::with_capacity(request.fetches.len());
@@ -187,7 +194,61 @@ impl Run<'_> {
         self.variables.write(&mut body, &request.variables, first);
         body.extend_from_slice(b"}}");
         let answer = self.executor.send(request, body.into(), self.headers);
-        Some(async move { Sent { request: number, targets, guards, answered: answer.await } }.boxed())
+        Some(async move { Sent { request: number, targets, keys: None, guards, answered: answer.await } }.boxed())
+    }
+
+    /// The same for a request with values from objects above: each of its fetches is there once per group of objects
+    /// with equal values.
+    fn prepare_contextual(&mut self, number: usize) -> Option<BoxFuture<'static, Sent>> {
+        let program = self.program;
+        let request = &program.requests[number];
+        let mut groups: Vec<Group> = Vec::new();
+        let mut counts = Vec::with_capacity(request.fetches.len());
+        for &fetch in &request.fetches {
+            let before = groups.len();
+            if !self.holds[program.fetches[fetch].condition] {
+                counts.push(0);
+                continue;
+            }
+            if program.plan.fetches[fetch].contexts.is_empty() {
+                let collected = collect(program, fetch, &mut self.store, self.root);
+                if !collected.targets.is_empty() {
+                    groups.push(Group { values: Vec::new(), collected });
+                }
+            } else {
+                groups.extend(contexts::groups(program, fetch, &mut self.store, self.root));
+            }
+            counts.push(groups.len() - before);
+        }
+        if groups.is_empty() {
+            return None;
+        }
+        let (text, repetitions) = program.plan.repeated(&program.plan.requests[number], &counts);
+        let mut body = b"{\"query\":".to_vec();
+        write_str(&mut body, &text);
+        body.extend_from_slice(b",\"variables\":{");
+        let (mut targets, mut keys, mut guards) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, (group, repetition)) in groups.into_iter().zip(repetitions).enumerate() {
+            body.extend_from_slice(if i == 0 { b"" } else { b"," });
+            write_str(&mut body, &repetition.variable);
+            body.extend_from_slice(b":[");
+            body.extend_from_slice(&group.collected.bytes);
+            body.push(b']');
+            for (name, value) in repetition.contexts.iter().zip(&group.values) {
+                body.push(b',');
+                write_str(&mut body, name);
+                body.push(b':');
+                body.extend_from_slice(value);
+            }
+            targets.push(group.collected.targets);
+            keys.push(repetition.key);
+            guards.extend(group.collected.guards);
+        }
+        self.variables.write(&mut body, &request.variables, false);
+        body.extend_from_slice(b"}}");
+        let answer = self.executor.send(request, body.into(), self.headers);
+        let keys = Some(keys);
+        Some(async move { Sent { request: number, targets, keys, guards, answered: answer.await } }.boxed())
     }
 
     /// Read an answer into the store; where it failed, its fields did.
@@ -197,7 +258,11 @@ impl Run<'_> {
         let subgraph = &self.executor.subgraphs[request.subgraph].name;
         self.done[sent.request] = true;
         let mut parts = Vec::with_capacity(sent.targets.len());
-        for (&fetch, targets) in request.fetches.iter().zip(sent.targets) {
+        if let Some(keys) = &sent.keys {
+            parts.extend(keys.iter().map(|key| Some(key.as_bytes())).zip(sent.targets.iter().cloned()));
+        }
+        let plain = if sent.keys.is_some() { Vec::new() } else { sent.targets };
+        for (&fetch, targets) in request.fetches.iter().zip(plain) {
             if !targets.is_empty() {
                 let key = program.plan.fetches[fetch].is_entity.then_some(&*program.fetches[fetch].key);
                 parts.push((key, targets));
@@ -246,7 +311,10 @@ impl Run<'_> {
         let ty = self.store.objects[first as usize].ty;
         for &other in others {
             for field in &self.program.reads[target.read].fields {
-                let value = self.store.slot(first, field.slot);
+                let mut value = self.store.slot(first, field.slot);
+                if self.program.contextual {
+                    value = self.store.duplicate(value);
+                }
                 self.store.set_slot(other, field.slot, value);
             }
             self.store.objects[other as usize].ty = ty;

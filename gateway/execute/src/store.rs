@@ -86,6 +86,31 @@ impl Store {
         self.slots[at as usize] = value;
     }
 
+    /// A value whose objects are its own: those of the given one are copied.
+    pub fn duplicate(&mut self, value: Value) -> Value {
+        match value {
+            Value::Object(object) => {
+                let Object { node, ty, slots } = self.objects[object as usize];
+                let end = self.objects.get(object as usize + 1).map_or(self.slots.len(), |next| next.slots as usize);
+                let copy = self.add_object(node, ty, end - slots as usize);
+                for at in 0..index(end) - slots {
+                    let own = self.slot(object, at);
+                    let own = self.duplicate(own);
+                    self.set_slot(copy, at, own);
+                }
+                Value::Object(copy)
+            }
+            Value::List { start, len } => {
+                let items: Vec<Value> = (start..start + len).map(|i| self.items[i as usize]).collect();
+                let items: Vec<Value> = items.into_iter().map(|item| self.duplicate(item)).collect();
+                let start = index(self.items.len());
+                self.items.extend(items);
+                Value::List { start, len }
+            }
+            other => other,
+        }
+    }
+
     /// Note a failure.
     pub fn add_failure(&mut self, failure: Failure) -> u32 {
         self.failures.push(failure);

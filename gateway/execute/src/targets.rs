@@ -58,7 +58,8 @@ fn descend(store: &Store, value: Value, path: &[Step], found: &mut Vec<u32>) {
 }
 
 /// Why an object has no representation.
-enum Lacks {
+#[derive(Debug)]
+pub(crate) enum Lacks {
     /// Something it needs is null.
     Value,
     /// Something it needs failed.
@@ -68,9 +69,24 @@ enum Lacks {
 /// Write the representations of a fetch's objects. Objects that lack a part of their key are left out; where that part
 /// failed, so do the fields of the fetch.
 pub(crate) fn collect(program: &Program, fetch: usize, store: &mut Store, root: u32) -> Collected {
+    let objects = objects_at(store, root, &program.fetches[fetch].paths);
+    collect_objects(program, fetch, store, objects)
+}
+
+/// The fields of a fetch fail for an object.
+pub(crate) fn fails(program: &Program, fetch: usize, store: &mut Store, object: u32, failure: u32) {
+    let code = &program.fetches[fetch];
+    let ty = store.objects[object as usize].ty;
+    if let Some(number) = input_for(program, &program.plan.fetches[fetch].inputs, ty) {
+        let read = code.branches[code.branch_of_input[number]];
+        crate::read::fail_target(program, store, &Target { read, objects: vec![object] }, failure);
+    }
+}
+
+/// The same for objects that are known.
+pub(crate) fn collect_objects(program: &Program, fetch: usize, store: &mut Store, objects: Vec<u32>) -> Collected {
     let code: &FetchCode = &program.fetches[fetch];
     let plan: &Fetch = &program.plan.fetches[fetch];
-    let objects = objects_at(store, root, &code.paths);
     let mut collected = Collected::default();
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     let mut known: HashTable<usize> = HashTable::new();
@@ -84,7 +100,7 @@ pub(crate) fn collect(program: &Program, fetch: usize, store: &mut Store, root: 
             collected.bytes.push(b',');
         }
         let start = collected.bytes.len();
-        let mut writer = Writer { program, store, lacking: None };
+        let mut writer = Writer::new(program, store);
         let written = writer.representation(&mut collected.bytes, input, object);
         let lacking = writer.lacking;
         let all_guarded = program.reads[read].fields.iter().all(|field| field.guarded);
@@ -141,14 +157,19 @@ fn input_for(program: &Program, inputs: &[Input], ty: u32) -> Option<usize> {
     })
 }
 
-struct Writer<'a> {
+/// Writes representations.
+pub(crate) struct Writer<'a> {
     program: &'a Program,
     store: &'a Store,
     /// What a required field has instead of a value.
     lacking: Option<Value>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub fn new(program: &'a Program, store: &'a Store) -> Self {
+        Self { program, store, lacking: None }
+    }
+
     fn representation(&mut self, out: &mut Vec<u8>, input: &Input, object: u32) -> Result<(), Lacks> {
         out.extend_from_slice(b"{\"__typename\":");
         out.extend_from_slice(&self.program.type_names[input.entity.index()]);
@@ -176,7 +197,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn value(&mut self, out: &mut Vec<u8>, part: &Part, value: Value) -> Result<(), Lacks> {
+    /// Write a value of a part.
+    pub fn value(&mut self, out: &mut Vec<u8>, part: &Part, value: Value) -> Result<(), Lacks> {
         match value {
             Value::Missing | Value::Null if part.key => return Err(Lacks::Value),
             Value::Error(failure) if part.key => return Err(Lacks::Failed(failure)),

@@ -15,7 +15,9 @@ type Query @join__type(graph: A) @join__type(graph: B) {
   users: [User] @join__field(graph: A)
   strict: [User!]! @join__field(graph: A)
   any: [Any] @join__field(graph: A)
+  shops: [Shop] @join__field(graph: A)
 }
+type Shop @join__type(graph: A) @context(name: "b__shop") { currency: String owner: User }
 type User @join__type(graph: A, key: "id") @join__type(graph: B, key: "id") {
   id: ID!
   name: String @join__field(graph: A)
@@ -25,6 +27,7 @@ type User @join__type(graph: A, key: "id") @join__type(graph: B, key: "id") {
   best: User @join__field(graph: B)
   weight: Int @join__field(graph: A) @join__field(graph: B, external: true)
   cost: Int @join__field(graph: B, requires: "weight")
+  fee: Int @join__field(graph: B, contextArguments: [{ context: "b__shop", name: "currency", type: "String!", selection: "{ currency }" }])
 }
 enum Level @join__type(graph: A) { LOW HIGH SECRET @inaccessible }
 union Any @join__type(graph: A) @join__unionMember(graph: A, member: "X") @join__unionMember(graph: A, member: "Y") = X | Y
@@ -217,4 +220,39 @@ fn the_number_of_errors_is_bounded() {
     let users = vec![r#"{"id":"1"}"#; 100].join(",");
     let response = run("{ users { score } }", &[&format!(r#"{{"data":{{"users":[{users}]}}}}"#)], &[]);
     assert_eq!(response["errors"].as_array().unwrap().len(), 20);
+}
+
+#[test]
+fn an_argument_from_a_context_has_the_value_of_the_object_above() {
+    let a = r#"{"data":{"shops":[{"currency":"EUR","owner":{"id":"1"}},{"currency":"USD","owner":{"id":"1"}},
+        {"currency":"EUR","owner":{"id":"2"}},{"currency":null,"owner":{"id":"3"}}]}}"#;
+    let b = r#"{"data":{"_0":[{"fee":10},{"fee":30}],"_1":[{"fee":20}]}}"#;
+    let (response, sent) = run_with("{ shops { owner { fee } } }", &json!({}), &[a], &[b]);
+    let fees: Vec<&Value> = response["data"]["shops"].as_array().unwrap().iter().map(|s| &s["owner"]["fee"]).collect();
+    assert_eq!(fees, [&json!(10), &json!(20), &json!(30), &Value::Null]);
+    assert_eq!(sent.len(), 2);
+    let user = |id: &str| json!({"__typename":"User","id":id});
+    assert_eq!(
+        sent[1].1["variables"],
+        json!({
+            "representations0": [user("1"), user("2")], "contextual_0": "EUR",
+            "representations1": [user("1")], "contextual_1": "USD",
+        })
+    );
+    assert_eq!(
+        sent[1].1["query"],
+        "query($representations0: [_Any!]!, $representations1: [_Any!]!, $contextual_0: String!, $contextual_1: \
+         String!){_0: _entities(representations: $representations0){... on User{fee(currency: $contextual_0)}}_1: \
+         _entities(representations: $representations1){... on User{fee(currency: $contextual_1)}}}"
+    );
+}
+
+#[test]
+fn equal_objects_below_different_contexts_have_their_own_values() {
+    let a = r#"{"data":{"shops":[{"currency":"EUR","owner":{"id":"1"}},{"currency":"USD","owner":{"id":"1"}}]}}"#;
+    let best = r#"{"data":{"_entities":[{"best":{"id":"7"}}]}}"#;
+    let fee = r#"{"data":{"_0":[{"fee":10}],"_1":[{"fee":20}]}}"#;
+    let response = run("{ shops { owner { best { fee } } } }", &[a], &[best, fee]);
+    let shop = |fee: i32| json!({"owner":{"best":{"fee":fee}}});
+    assert_eq!(response, json!({"data":{"shops":[shop(10), shop(20)]}}));
 }

@@ -22,8 +22,8 @@ pub use error::PlanError;
 pub use ids::{FetchId, FieldId, NodeId, SelectionId, SlotId, SubgraphId, TypeId, TypeSet};
 pub use options::{Denied, PlanOptions};
 pub use plan::{
-    ContextInput, ContextSource, Fetch, FetchField, FetchSelection, Input, Part, QueryPlan, Repetition, Request, Step,
-    Variable,
+    Candidate, ContextInput, ContextSource, Decided, Fetch, FetchField, FetchSelection, Input, Part, QueryPlan,
+    Repetition, Request, Step, Variable,
 };
 pub use selection::{Arguments, Node, Selections, Slot, Source, list_depth};
 pub use supergraph::{EnumValue, Kind, Subgraph, Supergraph};

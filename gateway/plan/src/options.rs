@@ -24,6 +24,8 @@ pub struct PlanOptions<'a> {
     pub max_selections: usize,
     /// Most levels of nested selections.
     pub max_depth: usize,
+    /// Keep what each choice was compared with.
+    pub explain: bool,
     /// Most fetches a plan may have.
     pub max_fetches: usize,
 }
@@ -35,6 +37,7 @@ impl std::fmt::Debug for PlanOptions<'_> {
             .field("denied", &self.denied.is_some())
             .field("max_selections", &self.max_selections)
             .field("max_depth", &self.max_depth)
+            .field("explain", &self.explain)
             .field("max_fetches", &self.max_fetches)
             .finish()
     }
@@ -42,6 +45,13 @@ impl std::fmt::Debug for PlanOptions<'_> {
 
 impl Default for PlanOptions<'_> {
     fn default() -> Self {
-        Self { labels: BTreeSet::new(), denied: None, max_selections: 20_000, max_depth: 100, max_fetches: 1_000 }
+        Self {
+            labels: BTreeSet::new(),
+            denied: None,
+            max_selections: 20_000,
+            max_depth: 100,
+            explain: false,
+            max_fetches: 1_000,
+        }
     }
 }

@@ -82,6 +82,28 @@ pub struct Fetch {
     pub reason: String,
     /// What its fields take from objects above.
     pub contexts: Vec<ContextInput>,
+    /// What it was chosen of, with [`crate::PlanOptions::explain`].
+    pub decided: Vec<Decided>,
+}
+
+/// A field for which a fetch was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// `Type.field`.
+    pub field: String,
+    /// The ways to resolve it, the fewest requests first; which is taken depends on the other fields, too.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A way to resolve a field and what is selected below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Who is asked; none for the fetch at hand.
+    pub subgraph: Option<SubgraphId>,
+    /// Requests one after the other.
+    pub waves: u32,
+    /// Requests in all, if nothing else needs them.
+    pub requests: u32,
 }
 
 /// A selection set that is sent.
@@ -169,6 +191,7 @@ impl QueryPlan {
     /// `groups` of objects with equal values, and what the repetitions are called. By fetch of the request, how often.
     pub fn repeated(&self, request: &Request, groups: &[usize]) -> (String, Vec<Repetition>) {
         let (mut fetches, mut repetitions) = (Vec::new(), Vec::new());
+        let representations = crate::fetch::representations(&self.variables);
         let mut variables = (0u32..)
             .map(|n| Name::new(&format!("contextual_{n}")).expect("a prefix and a number are a name"))
             .filter(|name| self.variables.iter().all(|variable| variable.name != *name));
@@ -176,7 +199,7 @@ impl QueryPlan {
             for _ in 0..count {
                 let mut fetch = self.fetches[id.index()].clone();
                 fetch.key = format!("_{}", fetches.len());
-                fetch.variable = format!("representations{}", fetches.len());
+                fetch.variable = format!("{representations}{}", fetches.len());
                 let names: Vec<Name> = variables.by_ref().take(fetch.contexts.len()).collect();
                 fetch.rename_contexts(names.clone());
                 repetitions.push(Repetition {

@@ -24,7 +24,9 @@ fn plans_are_as_written() {
         )
         .unwrap_or_else(|e| panic!("{}: {}", folder.display(), e.errors));
         let denied = |_: &str, field: &str| field == "secret";
-        let options = PlanOptions { labels: ["on".to_owned()].into(), denied: Some(&denied), ..PlanOptions::default() };
+        let explain = folder.join("explained.txt").is_file();
+        let options =
+            PlanOptions { labels: ["on".to_owned()].into(), denied: Some(&denied), explain, ..PlanOptions::default() };
         let planned = plan(&supergraph, &document, None, &options).unwrap();
         let mut text = planned.to_string();
         for request in &planned.requests {
@@ -33,6 +35,11 @@ fn plans_are_as_written() {
                 supergraph.subgraphs()[request.subgraph.index()].name,
                 request.operation
             ));
+        }
+        if explain && std::env::var_os("UPDATE").is_some() {
+            fs::write(folder.join("explained.txt"), planned.explained()).unwrap();
+        } else if explain && read("explained.txt") != planned.explained() {
+            wrong.push(format!("{}, explained:\n{}", folder.display(), planned.explained()));
         }
         if std::env::var_os("UPDATE").is_some() {
             fs::write(folder.join("plan.txt"), &text).unwrap();

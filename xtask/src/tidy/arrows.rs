@@ -13,7 +13,8 @@ pub struct Member {
 }
 
 /// Crates that do no IO: nothing of these may be among their direct dependencies.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
+    "terrane-changes",
     "terrane-compose",
     "terrane-plan",
     "terrane-manifest",

@@ -36,6 +36,8 @@ pub struct Program {
     /// Types by name.
     pub(crate) types: FxHashMap<Box<[u8]>, u32>,
     pub(crate) introspection: Option<Introspection>,
+    /// Equal objects may not be shared: what is above them counts.
+    pub(crate) contextual: bool,
 }
 
 /// A fetch in the form in which it runs.
@@ -62,6 +64,8 @@ pub(crate) struct RequestCode {
     /// By fetch: the name of its representations, quoted and with a colon.
     pub inputs: Vec<Box<[u8]>>,
     pub shareable: bool,
+    /// Some of its fetches take values from objects above.
+    pub contextual: bool,
 }
 
 impl Program {
@@ -90,6 +94,7 @@ impl Program {
             reads,
             fetches,
             requests,
+            contextual: plan.fetches.iter().any(|fetch| !fetch.contexts.is_empty()),
             conditions,
             type_names: names.iter().map(|name| quoted(name)).collect(),
             types,
@@ -129,6 +134,7 @@ fn request_code(plan: &QueryPlan, request: &terrane_plan::Request) -> RequestCod
         head: head.into(),
         variables: request.variables.iter().map(ToString::to_string).collect(),
         inputs: inputs.collect(),
+        contextual: request.fetches.iter().any(|id| !plan.fetches[id.index()].contexts.is_empty()),
         shareable: !request.operation.starts_with("mutation"),
     }
 }

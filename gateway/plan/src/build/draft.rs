@@ -2,6 +2,7 @@
 
 use crate::condition::Condition;
 use crate::ids::{FetchId, NodeId, SelectionId, SlotId, SubgraphId, TypeId, TypeSet};
+use crate::search::Compared;
 use crate::selection::Selections;
 use apollo_compiler::ast::Type;
 use std::collections::BTreeSet;
@@ -42,6 +43,8 @@ pub(crate) struct DraftFetch {
     pub reason: String,
     /// What its fields take from objects above.
     pub contexts: Vec<ContextInput>,
+    /// What was decided for it, where that is to be explained: the field, and the ways to resolve it.
+    pub decided: Vec<(String, Vec<Compared>)>,
 }
 
 /// A value that a fetch takes from an object above each of its objects (`@fromContext`).

@@ -106,6 +106,7 @@ impl Builder<'_> {
             level,
             reason,
             contexts: entering.contexts.clone(),
+            decided: Vec::new(),
         })
     }
 
@@ -166,6 +167,7 @@ impl Builder<'_> {
             level,
             reason: format!("root fields of `{}`", self.graph.subgraphs[subgraph.index()].name),
             contexts: Vec::new(),
+            decided: Vec::new(),
         })?;
         let place = Place::new(subgraph, root, Provided::new());
         let opens = &mut self.positions[at].opens;

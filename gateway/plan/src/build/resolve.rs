@@ -81,6 +81,7 @@ impl Builder<'_> {
             want.contexts = contexts.iter().map(|c| (c.name.clone(), c.variable.clone())).collect();
             let want = &want;
             let open = self.enter(at, base, &decision, &want.condition, (contexts, above))?;
+            self.explain(at, open, &decision, want);
             if delegate {
                 deps.extend(self.resolve(at, open, vec![want.clone()])?);
                 continue;
@@ -90,6 +91,21 @@ impl Builder<'_> {
             deps.extend(self.emit(at, open, want, &types)?);
         }
         Ok(())
+    }
+
+    /// Note for the fetch what it was chosen of.
+    fn explain(&mut self, at: usize, open: usize, decision: &Decision, want: &Wanted) {
+        let Some(fetch) = self.positions[at].opens[open].fetch.filter(|_| !decision.compared.is_empty()) else {
+            return;
+        };
+        let node = self.nodes.node(self.positions[at].node);
+        let slot = &node.slots[want.slot.index()];
+        let name = slot.field().map_or(&slot.key, |field| self.graph.field_name(field));
+        let field = format!("{}.{name}", self.graph.type_name(node.ty));
+        let decided = &mut self.fetches[fetch.index()].decided;
+        if decided.iter().all(|(known, _)| *known != field) {
+            decided.push((field, decision.compared.clone()));
+        }
     }
 
     /// Where a subgraph sees an interface object, what depends on the object type needs another subgraph that knows it.

@@ -2,6 +2,7 @@
 
 use crate::build::{Draft, DraftFetch, DraftSelection, conflicts, merge_inputs};
 use crate::ids::{FetchId, SelectionId};
+use crate::search::Compared;
 
 /// Merge equal fetches that were made for different openings of the same selection set, and those that can wait for a
 /// later fetch of the same objects; recompute levels.
@@ -18,6 +19,7 @@ pub(super) fn merge(draft: &mut Draft) {
             let gone = draft.fetches.remove(b);
             draft.fetches[a].paths.extend(gone.paths);
             draft.fetches[a].deps.extend(gone.deps);
+            decided(&mut draft.fetches[a], gone.decided);
             rename(draft, FetchId::new(b), FetchId::new(a));
         }
         a += 1;
@@ -46,6 +48,7 @@ fn sink(draft: &mut Draft) {
         }
         let into = &mut draft.fetches[late];
         into.deps.extend(gone.deps);
+        decided(into, gone.decided);
         merge_inputs(&mut into.inputs, &gone.inputs);
         for (entity, selection) in gone.branches {
             match draft.fetches[late].branches.iter().find(|(known, _)| *known == entity) {
@@ -62,6 +65,14 @@ fn sink(draft: &mut Draft) {
     }
 }
 
+fn decided(into: &mut DraftFetch, more: Vec<(String, Vec<Compared>)>) {
+    for one in more {
+        if !into.decided.contains(&one) {
+            into.decided.push(one);
+        }
+    }
+}
+
 /// Whether a fetch may be done by a later one: more of the same objects, or the same of objects elsewhere.
 fn can_wait(draft: &Draft, early: usize, late: usize) -> bool {
     let (early, late) = (&draft.fetches[early], &draft.fetches[late]);
@@ -75,6 +86,7 @@ fn join(draft: &mut Draft, early: usize, late: usize) {
     let into = &mut draft.fetches[kept];
     into.paths.splice(0..0, gone.paths);
     into.deps.extend(gone.deps);
+    decided(into, gone.decided);
     rename(draft, FetchId::new(early), FetchId::new(kept));
 }
 

@@ -5,6 +5,8 @@ mod merge;
 mod requests;
 mod shape;
 
+pub(crate) use requests::representations;
+
 use crate::build::Draft;
 use crate::ids::NodeId;
 use crate::plan::{QueryPlan, Variable};

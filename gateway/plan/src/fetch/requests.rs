@@ -2,7 +2,7 @@
 
 use crate::build::Draft;
 use crate::ids::FetchId;
-use crate::plan::{Fetch, Request};
+use crate::plan::{Fetch, Request, Variable};
 use crate::print::operation;
 use crate::supergraph::Supergraph;
 use apollo_compiler::Name;
@@ -12,6 +12,7 @@ use apollo_compiler::executable::Operation;
 pub(super) fn group(graph: &Supergraph, draft: &Draft, fetches: &mut [Fetch], client: &Operation) -> Vec<Request> {
     let types: Vec<Name> = graph.types.iter().map(|t| t.name.clone()).collect();
     let variables = super::variables(client);
+    let representations = representations(&variables);
     let waves = schedule(draft);
     let mut groups: Vec<(u32, Vec<FetchId>)> = Vec::new();
     let mut order: Vec<usize> = (0..fetches.len()).collect();
@@ -32,8 +33,10 @@ pub(super) fn group(graph: &Supergraph, draft: &Draft, fetches: &mut [Fetch], cl
         if members.len() > 1 {
             for (n, id) in members.iter().enumerate() {
                 fetches[id.index()].key = format!("_{n}");
-                fetches[id.index()].variable = format!("representations{n}");
+                fetches[id.index()].variable = format!("{representations}{n}");
             }
+        } else {
+            fetches[members[0].index()].variable.clone_from(&representations);
         }
         name_contexts(fetches, members, client);
         let needed = |fetch: &FetchId| members.iter().any(|m| draft.fetches[m.index()].deps.contains(fetch));
@@ -50,6 +53,15 @@ pub(super) fn group(graph: &Supergraph, draft: &Draft, fetches: &mut [Fetch], cl
         });
     }
     requests
+}
+
+/// How variables with representations start: as no variable of the client does.
+pub(crate) fn representations(client: &[Variable]) -> String {
+    let mut name = "representations".to_owned();
+    while client.iter().any(|variable| variable.name.starts_with(&name)) {
+        name.insert(0, '_');
+    }
+    name
 }
 
 /// Variables of contexts get names that are the request's own and none of the client's.

@@ -3,7 +3,8 @@
 use crate::build::{Draft, DraftField};
 use crate::condition::Condition;
 use crate::ids::{SelectionId, TypeId};
-use crate::plan::{Fetch, FetchField, FetchSelection};
+use crate::plan::{Candidate, Decided, Fetch, FetchField, FetchSelection};
+use crate::search::Compared;
 use crate::supergraph::Supergraph;
 
 /// The fetches of a draft, in its order.
@@ -27,9 +28,21 @@ pub(super) fn fetches(graph: &Supergraph, draft: &Draft) -> Vec<Fetch> {
                 condition,
                 reason: fetch.reason.clone(),
                 contexts: fetch.contexts.clone(),
+                decided: fetch
+                    .decided
+                    .iter()
+                    .map(|(field, compared)| Decided {
+                        field: field.clone(),
+                        candidates: compared.iter().map(candidate).collect(),
+                    })
+                    .collect(),
             }
         })
         .collect()
+}
+
+fn candidate(compared: &Compared) -> Candidate {
+    Candidate { subgraph: compared.subgraph, waves: compared.waves, requests: compared.requests }
 }
 
 fn tree(graph: &Supergraph, draft: &Draft, id: SelectionId) -> FetchSelection {

@@ -1,6 +1,6 @@
 //! JSON: turns a plan into a value for machines: requests with their operations, dependencies and reasons.
 
-use crate::plan::QueryPlan;
+use crate::plan::{Decided, QueryPlan};
 use serde_json::{Value, json};
 
 impl QueryPlan {
@@ -17,7 +17,12 @@ impl QueryPlan {
                     .map(|id| {
                         let fetch = &self.fetches[id.index()];
                         let paths: Vec<String> = fetch.paths.iter().map(|path| self.path_text(path)).collect();
-                        json!({ "paths": paths, "entities": fetch.is_entity, "why": fetch.reason })
+                        let decided: Vec<Value> = fetch.decided.iter().map(|one| self.decided_json(one)).collect();
+                        let mut shown = json!({ "paths": paths, "entities": fetch.is_entity, "why": fetch.reason });
+                        if !decided.is_empty() {
+                            shown["decided"] = Value::Array(decided);
+                        }
+                        shown
                     })
                     .collect();
                 let variables: Vec<&str> = request.variables.iter().map(|name| name.as_str()).collect();
@@ -32,5 +37,17 @@ impl QueryPlan {
             })
             .collect();
         json!({ "kind": crate::operation::kind_name(self.kind), "waves": self.waves(), "requests": requests })
+    }
+
+    fn decided_json(&self, decided: &Decided) -> Value {
+        let candidates: Vec<Value> = decided
+            .candidates
+            .iter()
+            .map(|one| {
+                let subgraph = one.subgraph.map(|s| &self.subgraphs[s.index()]);
+                json!({ "subgraph": subgraph, "requests": one.requests, "waves": one.waves })
+            })
+            .collect();
+        json!({ "field": decided.field, "candidates": candidates })
     }
 }

@@ -4,25 +4,63 @@ use super::operation::indented;
 use crate::build::{Part, Step};
 use crate::condition::Condition;
 use crate::ids::NodeId;
-use crate::plan::{Fetch, QueryPlan};
+use crate::plan::{Candidate, Fetch, QueryPlan};
 use std::fmt;
 
 impl fmt::Display for QueryPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.print(f, false)
+    }
+}
+
+/// A plan with the reasons of its fetches.
+struct Explained<'a>(&'a QueryPlan);
+
+impl fmt::Display for Explained<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.print(f, true)
+    }
+}
+
+impl QueryPlan {
+    /// The plan as text, with why each fetch is there; of a plan made with [`crate::PlanOptions::explain`], also which
+    /// ways were compared and what each takes.
+    pub fn explained(&self) -> String {
+        Explained(self).to_string()
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>, explain: bool) -> fmt::Result {
         for wave in 0..self.waves() {
             writeln!(f, "wave {}", wave + 1)?;
             for request in self.requests.iter().filter(|request| request.wave == wave) {
                 writeln!(f, "  request {}", self.subgraphs[request.subgraph.index()])?;
                 for id in &request.fetches {
+                    if explain {
+                        self.print_reasons(f, &self.fetches[id.index()])?;
+                    }
                     self.print_fetch(f, &self.fetches[id.index()])?;
                 }
             }
         }
         Ok(())
     }
-}
 
-impl QueryPlan {
+    fn print_reasons(&self, f: &mut fmt::Formatter<'_>, fetch: &Fetch) -> fmt::Result {
+        writeln!(f, "    # {}", fetch.reason)?;
+        for decided in &fetch.decided {
+            let candidates: Vec<String> = decided.candidates.iter().map(|one| self.candidate_text(one)).collect();
+            let alone = if candidates.len() == 1 { ", the only way" } else { "" };
+            writeln!(f, "    # `{}`: {}{alone}", decided.field, candidates.join("; or "))?;
+        }
+        Ok(())
+    }
+
+    fn candidate_text(&self, candidate: &Candidate) -> String {
+        let count = |n: u32, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
+        let name = candidate.subgraph.map_or("the fetch at hand", |s| &self.subgraphs[s.index()]);
+        format!("{name} ({}, {})", count(candidate.requests, "request"), count(candidate.waves, "wave"))
+    }
+
     fn print_fetch(&self, f: &mut fmt::Formatter<'_>, fetch: &Fetch) -> fmt::Result {
         let condition = describe(&fetch.condition);
         if !fetch.is_entity && fetch.paths[0].is_empty() {

@@ -41,6 +41,17 @@ pub(crate) struct Decision {
     pub choice: Choice,
     /// The want's selections, or the part of them that this decision is about.
     pub child: Option<SetRef>,
+    /// What it was chosen of, where that is to be explained.
+    pub compared: Vec<Compared>,
+}
+
+/// A way to resolve a field that was compared with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Compared {
+    /// None where the field comes with the fetch at hand.
+    pub subgraph: Option<SubgraphId>,
+    pub waves: u32,
+    pub requests: u32,
 }
 
 /// What decides between targets, least first: units not served, level, fields brought late, rank.
@@ -51,11 +62,18 @@ struct Unit {
     child: Option<SetRef>,
     types: TypeSet,
     choices: Vec<(Choice, Cost)>,
+    compared: Vec<Compared>,
 }
 
 impl Unit {
     fn decide(&self, choice: &Choice) -> Decision {
-        Decision { want: self.want, types: self.types.clone(), choice: choice.clone(), child: self.child }
+        Decision {
+            want: self.want,
+            types: self.types.clone(),
+            choice: choice.clone(),
+            child: self.child,
+            compared: self.compared.clone(),
+        }
     }
 }
 
@@ -71,7 +89,7 @@ impl Search<'_> {
         for (index, want) in wants.iter().enumerate() {
             let mut left = self.wanted_atoms(place, &want.types);
             if let Some(choice) = self.all_local(want, &left, place) {
-                decisions.push(Decision { want: index, types: left, choice, child: want.child });
+                decisions.push(Decision { want: index, types: left, choice, child: want.child, compared: Vec::new() });
                 continue;
             }
             for atom in std::mem::take(&mut left).iter() {
@@ -90,10 +108,13 @@ impl Search<'_> {
                         types: TypeSet::one(atom),
                         choice,
                         child: Some(child),
+                        compared: Vec::new(),
                     }));
                     continue;
                 }
-                units.push(Unit { want: index, child: want.child, types: TypeSet::one(atom), choices: priced });
+                let compared = if self.options.explain { compared(&priced) } else { Vec::new() };
+                let types = TypeSet::one(atom);
+                units.push(Unit { want: index, child: want.child, types, choices: priced, compared });
             }
         }
         let longest = units.iter().filter_map(|u| u.choices.iter().map(|(c, b)| c.level + b.waves).min()).max();
@@ -309,6 +330,22 @@ fn best_target(units: &[Unit], place: &Place) -> Target {
         }
     }
     candidates.into_iter().min_by_key(|(preference, _)| *preference).expect("a unit has at least one choice").1
+}
+
+/// What the ways to resolve a field take, the fewest requests first.
+fn compared(priced: &[(Choice, Cost)]) -> Vec<Compared> {
+    let one = |(choice, below): &(Choice, Cost)| Compared {
+        subgraph: match choice.target {
+            Target::Local => None,
+            Target::Hop { subgraph, .. } => Some(subgraph),
+        },
+        waves: choice.level.max(u32::from(choice.target != Target::Local)) + below.waves,
+        requests: price(choice, below),
+    };
+    let mut all: Vec<Compared> = priced.iter().map(one).collect();
+    all.sort_by_key(|c| (c.requests, c.waves, c.subgraph));
+    all.dedup();
+    all
 }
 
 fn price(choice: &Choice, below: &Cost) -> u32 {

@@ -9,7 +9,7 @@ mod place;
 mod reach;
 mod view;
 
-pub(crate) use choose::{Choice, Decision, Target};
+pub(crate) use choose::{Choice, Compared, Decision, Target};
 pub(crate) use place::{Place, Provided};
 
 use crate::ids::{NodeId, TypeId, TypeSet};
