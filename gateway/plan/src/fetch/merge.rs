@@ -17,6 +17,7 @@ pub(super) fn merge(draft: &mut Draft) {
             let gone = draft.fetches.remove(b);
             draft.fetches[a].paths.extend(gone.paths);
             draft.fetches[a].deps.extend(gone.deps);
+            draft.fetches[a].told.or(&gone.told);
             rename(draft, FetchId::new(b), FetchId::new(a));
         }
         a += 1;
@@ -42,6 +43,7 @@ fn sink(draft: &mut Draft) {
         let gone = draft.fetches[early].clone();
         let into = &mut draft.fetches[late];
         into.deps.extend(gone.deps);
+        into.told.or(&gone.told);
         merge_inputs(&mut into.inputs, &gone.inputs);
         for (entity, selection) in gone.branches {
             match draft.fetches[late].branches.iter().find(|(known, _)| *known == entity) {
