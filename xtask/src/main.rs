@@ -1,5 +1,6 @@
 //! Development tasks: turns `cargo xtask <task>` into checks of the workspace.
 
+mod interop;
 mod tidy;
 
 use anyhow::Result;
@@ -16,10 +17,17 @@ struct Command {
 enum Task {
     /// Check the dependency arrows between crates and the starred rules of the house style
     Tidy,
+    /// Compare composition and serving with Apollo's, in Node
+    Interop {
+        /// Succeed where there is no Node
+        #[arg(long)]
+        optional: bool,
+    },
 }
 
 fn main() -> Result<()> {
     match Command::parse().task {
         Task::Tidy => tidy::run(),
+        Task::Interop { optional } => interop::run(optional),
     }
 }

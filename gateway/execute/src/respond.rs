@@ -76,7 +76,10 @@ impl<'a> Writer<'a> {
             UNKNOWN => output.any.or_else(|| self.common_list(output)),
             ty => output.by_type.get(&ty).copied(),
         };
-        let Some(list) = list else { return Err(Bubble) };
+        let Some(list) = list else {
+            self.report_lost_type(object.slots, self.program.slot_counts[object.node as usize]);
+            return Err(Bubble);
+        };
         let mut before = b'{';
         for field in &output.lists[list] {
             if !self.holds[field.condition] {
@@ -95,6 +98,16 @@ impl<'a> Writer<'a> {
         }
         self.out.push(b'}');
         Ok(())
+    }
+
+    /// An object whose type nobody told is null: because of the failure of what would have told it, where there is one.
+    fn report_lost_type(&mut self, first: u32, count: usize) {
+        let slots = &self.store.slots[first as usize..first as usize + count];
+        let failed =
+            slots.iter().find_map(|value| if let Value::Error(failure) = value { Some(*failure) } else { None });
+        if let Some(failure) = failed {
+            self.error(&self.store.failures[failure as usize], true);
+        }
     }
 
     /// What to write where nobody told the type: conditions may leave what is the same for every type, so that the type

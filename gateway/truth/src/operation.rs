@@ -180,7 +180,9 @@ impl Walk<'_> {
             text = format!("{alias}: {text}");
         }
         text.push_str(&self.arguments(&field.args));
-        let directives = self.directives();
+        // A mutation field that is left out at first and asked for later runs in its first place; that is no difference
+        // that clients could build on.
+        let directives = if id == TypeId(1) { Vec::new() } else { self.directives() };
         let below = match field.ty.composite() {
             Some(composite) => self.selections(composite, depth + 1),
             None => Vec::new(),

@@ -37,6 +37,8 @@ pub(crate) struct DraftFetch {
     /// What its representations hold; empty where it is no entity fetch.
     pub inputs: Vec<Input>,
     pub is_entity: bool,
+    /// When the object types that it tells are needed, apart from its fields.
+    pub told: Condition,
     pub deps: BTreeSet<FetchId>,
     pub level: u32,
     /// Why it is there, for people.

@@ -27,7 +27,10 @@ impl Builder<'_> {
         let mut deps = Deps::from([fetch]);
         let node = self.positions[at].node;
         let slot = self.nodes.node(node).slots[want.slot.index()].clone();
-        let Source::Field(_) = slot.source else { return Ok(deps) };
+        let Source::Field(_) = slot.source else {
+            self.fetches[fetch.index()].told.or(&want.condition);
+            return Ok(deps);
+        };
         for form in self.forms(&place, &slot, types) {
             let index = self.field(at, (selection, node), want, &form);
             self.positions[at].emitted.push(Emitted { slot: want.slot, types: form.types.clone(), open, field: index });

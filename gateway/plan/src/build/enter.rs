@@ -7,6 +7,7 @@ use crate::condition::Condition;
 use crate::error::PlanError;
 use crate::ids::{FetchId, SelectionId, SubgraphId, TypeId, TypeSet};
 use crate::search::{Decision, Place, Provided, Target};
+use crate::supergraph::Kind;
 
 /// An entry to make: where to, and with what.
 struct Entering<'p> {
@@ -54,8 +55,13 @@ impl Builder<'_> {
             deps.extend(self.resolve(at, base, Self::part_wants(&more, condition))?);
             parts.extend(more);
         }
+        // Where another subgraph had to tell the object types, nobody knows before which representations there are.
+        let told = base > 0 && self.graph.is_abstract(place.local) && self.graph.kind(entity) == Kind::Object;
+        if let Some(from) = from.filter(|_| told) {
+            self.fetches[from.index()].told.or(condition);
+        }
         deps.extend(above);
-        deps.extend(from.filter(|_| deps.is_empty()));
+        deps.extend(from.filter(|_| told || deps.is_empty()));
         let entering = Entering { subgraph, entity, atoms: &decision.types, parts, deps, delegate, contexts };
         let fetch = match self.usable_fetch(at, &entering) {
             Some(fetch) => fetch,
@@ -102,6 +108,7 @@ impl Builder<'_> {
             branches: Vec::new(),
             inputs: Vec::new(),
             is_entity: true,
+            told: Condition::default(),
             deps: Deps::new(),
             level,
             reason,
@@ -163,6 +170,7 @@ impl Builder<'_> {
             branches: vec![(root, selection)],
             inputs: Vec::new(),
             is_entity: false,
+            told: Condition::default(),
             deps,
             level,
             reason: format!("root fields of `{}`", self.graph.subgraphs[subgraph.index()].name),

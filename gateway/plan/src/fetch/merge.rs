@@ -20,6 +20,7 @@ pub(super) fn merge(draft: &mut Draft) {
             draft.fetches[a].paths.extend(gone.paths);
             draft.fetches[a].deps.extend(gone.deps);
             decided(&mut draft.fetches[a], gone.decided);
+            draft.fetches[a].told.or(&gone.told);
             rename(draft, FetchId::new(b), FetchId::new(a));
         }
         a += 1;
@@ -49,6 +50,7 @@ fn sink(draft: &mut Draft) {
         let into = &mut draft.fetches[late];
         into.deps.extend(gone.deps);
         decided(into, gone.decided);
+        into.told.or(&gone.told);
         merge_inputs(&mut into.inputs, &gone.inputs);
         for (entity, selection) in gone.branches {
             match draft.fetches[late].branches.iter().find(|(known, _)| *known == entity) {

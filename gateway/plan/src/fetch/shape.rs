@@ -15,7 +15,7 @@ pub(super) fn fetches(graph: &Supergraph, draft: &Draft) -> Vec<Fetch> {
         .map(|fetch| {
             let mut branches: Vec<FetchSelection> =
                 fetch.branches.iter().map(|&(_, selection)| tree(graph, draft, selection)).collect();
-            let condition = hoist(&mut branches);
+            let condition = hoist(&mut branches, &fetch.told);
             Fetch {
                 subgraph: fetch.subgraph,
                 node: fetch.node,
@@ -77,8 +77,8 @@ fn merged_on(local: TypeId, field: &DraftField) -> Vec<TypeId> {
 }
 
 /// When a fetch is needed at all. A condition that all its fields share is the fetch's own and leaves the fields.
-fn hoist(branches: &mut [FetchSelection]) -> Condition {
-    let mut any = Condition::default();
+fn hoist(branches: &mut [FetchSelection], told: &Condition) -> Condition {
+    let mut any = told.clone();
     for field in branches.iter().flat_map(|b| &b.fields) {
         any.or(&field.condition);
     }
@@ -88,5 +88,9 @@ fn hoist(branches: &mut [FetchSelection]) -> Condition {
             field.condition = Condition::always();
         }
     }
-    if any.any.is_empty() || branches.iter().any(|b| b.fields.is_empty()) { Condition::always() } else { any }
+    if any.any.is_empty() || (told.any.is_empty() && branches.iter().any(|b| b.fields.is_empty())) {
+        Condition::always()
+    } else {
+        any
+    }
 }

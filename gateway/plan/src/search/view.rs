@@ -127,6 +127,10 @@ impl Search<'_> {
         let mut kept = Vec::new();
         for (index, child) in items {
             match (child, b.items.iter().find(|(i, _)| *i == index)) {
+                // Selections that are on none of the possible types are in every part.
+                (Some(child), Some((_, Some(_)))) if self.view(child).items.is_empty() => {
+                    kept.push((index, Some(child)));
+                }
                 (Some(child), Some((_, Some(other)))) => {
                     if let Some(part) = self.both(child, *other) {
                         kept.push((index, Some(part)));
