@@ -103,7 +103,8 @@ impl<'a> Writer<'a> {
     /// An object whose type nobody told is null: because of the failure of what would have told it, where there is one.
     fn report_lost_type(&mut self, first: u32, count: usize) {
         let slots = &self.store.slots[first as usize..first as usize + count];
-        let failed = slots.iter().find_map(|value| if let Value::Error(failure) = value { Some(*failure) } else { None });
+        let failed =
+            slots.iter().find_map(|value| if let Value::Error(failure) = value { Some(*failure) } else { None });
         if let Some(failure) = failed {
             self.error(&self.store.failures[failure as usize], true);
         }

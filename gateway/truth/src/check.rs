@@ -143,7 +143,8 @@ impl Bench {
         let ours = self.federated(&text, &variables)?;
         let faults = std::mem::take(&mut *self.log.faults.lock().expect("nothing panics while it is held"));
         let requests = self.log.requests.lock().expect("nothing panics while it is held").clone();
-        let told = || format!("{}\ntruth {}\nours  {ours}\n{}", self.plan_text(&text), truth.body(), requests.join("\n"));
+        let told =
+            || format!("{}\ntruth {}\nours  {ours}\n{}", self.plan_text(&text), truth.body(), requests.join("\n"));
         if let Some(fault) = faults.first() {
             return fail(Kind::Request, format!("{fault}\n{}", told()));
         }
@@ -270,7 +271,11 @@ fn surfaces(response: &Response) -> BTreeSet<String> {
             let Some(next) = next else { return format!("nowhere: {}", Value::from(&path[..])) };
             value = next;
         }
-        if value.is_null() { Value::from(&path[..]).to_string() } else { format!("nowhere: {}", Value::from(&path[..])) }
+        if value.is_null() {
+            Value::from(&path[..]).to_string()
+        } else {
+            format!("nowhere: {}", Value::from(&path[..]))
+        }
     };
     response.errors.iter().map(surface).collect()
 }

@@ -117,7 +117,8 @@ fn literal(schema: &Schema, ty: &Type, value: &ast::Value, variables: &Map<Strin
         ast::Value::Int(number) => json!(number.try_to_i32().expect("the document is valid")),
         ast::Value::Float(number) => json!(number.try_to_f64().expect("the document is valid")),
         ast::Value::List(items) => {
-            let item = |item: &Node<ast::Value>| literal(schema, ty.item_type(), item, variables).unwrap_or(Value::Null);
+            let item =
+                |item: &Node<ast::Value>| literal(schema, ty.item_type(), item, variables).unwrap_or(Value::Null);
             items.iter().map(item).collect()
         }
         ast::Value::Object(fields) => {

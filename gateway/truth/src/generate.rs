@@ -41,15 +41,8 @@ pub fn world(seed: u64) -> World {
 impl Maker {
     fn add_type(&mut self, name: &str, kind: Kind, graphs: &[GraphId]) -> TypeId {
         let graphs: BTreeMap<_, _> = graphs.iter().map(|graph| (*graph, Presence::default())).collect();
-        let ty = Type {
-            name: name.to_owned(),
-            kind,
-            fields: vec![],
-            keys: vec![],
-            graphs,
-            members: vec![],
-            plain: false,
-        };
+        let ty =
+            Type { name: name.to_owned(), kind, fields: vec![], keys: vec![], graphs, members: vec![], plain: false };
         self.world.types.push(ty);
         TypeId(u32::try_from(self.world.types.len() - 1).expect("there are few types"))
     }

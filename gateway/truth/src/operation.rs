@@ -74,7 +74,8 @@ impl Operation {
 fn print(selections: &[Selection], named: &mut Vec<String>, depth: usize) -> String {
     let mut text = String::new();
     for selection in selections {
-        let directives = selection.directives.iter().fold(String::new(), |t, (name, v)| format!("{t} @{name}(if: ${v})"));
+        let directives =
+            selection.directives.iter().fold(String::new(), |t, (name, v)| format!("{t} @{name}(if: ${v})"));
         if selection.fragment == Some(true) {
             let at = named.len();
             named.push(String::new());
@@ -143,7 +144,9 @@ impl Walk<'_> {
         let own = self.world.possible(id, None);
         let fits = |other: &TypeId| {
             let ty = self.world.ty(*other);
-            !ty.graphs.is_empty() && ty.kind != Kind::Root && self.world.possible(*other, None).iter().any(|m| own.contains(m))
+            !ty.graphs.is_empty()
+                && ty.kind != Kind::Root
+                && self.world.possible(*other, None).iter().any(|m| own.contains(m))
         };
         let others: Vec<TypeId> = self.world.ids().filter(fits).collect();
         let on = *self.random.pick(&others);
@@ -155,7 +158,11 @@ impl Walk<'_> {
 
     fn field(&mut self, id: TypeId, depth: usize) -> Option<Selection> {
         if self.random.once_in(10) {
-            return Some(leaf(if self.random.once_in(3) { "t: __typename".to_owned() } else { "__typename".to_owned() }));
+            return Some(leaf(if self.random.once_in(3) {
+                "t: __typename".to_owned()
+            } else {
+                "__typename".to_owned()
+            }));
         }
         let fields = self.world.visible_fields(id);
         if fields.is_empty() {

@@ -1,8 +1,6 @@
 //! Printing: turns a world into the SDL of its monolith or of one of its subgraphs.
 
-use crate::world::{
-    Argument, Base, Field, FieldSet, GraphId, Kind, Presence, Ty, Type, TypeId, World, field_set_text,
-};
+use crate::world::{Argument, Base, Field, FieldSet, GraphId, Kind, Presence, Ty, Type, TypeId, World, field_set_text};
 use std::fmt::Write as _;
 
 const LINK: &str = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.9\", import: [\"@key\", \"@shareable\", \
@@ -140,7 +138,8 @@ impl World {
             };
             let kind = if presence.interface_object { "type" } else { keyword(ty.kind) };
             let directives = if federation { type_directives(ty, presence) } else { String::new() };
-            let implements = if ty.kind == Kind::Object { self.implements_text(id, Some(graph)) } else { String::new() };
+            let implements =
+                if ty.kind == Kind::Object { self.implements_text(id, Some(graph)) } else { String::new() };
             let _ = writeln!(text, "{kind} {}{implements}{directives} {{\n{body}}}", ty.name);
             if !presence.keys.is_empty() && kind == "type" {
                 entities.push(ty.name.as_str());

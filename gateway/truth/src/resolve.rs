@@ -173,9 +173,8 @@ impl Part<'_> {
         let Some(presence) = ty.graphs.get(&self.graph).filter(|presence| !presence.unresolvable) else {
             return self.fault(&format!("does not resolve {representation}"));
         };
-        let mut numbers = presence.keys.iter().filter_map(|key| {
-            self.world.number_by(ty.keys[*key].text(), representation)
-        });
+        let mut numbers =
+            presence.keys.iter().filter_map(|key| self.world.number_by(ty.keys[*key].text(), representation));
         let Some(number) = numbers.next() else { return self.fault(&format!("finds no key in {representation}")) };
         let concrete = self.world.type_of(number);
         let fits = concrete.is_some_and(|concrete| concrete == id || ty.members.contains(&concrete));
@@ -188,4 +187,3 @@ impl Part<'_> {
         Ok(Raw::Object(object))
     }
 }
-

@@ -95,7 +95,9 @@ impl Maker {
                     let ty = self.world.ty(*ty);
                     ty.kind == Kind::Object && !ty.keys.is_empty()
                 });
-                let Some(entity) = entity.filter(|_| alone && self.world.ty(id).kind != Kind::Interface) else { continue };
+                let Some(entity) = entity.filter(|_| alone && self.world.ty(id).kind != Kind::Interface) else {
+                    continue;
+                };
                 let graph = *field.owners.keys().next().expect("it has one");
                 let offered = self.world.ty(entity).fields.iter().filter(|offered| {
                     let answered = !offered.owners.is_empty() && !offered.owners.contains_key(&graph);

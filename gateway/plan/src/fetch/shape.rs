@@ -74,5 +74,9 @@ fn hoist(branches: &mut [FetchSelection], told: &Condition) -> Condition {
             field.condition = Condition::always();
         }
     }
-    if any.any.is_empty() || (told.any.is_empty() && branches.iter().any(|b| b.fields.is_empty())) { Condition::always() } else { any }
+    if any.any.is_empty() || (told.any.is_empty() && branches.iter().any(|b| b.fields.is_empty())) {
+        Condition::always()
+    } else {
+        any
+    }
 }
