@@ -1,0 +1,130 @@
+//! Measures the federation compiler: turns synthetic meshes into times of composition and planning, and memory.
+//!
+//! `README.md` says how, and what came out.
+
+mod mesh;
+
+use anyhow::{Context as _, Result, anyhow};
+use apollo_compiler::ExecutableDocument;
+use clap::{Parser, Subcommand};
+use std::hint::black_box;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use terrane_compose::{Subgraph, compose};
+use terrane_plan::{PlanOptions, Supergraph, plan};
+
+#[derive(Parser)]
+#[command(name = "terrane-bench", about = "Measures composition and planning")]
+struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Time to compose meshes of these sizes
+    Compose {
+        #[arg(default_values_t = [10, 100, 1000])]
+        products: Vec<usize>,
+    },
+    /// Time to plan, cold, over a mesh of 100 products
+    Plan,
+    /// Memory of a parsed supergraph
+    Memory {
+        #[arg(default_values_t = [10, 100, 1000])]
+        products: Vec<usize>,
+    },
+    /// Write a mesh as a JSON list of subgraphs, for other composers
+    Write {
+        /// How many products
+        products: usize,
+        /// Where to
+        file: PathBuf,
+    },
+}
+
+fn main() -> Result<()> {
+    match Command::parse().what {
+        What::Compose { products } => products.iter().try_for_each(|count| time_composition(*count)),
+        What::Plan => time_planning(),
+        What::Memory { products } => products.iter().try_for_each(|count| measure_memory(*count)),
+        What::Write { products, file } => write_mesh(products, &file),
+    }
+}
+
+fn say(line: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("stdout")
+}
+
+/// The median and the least time of a task, which runs for about two seconds and at least five times.
+fn measure(mut task: impl FnMut() -> Result<()>) -> Result<(Duration, Duration)> {
+    let started = Instant::now();
+    let mut times = Vec::new();
+    while times.len() < 5 || (started.elapsed() < Duration::from_secs(2) && times.len() < 10_000) {
+        let begun = Instant::now();
+        task()?;
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    Ok((times[times.len() / 2], times[0]))
+}
+
+fn composed(subgraphs: &[Subgraph]) -> Result<String> {
+    let composition = compose(subgraphs).map_err(|found| anyhow!(found[0].message.clone()))?;
+    Ok(composition.supergraph)
+}
+
+fn time_composition(count: usize) -> Result<()> {
+    let subgraphs = mesh::products(count);
+    let bytes: usize = subgraphs.iter().map(|subgraph| subgraph.sdl.len()).sum();
+    let (median, least) = measure(|| composed(&subgraphs).map(|supergraph| drop(black_box(supergraph))))?;
+    let each = median / u32::try_from(count)?;
+    say(&format!(
+        "compose {count} products ({} KB): median {median:.2?}, least {least:.2?}, {each:.2?} a product",
+        bytes / 1024
+    ))
+}
+
+fn time_planning() -> Result<()> {
+    let count = 100;
+    let supergraph = Supergraph::parse(&composed(&mesh::products(count))?)?;
+    for (name, text) in [("chain of 5", mesh::chain(count, 5)), ("500 fields", mesh::wide(count))] {
+        let document = ExecutableDocument::parse_and_validate(supergraph.api_schema(), &text, "operation.graphql")
+            .map_err(|error| anyhow!(error.errors.to_string()))?;
+        let planned = plan(&supergraph, &document, None, &PlanOptions::default())?;
+        let (median, least) = measure(|| {
+            let planned = plan(&supergraph, &document, None, &PlanOptions::default())?;
+            drop(black_box(planned));
+            Ok(())
+        })?;
+        let requests = planned.requests.len();
+        say(&format!("plan {name}: median {median:.2?}, least {least:.2?}, {requests} requests"))?;
+    }
+    Ok(())
+}
+
+/// How much memory the process has of its own, in KB (Linux).
+fn resident() -> Result<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").context("this measurement needs Linux")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("RssAnon is missing")?;
+    line.trim().trim_end_matches(" kB").parse().context("RssAnon is no number")
+}
+
+fn measure_memory(count: usize) -> Result<()> {
+    const COPIES: usize = 5;
+    let text = composed(&mesh::products(count))?;
+    // The first copy takes what the allocator kept of composing.
+    let warm = Supergraph::parse(&text)?;
+    let before = resident()?;
+    let copies: Vec<Supergraph> = (0..COPIES).map(|_| Supergraph::parse(&text)).collect::<Result<_, _>>()?;
+    let each = resident()?.saturating_sub(before) / COPIES;
+    drop(black_box((warm, copies)));
+    say(&format!("memory of {count} products: {each} KB parsed, {} KB as text", text.len() / 1024))
+}
+
+fn write_mesh(count: usize, file: &PathBuf) -> Result<()> {
+    let entry = |s: &Subgraph| serde_json::json!({ "name": s.name, "url": s.url, "sdl": s.sdl });
+    let list: Vec<serde_json::Value> = mesh::products(count).iter().map(entry).collect();
+    std::fs::write(file, serde_json::to_string(&list)?).with_context(|| file.display().to_string())
+}
