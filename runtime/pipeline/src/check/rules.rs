@@ -1,7 +1,7 @@
 //! Quality rules: turns the `quality` entries of a contract (ODCS, section "Data quality") into checks.
 
 use super::{Bind, Check, Measure, column, duplicated, naming_columns, table_of};
-use terrane_manifest::{Dataset, Field, Metric, QualityRule, RuleCheck};
+use terrane_manifest::{Dataset, Field, Metric, QualityRule, RuleCheck, fill_placeholders};
 use terrane_sql::Sql;
 
 /// The rules of a dataset that a machine can check; `text` rules are for people.
@@ -84,18 +84,10 @@ fn word(value: &serde_json::Value) -> String {
 /// The rule's query (one SELECT, checked by the manifest, run as the pipeline role) with the table and column in place
 /// of its placeholders.
 fn fill(query: &str, dataset: &Dataset, field: Option<&Field>) -> Sql {
-    let mut table = Sql::new();
+    let (mut table, mut column) = (Sql::new(), Sql::new());
     table.qualified("output_next", &dataset.table);
-    let mut text = query.trim().trim_end_matches(';').to_owned();
-    for placeholder in ["${object}", "{object}", "${table}", "{table}", "${model}", "{model}"] {
-        text = text.replace(placeholder, table.as_str());
-    }
     if let Some(field) = field {
-        let mut name = Sql::new();
-        name.ident(&field.column);
-        for placeholder in ["${property}", "{property}", "${column}", "{column}", "${field}", "{field}"] {
-            text = text.replace(placeholder, name.as_str());
-        }
+        column.ident(&field.column);
     }
-    Sql::from_checked_text(text)
+    Sql::from_checked_text(fill_placeholders(query, table.as_str(), column.as_str()))
 }
