@@ -26,11 +26,6 @@ fn shared() -> &'static Shared {
     })
 }
 
-/// The URL of a database on the test process's server.
-pub fn server_url(database: &str) -> String {
-    shared().server.url(database)
-}
-
 /// The URL of a new, empty database.
 pub async fn fresh_database() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
