@@ -28,6 +28,9 @@ pub struct PlanOptions<'a> {
     pub explain: bool,
     /// Most fetches a plan may have.
     pub max_fetches: usize,
+    /// Most steps the search may take: ways to resolve a field that are looked at. It bounds the time of planning for
+    /// every graph and operation.
+    pub max_steps: usize,
 }
 
 impl std::fmt::Debug for PlanOptions<'_> {
@@ -39,6 +42,7 @@ impl std::fmt::Debug for PlanOptions<'_> {
             .field("max_depth", &self.max_depth)
             .field("explain", &self.explain)
             .field("max_fetches", &self.max_fetches)
+            .field("max_steps", &self.max_steps)
             .finish()
     }
 }
@@ -52,6 +56,7 @@ impl Default for PlanOptions<'_> {
             max_depth: 100,
             explain: false,
             max_fetches: 1_000,
+            max_steps: 1_000_000,
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct QueryPlan {
     pub requests: Vec<Request>,
     /// The operation's variables.
     pub variables: Vec<Variable>,
+    /// How many steps the search for it took: what [`crate::PlanOptions::max_steps`] limits.
+    pub steps: usize,
     /// The names of the subgraphs, for printing.
     pub(crate) subgraphs: Vec<String>,
     /// The names of types, for printing.

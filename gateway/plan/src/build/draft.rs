@@ -13,6 +13,8 @@ pub(crate) struct Draft {
     pub nodes: Selections,
     pub fetches: Vec<DraftFetch>,
     pub selections: Vec<DraftSelection>,
+    /// How many steps the search took.
+    pub steps: usize,
 }
 
 /// One step from the response's root to an object: into a slot, of objects of some types only.

@@ -61,6 +61,7 @@ impl Builder<'_> {
             self.fetches[from.index()].told.or(condition);
         }
         deps.extend(above);
+        deps.extend(&self.positions[at].told_by);
         deps.extend(from.filter(|_| told || deps.is_empty()));
         let entering = Entering { subgraph, entity, atoms: &decision.types, parts, deps, delegate, contexts };
         let fetch = match self.usable_fetch(at, &entering) {

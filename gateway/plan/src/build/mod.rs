@@ -45,7 +45,8 @@ pub(crate) fn build(
         depth: 0,
     };
     builder.root(normalised.root)?;
-    Ok(Draft { nodes: builder.nodes, fetches: builder.fetches, selections: builder.selections })
+    let steps = builder.search.steps();
+    Ok(Draft { nodes: builder.nodes, fetches: builder.fetches, selections: builder.selections, steps })
 }
 
 type Deps = BTreeSet<FetchId>;
@@ -69,6 +70,8 @@ struct Position {
     path: Vec<Step>,
     /// The position of the objects that have it; none at the root.
     parent: Option<usize>,
+    /// The fetches that tell the object types which the path asks for, where the opening fetch doesn't.
+    told_by: Deps,
     /// The fetches that have arrived there; the first is the one that opened it.
     opens: Vec<Open>,
     emitted: Vec<Emitted>,
@@ -116,7 +119,14 @@ impl Builder<'_> {
     fn root(&mut self, node: NodeId) -> Result<(), PlanError> {
         let place = Place { subgraph: None, local: self.nodes.node(node).ty, provided: Provided::new(), types: None };
         let open = Open { place, fetch: None, selection: None };
-        self.positions.push(Position { node, path: Vec::new(), parent: None, opens: vec![open], emitted: Vec::new() });
+        self.positions.push(Position {
+            node,
+            path: Vec::new(),
+            parent: None,
+            told_by: Deps::new(),
+            opens: vec![open],
+            emitted: Vec::new(),
+        });
         let wanted = self.client_wants(SetRef::Operation(node));
         if self.kind != OperationType::Mutation {
             return self.resolve(0, 0, wanted).map(drop);
@@ -141,7 +151,7 @@ impl Builder<'_> {
             let before: Deps = (0..self.fetches.len()).map(FetchId::new).collect();
             self.enter_root(0, subgraph, place.local, before)?
         };
-        self.emit(0, open, want, &decision.types).map(drop)
+        self.emit(0, open, want, &decision.types, &Deps::new()).map(drop)
     }
 
     /// What the client selected at a node, or the part of it in a view.

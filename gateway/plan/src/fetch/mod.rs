@@ -28,6 +28,7 @@ pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operati
         fetches,
         requests,
         variables: variables(operation),
+        steps: draft.steps,
         subgraphs: graph.subgraphs.iter().map(|s| s.name.clone()).collect(),
         types: graph.types.iter().map(|t| t.name.clone()).collect(),
     }

@@ -82,17 +82,28 @@ impl Search<'_> {
     /// subgraphs as possible are asked.
     ///
     /// # Errors
-    /// [`PlanError::Unreachable`] when nobody can be brought to resolve one.
+    /// [`PlanError::Unreachable`] when nobody can be brought to resolve one, [`PlanError::TooLarge`] when finding out
+    /// took too many steps.
     pub fn decide(&mut self, wants: &[Want], place: &Place) -> Result<Vec<Decision>, PlanError> {
+        self.within_bounds()?;
+        let decided = self.decide_each(wants, place);
+        // What was not found because the search had to end is not unreachable.
+        self.within_bounds().and(decided)
+    }
+
+    fn decide_each(&mut self, wants: &[Want], place: &Place) -> Result<Vec<Decision>, PlanError> {
         let mut decisions = Vec::with_capacity(wants.len());
         let mut units: Vec<Unit> = Vec::new();
         for (index, want) in wants.iter().enumerate() {
-            let mut left = self.wanted_atoms(place, &want.types);
+            let left = self.wanted_atoms(place, &want.types);
+            if left.is_empty() {
+                continue;
+            }
             if let Some(choice) = self.all_local(want, &left, place) {
                 decisions.push(Decision { want: index, types: left, choice, child: want.child, compared: Vec::new() });
                 continue;
             }
-            for atom in std::mem::take(&mut left).iter() {
+            for atom in left.iter() {
                 let choices = self.choices(want, atom, place);
                 let mut priced = Vec::with_capacity(choices.len());
                 for choice in &choices {
@@ -161,6 +172,7 @@ impl Search<'_> {
 
     /// The choice that needs no comparison: everything can be had here without another request.
     fn all_local(&mut self, want: &Want, atoms: &TypeSet, place: &Place) -> Option<Choice> {
+        self.steps += 1;
         let here = |base, provided| Choice { target: Target::Local, level: 0, requires: None, base, provided };
         let Some(field) = &want.field else {
             return (!self.is_unknown(place)).then(|| here(want.on, Provided::new()));
@@ -181,6 +193,10 @@ impl Search<'_> {
     /// Every way to resolve a want for one object type.
     pub(super) fn choices(&mut self, want: &Want, atom: TypeId, place: &Place) -> Vec<Choice> {
         let mut choices = Vec::new();
+        self.steps += 1;
+        if self.within_bounds().is_err() {
+            return choices;
+        }
         if let Some(local) = want.field.as_ref().and_then(|field| self.local(field, atom, place)) {
             choices.push(Choice {
                 target: Target::Local,
@@ -216,6 +232,7 @@ impl Search<'_> {
                     }
                     level = level.max(before + 1);
                 }
+                self.steps += 1;
                 choices.push(Choice {
                     target: Target::Hop { subgraph: join.subgraph, entity, key: entry.key, delegate: false },
                     level,

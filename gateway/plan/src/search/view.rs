@@ -36,10 +36,7 @@ impl Search<'_> {
         if self.view(view.base) == view {
             return Some(view.base);
         }
-        let known = self.views.iter().position(|v| *v == view).unwrap_or_else(|| {
-            self.views.push(view);
-            self.views.len() - 1
-        });
+        let (known, _) = self.views.insert_full(view);
         u32::try_from(known).ok().map(SetRef::View)
     }
 
@@ -57,6 +54,10 @@ impl Search<'_> {
         let View { base, items } = self.view(set);
         let mut kept = Vec::new();
         for (index, child) in items {
+            self.steps += 1;
+            if self.within_bounds().is_err() {
+                break;
+            }
             let slot = &self.slots(base)[index];
             let Some(want) = self.want(slot, child) else { continue };
             if self.cost_of_wants(std::slice::from_ref(&want), place).waves < NEVER {
