@@ -179,7 +179,7 @@ impl Run<'_> {
             body.extend_from_slice(name);
             body.push(b'[');
             if active {
-                let collected = collect(program, fetch, &mut self.store, self.root);
+                let collected = collect(program, fetch, &self.holds, &mut self.store, self.root);
                 body.extend_from_slice(&collected.bytes);
                 targets.push(collected.targets);
                 guards.extend(collected.guards);
@@ -211,12 +211,12 @@ impl Run<'_> {
                 continue;
             }
             if program.plan.fetches[fetch].contexts.is_empty() {
-                let collected = collect(program, fetch, &mut self.store, self.root);
+                let collected = collect(program, fetch, &self.holds, &mut self.store, self.root);
                 if !collected.targets.is_empty() {
                     groups.push(Group { values: Vec::new(), collected });
                 }
             } else {
-                groups.extend(contexts::groups(program, fetch, &mut self.store, self.root));
+                groups.extend(contexts::groups(program, fetch, &self.holds, &mut self.store, self.root));
             }
             counts.push(groups.len() - before);
         }
@@ -292,9 +292,7 @@ impl Run<'_> {
             self.copy(target);
         }
         for guard in &sent.guards {
-            for field in program.reads[guard.read].fields.iter().filter(|field| field.guarded) {
-                self.store.set_slot(guard.object, field.slot, guard.value);
-            }
+            self.store.set_slot(guard.object, guard.slot, guard.value);
         }
     }
 

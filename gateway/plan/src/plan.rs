@@ -141,8 +141,6 @@ pub struct FetchField {
     pub arguments: Arguments,
     /// When it is selected.
     pub condition: Condition,
-    /// It needs more of its object than the key (`@requires`): it has no value where that failed.
-    pub guarded: bool,
     /// What is selected of its objects.
     pub child: Option<FetchSelection>,
 }

@@ -48,6 +48,8 @@ pub struct Slot {
     pub denied: bool,
     /// Position of its first occurrence: response keys are written in this order.
     pub order: u32,
+    /// Object types for which it first occurs later than that, and where.
+    pub later: Vec<(TypeSet, u32)>,
 }
 
 /// What fills a slot.
@@ -139,6 +141,11 @@ impl Selections {
 }
 
 impl Slot {
+    /// The position of its first occurrence for objects of a type.
+    pub fn order_for(&self, ty: TypeId) -> u32 {
+        self.later.iter().find(|(types, _)| types.contains(ty)).map_or(self.order, |(_, order)| *order)
+    }
+
     /// The field, unless it is a meta field.
     pub fn field(&self) -> Option<FieldId> {
         match self.source {

@@ -1,8 +1,10 @@
 //! Programs: turns a plan, once, into flat tables that running it only indexes.
 
+mod input;
 mod output;
 mod shape;
 
+pub(crate) use input::{ContextCode, InputCode, PartCode};
 pub(crate) use output::{Kind, OutField, Output};
 pub(crate) use shape::{LeafKind, ReadField, ReadSet, TypeSource};
 
@@ -45,6 +47,10 @@ pub struct Program {
 pub(crate) struct FetchCode {
     /// Selection sets by the type of entity they are for; of inputs, by position.
     pub branches: Vec<usize>,
+    /// What representations hold.
+    pub inputs: Vec<InputCode>,
+    /// What it takes from objects above.
+    pub contexts: Vec<ContextCode>,
     /// By input: which branch reads its entities.
     pub branch_of_input: Vec<usize>,
     pub paths: Vec<Vec<Step>>,

@@ -50,14 +50,12 @@ pub(super) fn outputs(graph: &Supergraph, plan: &QueryPlan, conditions: &mut Vec
 fn output(graph: &Supergraph, plan: &QueryPlan, id: NodeId, conditions: &mut Vec<Condition>) -> Output {
     let node = plan.nodes.node(id);
     let mut output = Output { by_type: FxHashMap::default(), any: None, lists: Vec::new() };
-    let written: Vec<(usize, &Slot)> = {
-        let mut slots: Vec<_> = node.slots.iter().enumerate().filter(|(_, slot)| !slot.internal).collect();
-        slots.sort_by_key(|(_, slot)| slot.order);
-        slots
-    };
+    let mut written: Vec<(usize, &Slot)> = node.slots.iter().enumerate().filter(|(_, slot)| !slot.internal).collect();
+    written.sort_by_key(|(_, slot)| slot.order);
     for ty in node.possible.iter().filter(|&ty| !graph.is_inaccessible(ty)) {
-        let fields = written.iter().filter(|(_, slot)| slot.types.contains(ty));
-        let list = fields.map(|&(i, slot)| field(graph, ty, i, slot, conditions)).collect();
+        let mut fields: Vec<_> = written.iter().filter(|(_, slot)| slot.types.contains(ty)).collect();
+        fields.sort_by_key(|(_, slot)| slot.order_for(ty));
+        let list = fields.into_iter().map(|&(i, slot)| field(graph, ty, i, slot, conditions)).collect();
         let number = add(&mut output.lists, list);
         output.by_type.insert(ty.0, number);
     }

@@ -103,6 +103,10 @@ pub struct Part {
     pub index: usize,
     /// Part of a key: an object without it has no representation.
     pub key: bool,
+    /// When something needs it.
+    pub condition: Condition,
+    /// The slots of the fetch that `@requires` it: they have no value where it has none.
+    pub guards: Vec<SlotId>,
     /// Its objects name their type.
     pub typename: bool,
 }
@@ -125,8 +129,6 @@ pub(crate) struct DraftField {
     /// Its type in the subgraph.
     pub ty: Type,
     pub condition: Condition,
-    /// It needs more of its object than the key (`@requires`).
-    pub guarded: bool,
     /// Arguments with the variables of contexts that they take.
     pub contexts: Vec<(apollo_compiler::Name, apollo_compiler::Name)>,
     pub child: Option<SelectionId>,

@@ -36,17 +36,22 @@ impl Builder<'_> {
         let node = self.positions[at].node;
         let slot = self.nodes.node(node).slots[want.slot.index()].clone();
         let Source::Field(_) = slot.source else {
-            self.fetches[fetch.index()].told.or(&want.condition);
+            if self.fetches[fetch.index()].told.or(&want.condition) {
+                self.widen(fetch, (at, want.slot), &want.condition)?;
+            }
             return Ok(deps);
         };
         for form in self.forms(&place, &slot, types) {
             let index = self.field(at, (selection, node), want, &form, told_by);
             self.positions[at].emitted.push(Emitted { slot: want.slot, types: form.types.clone(), open, field: index });
             let field = &mut self.selections[selection.index()].fields[index];
-            field.condition.or(&want.condition);
-            let child = field.position;
-            if field.child.is_some() {
-                deps.extend(self.below(child, want)?);
+            let wider = field.condition.or(&want.condition);
+            let (child, position) = (field.child, field.position);
+            if wider {
+                self.widen(fetch, (at, want.slot), &want.condition)?;
+            }
+            if child.is_some() {
+                deps.extend(self.below(position, want)?);
             }
         }
         Ok(deps)
@@ -57,8 +62,11 @@ impl Builder<'_> {
         let Open { fetch, selection, .. } = self.positions[at].opens[emitted.open];
         let (Some(fetch), Some(selection)) = (fetch, selection) else { return Ok(Deps::new()) };
         let field = &mut self.selections[selection.index()].fields[emitted.field];
-        field.condition.or(&want.condition);
+        let wider = field.condition.or(&want.condition);
         let (child, position) = (field.child, field.position);
+        if wider {
+            self.widen(fetch, (at, want.slot), &want.condition)?;
+        }
         let mut deps = Deps::from([fetch]);
         if child.is_some() {
             deps.extend(self.below(position, want)?);
@@ -158,7 +166,6 @@ impl Builder<'_> {
             on: form.on.clone(),
             ty: form.ty.clone(),
             condition: Default::default(),
-            guarded: want.guarded,
             contexts: want.contexts.clone(),
             child: None,
             position: 0,

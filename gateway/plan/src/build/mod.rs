@@ -5,11 +5,12 @@ mod draft;
 mod emit;
 mod enter;
 mod inputs;
+mod needs;
 mod resolve;
 
 pub use draft::{ContextInput, ContextSource, Input, Part, Step};
 pub(crate) use draft::{Draft, DraftFetch, DraftField, DraftSelection};
-pub(crate) use inputs::{conflicts, merge_inputs};
+pub(crate) use inputs::{conflicts, merge_inputs, overreach};
 
 use crate::condition::Condition;
 use crate::error::PlanError;
@@ -20,6 +21,8 @@ use crate::search::{Place, Provided, Search, SetRef, View};
 use crate::selection::Selections;
 use crate::supergraph::Supergraph;
 use apollo_compiler::ast::OperationType;
+use needs::Need;
+use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -40,6 +43,7 @@ pub(crate) fn build(
         fetches: Vec::new(),
         selections: Vec::new(),
         positions: Vec::new(),
+        needs: FxHashMap::default(),
         kind,
         max_fetches: options.max_fetches,
         depth: 0,
@@ -58,6 +62,7 @@ struct Builder<'a> {
     fetches: Vec<DraftFetch>,
     selections: Vec<DraftSelection>,
     positions: Vec<Position>,
+    needs: FxHashMap<FetchId, Vec<Need>>,
     kind: OperationType,
     max_fetches: usize,
     depth: usize,
@@ -100,8 +105,6 @@ struct Wanted {
     types: TypeSet,
     condition: Condition,
     below: Below,
-    /// Decided for a field that has `@requires`.
-    guarded: bool,
     /// Arguments with the variables of contexts that they take.
     contexts: Vec<(apollo_compiler::Name, apollo_compiler::Name)>,
 }
@@ -164,7 +167,6 @@ impl Builder<'_> {
             types: slots[index].types.and(&self.nodes.node(node).fetchable),
             condition: slots[index].condition.clone(),
             below: Below::Client(child),
-            guarded: false,
             contexts: Vec::new(),
         });
         wants.collect()

@@ -79,12 +79,11 @@ impl Builder<'_> {
         hops.sort_by_key(|d| (d.choice.requires.is_some(), d.choice.level));
         for decision in self.apart_by_context(wanted, at, hops) {
             let mut want = wanted[decision.want].narrowed(decision.child);
-            want.guarded = decision.choice.requires.is_some();
             let Target::Hop { delegate, .. } = decision.choice.target else { continue };
             let (contexts, above) = self.context_inputs(at, &decision, &want)?;
             want.contexts = contexts.iter().map(|c| (c.name.clone(), c.variable.clone())).collect();
             let want = &want;
-            let open = self.enter(at, base, &decision, &want.condition, (contexts, above))?;
+            let open = self.enter(at, base, &decision, want, (contexts, above))?;
             self.explain(at, open, &decision, want);
             if delegate {
                 deps.extend(self.resolve(at, open, vec![want.clone()])?);
@@ -126,7 +125,6 @@ impl Builder<'_> {
             types: possible,
             condition: want.condition.clone(),
             below: Below::Client(None),
-            guarded: false,
             contexts: Vec::new(),
         };
         self.resolve(at, base, vec![want])

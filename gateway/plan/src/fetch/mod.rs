@@ -15,7 +15,7 @@ use apollo_compiler::executable::{Operation, VariableDefinition};
 
 /// Make the plan of a draft.
 pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operation: &Operation) -> QueryPlan {
-    merge::merge(&mut draft);
+    merge::merge(graph, &mut draft);
     let mut fetches = shape::fetches(graph, &draft);
     for fetch in &mut fetches {
         keys::assign(&mut fetch.branches);

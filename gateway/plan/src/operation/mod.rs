@@ -157,6 +157,7 @@ impl<'a> Normaliser<'a> {
             internal: false,
             denied: false,
             order: u32::try_from(order).expect("occurrences are limited far below 2^32"),
+            later: Vec::new(),
         };
         if !denied.is_empty() {
             slots.push(Slot { types: denied, denied: true, ..slot.clone() });
@@ -221,7 +222,17 @@ impl<'a> Normaliser<'a> {
                 && same_field(self.graph, other.source, slot.source)
         });
         match same {
-            Some(other) => other.types = other.types.or(&slot.types),
+            Some(other) => {
+                other.types = other.types.or(&slot.types);
+                let (least, order) = (other.order.min(slot.order), slot.order);
+                if order > other.order {
+                    other.later.push((slot.types, order));
+                } else if order < other.order {
+                    let earlier = other.types.minus(&slot.types);
+                    other.later.push((earlier, other.order));
+                }
+                other.order = least;
+            }
             None => slots.push(slot),
         }
     }

@@ -4,6 +4,7 @@ use super::cost::{Cost, NEVER};
 use super::{Place, Provided, Search, SetRef, Want};
 use crate::error::PlanError;
 use crate::ids::{NodeId, SubgraphId, TypeId, TypeSet};
+use crate::supergraph::FieldJoin;
 use smallvec::SmallVec;
 
 /// Who resolves a field.
@@ -112,6 +113,9 @@ impl Search<'_> {
                         priced.push((choice.clone(), below));
                     }
                 }
+                if priced.len() > 1 && self.is_risky(want, place) {
+                    priced.retain(|(choice, _)| choice.target != Target::Local);
+                }
                 if priced.is_empty() {
                     let parts = self.divide(want, &choices, place).ok_or_else(|| self.unreachable(want, atom))?;
                     decisions.extend(parts.into_iter().map(|(choice, child)| Decision {
@@ -177,6 +181,9 @@ impl Search<'_> {
         let Some(field) = &want.field else {
             return (!self.is_unknown(place)).then(|| here(want.on, Provided::new()));
         };
+        if self.is_risky(want, place) {
+            return None;
+        }
         let mut first = None;
         for atom in atoms.iter() {
             let local = self.local(field, atom, place)?;
@@ -188,6 +195,23 @@ impl Search<'_> {
             first.get_or_insert(local);
         }
         Some(first.map_or_else(|| here(want.on, Provided::new()), |l| here(l.base, l.provided)))
+    }
+
+    /// Whether a field is better not asked for where object types are unknown: it is wanted for some of them only, and
+    /// where it fails for another one, its null would take the object with it.
+    fn is_risky(&self, want: &Want, place: &Place) -> bool {
+        let (Some(name), Some(subgraph), true) = (&want.field, place.subgraph, self.is_unknown(place)) else {
+            return false;
+        };
+        if self.graph.ty(place.local).possible.is_subset(&want.types) {
+            return false;
+        }
+        let field = self.graph.field_of(place.local, name).map(|field| self.graph.field(field));
+        let non_null = |join: &FieldJoin| join.subgraph == subgraph && join.ty.is_non_null();
+        let is_key = self.graph.join(place.local, subgraph).is_some_and(|join| {
+            join.keys.iter().any(|key| self.graph.sets.node(key.set).slots.iter().any(|slot| slot.key == *name))
+        });
+        !is_key && field.is_some_and(|field| field.joins.iter().any(non_null))
     }
 
     /// Every way to resolve a want for one object type.

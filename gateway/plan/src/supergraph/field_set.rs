@@ -70,6 +70,7 @@ fn add(graph: &mut Supergraph, ty: TypeId, sets: &[&SelectionSet]) -> NodeId {
                 internal: true,
                 denied: false,
                 order,
+                later: Vec::new(),
             });
             children.push(Vec::new());
             slots.len() - 1
