@@ -67,7 +67,9 @@ impl Maker {
         let mut set = FieldSet::new();
         for field in self.world.ty(id).fields[..before].to_vec() {
             let elsewhere = !field.owners.is_empty() && !field.owners.contains_key(&graph);
-            let steady = field.overridden.is_none() && field.source == Source::Hash;
+            // A non-null field that fails takes its object with it, although the client did not ask for it.
+            let takes_object = field.fails && field.ty.lists.first().copied().unwrap_or(field.ty.non_null);
+            let steady = !takes_object && field.overridden.is_none() && field.source == Source::Hash;
             if !elsewhere || !steady || !without_arguments(&field) || !self.random.once_in(2) || set.len() == 2 {
                 continue;
             }
