@@ -1,7 +1,7 @@
 //! Selections: the form in which the planner sees selection sets, of operations and of field sets alike.
 
 use crate::condition::Condition;
-use crate::ids::{FieldId, NodeId, TypeId, TypeSet};
+use crate::ids::{FieldId, GroupId, NodeId, TypeId, TypeSet};
 use apollo_compiler::ast::{Argument, Type, Value};
 use apollo_compiler::{Name, Node as Shared};
 
@@ -44,6 +44,8 @@ pub struct Slot {
     pub child: Option<NodeId>,
     /// Added by the planner: fetched as input of another fetch, never part of the response.
     pub internal: bool,
+    /// With what it is delivered.
+    pub group: GroupId,
     /// The caller may not see it: it is not fetched, and its position gets an error.
     pub denied: bool,
     /// Position of its first occurrence: response keys are written in this order.

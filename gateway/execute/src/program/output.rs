@@ -25,6 +25,8 @@ pub(crate) struct OutField {
     pub key: Name,
     pub slot: u32,
     pub condition: usize,
+    /// With what it is delivered.
+    pub group: u32,
     pub kind: Kind,
     /// From the outermost list to the named type: whether it is non-null.
     pub non_null: Vec<bool>,
@@ -92,6 +94,7 @@ fn field(graph: &Supergraph, ty: TypeId, index: usize, slot: &Slot, conditions: 
         key: slot.key.clone(),
         slot: u32::try_from(index).expect("selections are limited far below 2^32"),
         condition: condition_number(conditions, &slot.condition),
+        group: slot.group.0,
         kind,
         non_null: declared.map_or_else(|| vec![false], |field| levels(graph.field_type(field))),
         coordinate: format!("{}.{name}", graph.type_name(ty)),

@@ -1,7 +1,7 @@
 //! The draft: fetches under construction, what each selects, and what its representations hold.
 
 use crate::condition::Condition;
-use crate::ids::{FetchId, NodeId, SelectionId, SlotId, SubgraphId, TypeId, TypeSet};
+use crate::ids::{FetchId, GroupId, NodeId, SelectionId, SlotId, SubgraphId, TypeId, TypeSet};
 use crate::search::Compared;
 use crate::selection::Selections;
 use apollo_compiler::ast::Type;
@@ -43,6 +43,8 @@ pub(crate) struct DraftFetch {
     pub told: Condition,
     pub deps: BTreeSet<FetchId>,
     pub level: u32,
+    /// With what its fields are delivered.
+    pub group: GroupId,
     /// Why it is there, for people.
     pub reason: String,
     /// What its fields take from objects above.

@@ -77,7 +77,10 @@ impl Builder<'_> {
     fn below(&mut self, position: usize, want: &Wanted) -> Result<Deps, PlanError> {
         let node = self.positions[position].node;
         let wanted = match &want.below {
-            Below::Client(set) => self.client_wants(set.unwrap_or(SetRef::Operation(node))),
+            Below::Client(set) => {
+                let wanted = self.client_wants(set.unwrap_or(SetRef::Operation(node)));
+                self.now(position, wanted)
+            }
             Below::Part(parts, set) => {
                 let view = set.map(|set| self.search.view(set));
                 let all = Self::part_wants(parts, &Condition::always());

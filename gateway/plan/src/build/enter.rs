@@ -34,7 +34,11 @@ impl Builder<'_> {
         let Target::Hop { subgraph, entity, key, delegate } = decision.choice.target else { return Ok(base) };
         let (from, condition) = (self.positions[at].opens[base].fetch, &want.condition);
         let Some(key) = key else {
-            let known = self.positions[at].opens.iter().skip(1).position(|open| open.place.subgraph == Some(subgraph));
+            let same = |open: &Open| {
+                open.place.subgraph == Some(subgraph)
+                    && open.fetch.is_some_and(|fetch| self.fetches[fetch.index()].group == self.group)
+            };
+            let known = self.positions[at].opens.iter().skip(1).position(same);
             return match known {
                 Some(known) => Ok(known + 1),
                 None => self.enter_root(at, subgraph, entity, from.into_iter().collect()),
@@ -90,6 +94,7 @@ impl Builder<'_> {
             let known = &self.fetches[fetch.index()];
             known.is_entity
                 && known.subgraph == entering.subgraph
+                && known.group == self.group
                 && known.contexts == entering.contexts
                 && level <= known.level
                 && !entering.deps.contains(fetch)
@@ -120,6 +125,7 @@ impl Builder<'_> {
             told: Condition::default(),
             deps: Deps::new(),
             level,
+            group: self.group,
             reason,
             contexts: entering.contexts.clone(),
             decided: Vec::new(),
@@ -182,6 +188,7 @@ impl Builder<'_> {
             told: Condition::default(),
             deps,
             level,
+            group: self.group,
             reason: format!("root fields of `{}`", self.graph.subgraphs[subgraph.index()].name),
             contexts: Vec::new(),
             decided: Vec::new(),

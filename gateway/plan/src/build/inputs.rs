@@ -3,7 +3,7 @@
 use super::draft::{Input, Part};
 use super::{Below, Builder, Wanted};
 use crate::condition::Condition;
-use crate::ids::{NodeId, SlotId, SubgraphId, TypeId, TypeSet};
+use crate::ids::{GroupId, NodeId, SlotId, SubgraphId, TypeId, TypeSet};
 use crate::search::SetRef;
 use crate::selection::{Node, Slot, Source};
 use crate::supergraph::Supergraph;
@@ -97,6 +97,7 @@ impl Builder<'_> {
             arguments: Default::default(),
             child: None,
             internal: true,
+            group: GroupId(0),
             denied: false,
             order: u32::MAX,
             later: Vec::new(),

@@ -1,6 +1,7 @@
 //! Building: turns the decisions of the search into a draft of fetches and what each selects and needs.
 
 mod contexts;
+mod defer;
 mod draft;
 mod emit;
 mod enter;
@@ -14,7 +15,7 @@ pub(crate) use inputs::{conflicts, merge_inputs, overreach};
 
 use crate::condition::Condition;
 use crate::error::PlanError;
-use crate::ids::{FetchId, NodeId, SelectionId, SlotId, TypeSet};
+use crate::ids::{FetchId, GroupId, NodeId, SelectionId, SlotId, TypeSet};
 use crate::operation::Normalised;
 use crate::options::PlanOptions;
 use crate::search::{Place, Provided, Search, SetRef, View};
@@ -23,7 +24,7 @@ use crate::supergraph::Supergraph;
 use apollo_compiler::ast::OperationType;
 use needs::Need;
 use rustc_hash::FxHashMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// Plan every field of the operation.
@@ -44,11 +45,14 @@ pub(crate) fn build(
         selections: Vec::new(),
         positions: Vec::new(),
         needs: FxHashMap::default(),
+        group: GroupId(0),
+        later: VecDeque::new(),
         kind,
         max_fetches: options.max_fetches,
         depth: 0,
     };
     builder.root(normalised.root)?;
+    builder.deferred()?;
     let steps = builder.search.steps();
     Ok(Draft { nodes: builder.nodes, fetches: builder.fetches, selections: builder.selections, steps })
 }
@@ -63,6 +67,10 @@ struct Builder<'a> {
     selections: Vec<DraftSelection>,
     positions: Vec<Position>,
     needs: FxHashMap<FetchId, Vec<Need>>,
+    /// With what is delivered what is resolved now.
+    group: GroupId,
+    /// What is resolved later, since it is delivered later: by group and position.
+    later: VecDeque<(GroupId, usize, Vec<Wanted>)>,
     kind: OperationType,
     max_fetches: usize,
     depth: usize,
@@ -132,6 +140,7 @@ impl Builder<'_> {
         });
         let wanted = self.client_wants(SetRef::Operation(node));
         if self.kind != OperationType::Mutation {
+            let wanted = self.now(0, wanted);
             return self.resolve(0, 0, wanted).map(drop);
         }
         for want in wanted {

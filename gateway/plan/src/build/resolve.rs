@@ -64,6 +64,7 @@ impl Builder<'_> {
         let place = self.positions[at].opens[base].place.clone();
         let wants: Vec<Want> = wanted.iter().map(|want| self.describe(at, want)).collect();
         let decisions = self.search.decide(&wants, &place)?;
+        let decisions = self.apart(at, base, wanted, decisions);
         for decision in decisions.iter().filter(|d| d.choice.target == Target::Local) {
             let want = &wanted[decision.want].narrowed(decision.child);
             let (types, told_by) = if self.search.is_unknown(&place) {

@@ -99,6 +99,7 @@ fn can_take(graph: &Supergraph, late: &DraftFetch, early: &DraftFetch) -> bool {
         && early.is_entity
         && late.subgraph == early.subgraph
         && late.node == early.node
+        && late.group == early.group
         && late.paths == early.paths
         && late.level > early.level
         && late.contexts == early.contexts
@@ -145,6 +146,7 @@ fn equal(draft: &Draft, a: &DraftFetch, b: &DraftFetch) -> bool {
         && b.is_entity
         && a.subgraph == b.subgraph
         && a.node == b.node
+        && a.group == b.group
         && a.inputs == b.inputs
         && a.contexts == b.contexts
         && a.branches.len() == b.branches.len()

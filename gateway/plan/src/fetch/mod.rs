@@ -8,13 +8,13 @@ mod shape;
 pub(crate) use requests::representations;
 
 use crate::build::Draft;
-use crate::ids::NodeId;
+use crate::operation::Normalised;
 use crate::plan::{QueryPlan, Variable};
 use crate::supergraph::Supergraph;
 use apollo_compiler::executable::{Operation, VariableDefinition};
 
 /// Make the plan of a draft.
-pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operation: &Operation) -> QueryPlan {
+pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, normalised: Normalised, operation: &Operation) -> QueryPlan {
     merge::merge(graph, &mut draft);
     let mut fetches = shape::fetches(graph, &draft);
     for fetch in &mut fetches {
@@ -24,7 +24,8 @@ pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operati
     QueryPlan {
         kind: operation.operation_type,
         nodes: draft.nodes,
-        root,
+        root: normalised.root,
+        deferred: normalised.deferred,
         fetches,
         requests,
         variables: variables(operation),

@@ -28,6 +28,7 @@ pub(super) fn fetches(graph: &Supergraph, draft: &Draft) -> Vec<Fetch> {
                 variable: "representations".to_owned(),
                 branches,
                 condition,
+                group: fetch.group,
                 reason: fetch.reason.clone(),
                 contexts: fetch.contexts.clone(),
                 decided: fetch
