@@ -1,9 +1,10 @@
 //! The IR between merging and rendering: one merged schema that remembers which subgraph contributes what.
 
 use crate::names::Symbol;
-use crate::schema::{Applied, Directive, Kind, Map, Set, SubgraphId, Ty, Version};
+use crate::schema::{Applied, At, Directive, Kind, Map, Set, Subgraph, SubgraphId, Ty, Version};
 use apollo_compiler::Node;
 use apollo_compiler::ast::Value;
+use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 /// The merged schema.
@@ -11,6 +12,8 @@ use std::rc::Rc;
 pub struct Supergraph {
     /// Types in the order of their names.
     pub types: Map<Symbol, MergedType>,
+    /// The types that implement each interface, in the order of their names.
+    pub implementations: FxHashMap<Symbol, Vec<Symbol>>,
     /// Definitions of executable and composed directives, in the order of their names.
     pub directives: Vec<MergedDirective>,
     /// Specifications that the merged schema links beside join.
@@ -21,6 +24,35 @@ pub struct Supergraph {
     pub description: Option<Rc<str>>,
     /// The version of the join specification that expresses it.
     pub join: Version,
+}
+
+impl Supergraph {
+    /// The object types that implement an interface, in the order of their names.
+    pub fn objects(&self, interface: Symbol) -> impl Iterator<Item = &MergedType> {
+        let all = self.implementations.get(&interface).into_iter().flatten();
+        all.filter_map(|name| self.types.get(name)).filter(|ty| ty.kind == Kind::Object)
+    }
+
+    /// The subgraphs that have a type.
+    pub fn owners<'s>(&self, ty: Symbol, subgraphs: &'s [Subgraph]) -> Vec<&'s Subgraph> {
+        let mut ids: Vec<SubgraphId> =
+            self.types.get(&ty).into_iter().flat_map(|ty| &ty.joins).map(|join| join.graph).collect();
+        ids.dedup();
+        ids.iter()
+            .filter_map(|id| subgraphs.binary_search_by_key(id, |subgraph| subgraph.id).ok())
+            .map(|at| &subgraphs[at])
+            .collect()
+    }
+
+    /// Where the subgraphs have a type, or a field of it.
+    pub fn places(&self, subgraphs: &[Subgraph], ty: Symbol, field: Option<Symbol>) -> Vec<(SubgraphId, At)> {
+        let owners = self.owners(ty, subgraphs);
+        let types = owners.iter().filter_map(|subgraph| Some((subgraph.id, subgraph.types.get(&ty)?)));
+        match field {
+            None => types.map(|(id, ty)| (id, ty.at)).collect(),
+            Some(field) => types.filter_map(|(id, ty)| Some((id, ty.fields.get(&field)?.at))).collect(),
+        }
+    }
 }
 
 /// A specification linked by the supergraph.

@@ -162,7 +162,7 @@ impl Merge<'_> {
 
     /// Whether the joins say more than "every subgraph that has the type answers the field".
     fn needs_join(&self, parents: &[Source<'_>], fields: &[FieldSource<'_>]) -> bool {
-        let exists = |name: &str| self.subgraphs.iter().any(|subgraph| subgraph.name == name);
+        let exists = |name: &str| self.subgraph_names.contains(name);
         fields.len() < parents.len()
             || fields.iter().any(|source| {
                 let field = source.field;

@@ -8,6 +8,8 @@ use crate::report::Report;
 use crate::schema::{Kind, Selection, Subgraph, SubgraphId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+type Implementations = FxHashMap<Symbol, Vec<Symbol>>;
+
 /// Upgrades all Federation 1 subgraphs in place. Extensions of types that nobody defines are reported.
 pub fn upgrade(subgraphs: &mut [Subgraph], names: &Names, report: &mut Report) {
     subgraphs.iter_mut().for_each(unmark_key_externals);
@@ -68,10 +70,11 @@ fn drop_needless_provides(subgraph: &mut Subgraph) {
 /// An extension repeats the key of the type it extends with `@external`, although it can answer it. Federation 2 still
 /// reads such extensions this way.
 fn unmark_key_externals(subgraph: &mut Subgraph) {
+    let implementations = subgraph.implementations();
     let mut selected = FxHashSet::default();
     for ty in subgraph.types.values().filter(|ty| ty.extension || subgraph.is_fed1()) {
         for key in &ty.keys {
-            collect(subgraph, ty.name, &key.fields.selections, &mut selected);
+            collect(subgraph, &implementations, ty.name, &key.fields.selections, &mut selected);
         }
     }
     for ty in subgraph.types.values_mut() {
@@ -84,14 +87,15 @@ fn unmark_key_externals(subgraph: &mut Subgraph) {
 
 /// Fields marked `@external` that no field set and no interface needs are as good as absent.
 fn drop_unused_externals(subgraph: &mut Subgraph) {
+    let implementations = subgraph.implementations();
     let mut used = FxHashSet::default();
     for ty in subgraph.types.values() {
         for field in ty.fields.values() {
             if let Some(set) = &field.requires {
-                collect(subgraph, ty.name, &set.selections, &mut used);
+                collect(subgraph, &implementations, ty.name, &set.selections, &mut used);
             }
             if let Some(set) = &field.provides {
-                collect(subgraph, field.ty.base, &set.selections, &mut used);
+                collect(subgraph, &implementations, field.ty.base, &set.selections, &mut used);
             }
         }
         for interface in ty.interfaces.iter().filter_map(|name| subgraph.types.get(name)) {
@@ -108,7 +112,13 @@ fn drop_unused_externals(subgraph: &mut Subgraph) {
 }
 
 /// All (type, field) pairs that selections on `on` touch, implementations of interfaces included.
-fn collect(subgraph: &Subgraph, on: Symbol, selections: &[Selection], out: &mut FxHashSet<(Symbol, Symbol)>) {
+fn collect(
+    subgraph: &Subgraph,
+    implementations: &Implementations,
+    on: Symbol,
+    selections: &[Selection],
+    out: &mut FxHashSet<(Symbol, Symbol)>,
+) {
     let Some(ty) = subgraph.types.get(&on) else { return };
     for selection in selections {
         match selection {
@@ -116,13 +126,13 @@ fn collect(subgraph: &Subgraph, on: Symbol, selections: &[Selection], out: &mut 
                 let Some(field) = ty.fields.get(name) else { continue };
                 out.insert((on, *name));
                 if ty.kind == Kind::Interface {
-                    let implementing = subgraph.types.values().filter(|other| other.interfaces.contains(&on));
-                    out.extend(implementing.map(|other| (other.name, *name)));
+                    let implementing = implementations.get(&on).into_iter().flatten();
+                    out.extend(implementing.map(|other| (*other, *name)));
                 }
-                collect(subgraph, field.ty.base, children, out);
+                collect(subgraph, implementations, field.ty.base, children, out);
             }
             Selection::Fragment { on: condition, children } => {
-                collect(subgraph, condition.unwrap_or(on), children, out);
+                collect(subgraph, implementations, condition.unwrap_or(on), children, out);
             }
         }
     }

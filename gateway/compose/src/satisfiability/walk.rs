@@ -95,14 +95,7 @@ pub fn walk(graph: Graph<'_>, report: &mut Report) {
 impl Walk<'_, '_> {
     /// Adds a state unless one with the same or fewer places was seen: more places can only answer more.
     fn push(&mut self, ty: Symbol, options: &[PlaceId], parent: Option<usize>, step: Step) {
-        let mut closure = FxHashSet::default();
-        for option in options {
-            if closure.contains(option) && options.len() > 1 {
-                continue;
-            }
-            closure.extend(self.reach.from(&mut self.graph, *option).iter().copied());
-        }
-        let closure = as_state(closure);
+        let closure = self.closure(options);
         let contexts = self.contexts(ty, parent);
         let visited = self.visited.entry(ty).or_default();
         if visited.iter().any(|(seen, set)| is_subset(seen, &closure) && set.is_subset(&contexts)) {
@@ -114,6 +107,22 @@ impl Walk<'_, '_> {
         }
         visited.push((closure.clone(), contexts.clone()));
         self.states.push(State { ty, places: closure, contexts, parent, step });
+    }
+
+    /// Everything that can be reached from one of the places.
+    fn closure(&mut self, options: &[PlaceId]) -> Rc<[PlaceId]> {
+        let [first, rest @ ..] = options else { return Rc::default() };
+        let first = self.reach.from(&mut self.graph, *first);
+        if rest.iter().all(|option| first.binary_search(option).is_ok()) {
+            return first;
+        }
+        let mut closure: FxHashSet<PlaceId> = first.iter().copied().collect();
+        for option in rest {
+            if !closure.contains(option) {
+                closure.extend(self.reach.from(&mut self.graph, *option).iter().copied());
+            }
+        }
+        as_state(closure)
     }
 
     /// The contexts of the parent state and those that the type itself sets.
@@ -142,10 +151,12 @@ impl Walk<'_, '_> {
         if matches!(merged.kind, Kind::Interface | Kind::Union) && !self.cast(index, merged, &places) {
             return;
         }
+        let (abstract_places, by_field) = self.candidates(&places);
         for field in merged.fields.values().filter(|field| !field.has(Directive::Inaccessible)) {
             let mut options = Vec::new();
             let mut answered = false;
-            for place in places.iter() {
+            let concrete = by_field.get(&field.name).map_or(&[][..], Vec::as_slice);
+            for place in abstract_places.iter().chain(concrete) {
                 if self.reach.answers(&mut self.graph, *place, field.name)
                     && self.has_contexts(index, *place, field.name)
                 {
@@ -168,18 +179,31 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Which places may answer something: abstract ones anything, the others the fields that they have. Asking every
+    /// place for every field would take the square of the number of subgraphs at the query root.
+    fn candidates(&self, places: &[PlaceId]) -> (Vec<PlaceId>, FxHashMap<Symbol, Vec<PlaceId>>) {
+        let mut abstract_places = Vec::new();
+        let mut by_field: FxHashMap<Symbol, Vec<PlaceId>> = FxHashMap::default();
+        for id in places {
+            let ty = self.graph.place(*id).ty;
+            if matches!(ty.kind, Kind::Interface | Kind::Union) {
+                abstract_places.push(*id);
+                continue;
+            }
+            for name in ty.fields.keys() {
+                by_field.entry(*name).or_default().push(*id);
+            }
+        }
+        (abstract_places, by_field)
+    }
+
     /// From an abstract type to each object type that it may be. The fields of an interface are checked as fields of
     /// these; the answer is whether they must be checked on the interface itself, as no object type can be told.
     fn cast(&mut self, index: usize, merged: &MergedType, places: &[PlaceId]) -> bool {
         let supergraph = self.graph.supergraph;
         let runtime: Vec<Symbol> = match merged.kind {
             Kind::Union => merged.members.iter().copied().collect(),
-            _ => supergraph
-                .types
-                .values()
-                .filter(|ty| ty.kind == Kind::Object && ty.interfaces.contains(&merged.name))
-                .map(|ty| ty.name)
-                .collect(),
+            _ => supergraph.objects(merged.name).map(|ty| ty.name).collect(),
         };
         let objects_only = places.iter().all(|place| self.graph.place(*place).ty.interface_object);
         if objects_only && merged.kind == Kind::Interface {
@@ -239,6 +263,9 @@ fn set_contexts(subgraphs: &[Subgraph]) -> FxHashMap<Symbol, Contexts> {
 
 /// Whether all of the sorted `small` is in the sorted `large`.
 fn is_subset(small: &[PlaceId], large: &[PlaceId]) -> bool {
+    if std::ptr::eq(small, large) {
+        return true;
+    }
     if small.len() > large.len() {
         return false;
     }

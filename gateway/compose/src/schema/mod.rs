@@ -12,7 +12,7 @@ use crate::names::Symbol;
 use apollo_compiler::Node;
 use apollo_compiler::ast::Value;
 use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::rc::Rc;
 
 /// A map that keeps insertion order and hashes symbols fast.
@@ -115,6 +115,17 @@ pub struct Subgraph {
 }
 
 impl Subgraph {
+    /// The types that implement each interface.
+    pub fn implementations(&self) -> FxHashMap<Symbol, Vec<Symbol>> {
+        let mut implementations: FxHashMap<Symbol, Vec<Symbol>> = FxHashMap::default();
+        for ty in self.types.values() {
+            for interface in &ty.interfaces {
+                implementations.entry(*interface).or_default().push(ty.name);
+            }
+        }
+        implementations
+    }
+
     /// Whether it is written in Federation 1.
     pub fn is_fed1(&self) -> bool {
         self.federation.0 == 1

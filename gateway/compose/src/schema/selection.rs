@@ -48,6 +48,9 @@ pub enum Selection {
 /// Parses `text`. The error is a message about what is wrong with it.
 pub fn parse_field_set(text: &str, at: super::At, names: &mut Names) -> Result<FieldSet, String> {
     let trimmed = text.trim();
+    if let Some(plain) = plain(trimmed, at, names) {
+        return Ok(plain);
+    }
     let braced = if trimmed.starts_with('{') { trimmed.to_owned() } else { format!("{{{trimmed}}}") };
     let parsed = apollo_compiler::parser::Parser::new().recursion_limit(DEEPEST).parse_ast(braced, "fields");
     let document = parsed.map_err(|failed| match failed.errors.iter().next() {
@@ -64,6 +67,26 @@ pub fn parse_field_set(text: &str, at: super::At, names: &mut Names) -> Result<F
     let mut text = String::new();
     print(&selections, names, &mut text);
     Ok(FieldSet { text: text.into(), selections, directive: directive(&operation.selection_set), at })
+}
+
+/// Most field sets are a few names, which need no parser.
+fn plain(text: &str, at: super::At, names: &mut Names) -> Option<FieldSet> {
+    let is_name = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let words: Vec<&str> = text.split([' ', ',', '\t', '\n', '\r']).filter(|word| !word.is_empty()).collect();
+    if words.is_empty() || !words.iter().all(|word| is_name(word)) {
+        return None;
+    }
+    let field = |word: &&str| Selection::Field {
+        name: names.intern(word),
+        aliased: false,
+        args: Vec::new(),
+        children: Vec::new(),
+    };
+    let text = words.join(" ");
+    Some(FieldSet { text: text.into(), selections: words.iter().map(field).collect(), directive: None, at })
 }
 
 /// The first directive applied in a selection.

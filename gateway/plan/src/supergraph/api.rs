@@ -2,17 +2,18 @@
 
 use super::join::JoinNames;
 use crate::error::PlanError;
-use apollo_compiler::Schema;
 use apollo_compiler::ast::DirectiveLocation;
 use apollo_compiler::schema::{DirectiveList, ExtendedType};
 use apollo_compiler::validation::Valid;
+use apollo_compiler::{Name, Schema};
+use rustc_hash::FxHashSet;
 
 /// Take out the types and directives of linked specifications and everything `@inaccessible`.
 pub(super) fn api_schema(supergraph: &Schema, names: &JoinNames) -> Result<Valid<Schema>, PlanError> {
     let mut schema = supergraph.clone();
     let hidden = |directives: &DirectiveList| directives.has(&names.inaccessible);
     schema.types.retain(|name, ty| !names.is_own(name) && !hidden(ty.directives()));
-    let kept: Vec<_> = schema.types.keys().cloned().collect();
+    let kept: FxHashSet<Name> = schema.types.keys().cloned().collect();
     schema.directive_definitions.retain(|name, definition| {
         let executable = definition.locations.iter().any(|l| is_executable(*l));
         let built_in = matches!(name.as_str(), "skip" | "include" | "deprecated" | "specifiedBy" | "oneOf");
