@@ -5,7 +5,7 @@ use crate::schema::{Applied, At, Directive, Kind, Map, Set, Subgraph, SubgraphId
 use apollo_compiler::Node;
 use apollo_compiler::ast::Value;
 use rustc_hash::FxHashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The merged schema.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub struct Supergraph {
     /// Directives on the schema itself.
     pub applied: Vec<Applied>,
     /// The description of the schema.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// The version of the join specification that expresses it.
     pub join: Version,
 }
@@ -78,7 +78,7 @@ pub struct MergedType {
     /// What it is.
     pub kind: Kind,
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// `@join__type`s.
     pub joins: Vec<JoinType>,
     /// What it implements in any subgraph.
@@ -110,7 +110,7 @@ pub struct JoinType {
     /// The subgraph.
     pub graph: SubgraphId,
     /// The text of a key.
-    pub key: Option<Rc<str>>,
+    pub key: Option<Arc<str>>,
     /// `extension`
     pub extension: bool,
     /// `resolvable`
@@ -125,7 +125,7 @@ pub struct MergedField {
     /// Its name.
     pub name: Symbol,
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// Its type.
     pub ty: Ty,
     /// Its arguments.
@@ -151,19 +151,19 @@ pub struct JoinField {
     /// The subgraph; none for a field that an interface object contributes.
     pub graph: Option<SubgraphId>,
     /// `requires`
-    pub requires: Option<Rc<str>>,
+    pub requires: Option<Arc<str>>,
     /// `provides`
-    pub provides: Option<Rc<str>>,
+    pub provides: Option<Arc<str>>,
     /// `type`, when the subgraphs differ.
     pub ty: Option<Ty>,
     /// `external`
     pub external: bool,
     /// `override`
-    pub overrides: Option<Rc<str>>,
+    pub overrides: Option<Arc<str>>,
     /// `usedOverridden`
     pub used_overridden: bool,
     /// `overrideLabel`
-    pub label: Option<Rc<str>>,
+    pub label: Option<Arc<str>>,
     /// `contextArguments`
     pub context_arguments: Vec<ContextArgument>,
 }
@@ -185,7 +185,7 @@ pub struct ContextArgument {
 #[derive(Debug, Clone)]
 pub struct MergedValue {
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// The subgraphs that have it.
     pub joins: Vec<SubgraphId>,
     /// Merged directives.
@@ -198,7 +198,7 @@ pub struct MergedDirective {
     /// Its name.
     pub name: Symbol,
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// Its arguments.
     pub args: Map<Symbol, MergedField>,
     /// `repeatable`

@@ -5,7 +5,7 @@ use super::{Merge, Source};
 use crate::names::Symbol;
 use crate::schema::{Field, Kind, Map, Subgraph, Type};
 use crate::supergraph::{ContextArgument, JoinField, MergedField, MergedType};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A field in one subgraph with what overriding makes of it.
 pub struct FieldSource<'a> {
@@ -14,7 +14,7 @@ pub struct FieldSource<'a> {
     pub field: &'a Field,
     pub state: Overridden,
     /// The label of the progressive override that takes it over.
-    pub label: Option<Rc<str>>,
+    pub label: Option<Arc<str>>,
 }
 
 impl<'a> FieldSource<'a> {

@@ -1,46 +1,55 @@
 //! Upgrade: turns Federation 1 subgraphs into ones that mean the same under the rules of Federation 2.
 //!
-//! Federation 1 had no `@shareable`: value types could be defined anywhere, and entities belonged to one subgraph. It
-//! ignored keys on interfaces, and tolerated `@external` where nothing needs it.
+//! Federation 1 ignored keys on interfaces, and tolerated `@external` where nothing needs it. It had no `@shareable`
+//! either: merging knows that it shared everything.
 
 use crate::names::{Names, Symbol};
 use crate::report::Report;
-use crate::schema::{Kind, Selection, Subgraph, SubgraphId};
+use crate::schema::{At, Kind, Selection, Subgraph, SubgraphId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 type Implementations = FxHashMap<Symbol, Vec<Symbol>>;
 
-/// Upgrades all Federation 1 subgraphs in place. Extensions of types that nobody defines are reported.
-pub fn upgrade(subgraphs: &mut [Subgraph], names: &Names, report: &mut Report) {
-    subgraphs.iter_mut().for_each(unmark_key_externals);
-    check_bases(subgraphs, names, report);
-    if !subgraphs.iter().any(Subgraph::is_fed1) {
-        return;
+/// The types that a subgraph defines, and those that it only extends.
+#[derive(Debug, Default)]
+pub struct Bases {
+    subgraph: String,
+    defined: Vec<Symbol>,
+    extended: Vec<(Symbol, At)>,
+}
+
+/// Upgrades a Federation 1 subgraph in place, and says which types it had before.
+pub fn upgrade(subgraph: &mut Subgraph) -> Bases {
+    unmark_key_externals(subgraph);
+    let mut bases = Bases { subgraph: subgraph.name.clone(), ..Bases::default() };
+    for ty in subgraph.types.values() {
+        if ty.extension {
+            bases.extended.push((ty.name, ty.at));
+        } else {
+            bases.defined.push(ty.name);
+        }
     }
-    for subgraph in subgraphs.iter_mut().filter(|subgraph| subgraph.is_fed1()) {
+    if subgraph.is_fed1() {
         simplify_interfaces(subgraph);
         drop_needless_provides(subgraph);
         drop_unused_externals(subgraph);
     }
-    let owners = owners(subgraphs);
-    for subgraph in subgraphs.iter_mut().filter(|subgraph| subgraph.is_fed1()) {
-        share(subgraph, &owners);
-    }
+    bases
 }
 
-/// An extension needs a definition of the type in some subgraph.
-fn check_bases(subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
+/// Reports extensions of types that no subgraph defines.
+///
+/// `all` are in the order of the subgraphs' ids, those that could not be parsed included.
+pub fn check_bases(all: &[&Bases], names: &Names, report: &mut Report) {
     let mut defined: FxHashSet<Symbol> = [Symbol::QUERY, Symbol::MUTATION, Symbol::SUBSCRIPTION].into_iter().collect();
-    for subgraph in subgraphs {
-        defined.extend(subgraph.types.values().filter(|ty| !ty.extension).map(|ty| ty.name));
-    }
-    for subgraph in subgraphs {
-        for ty in subgraph.types.values().filter(|ty| ty.extension && !defined.contains(&ty.name)) {
-            let name = &names[ty.name];
+    defined.extend(all.iter().flat_map(|bases| &bases.defined));
+    for (bases, index) in all.iter().zip(0..) {
+        for (ty, at) in bases.extended.iter().filter(|(ty, _)| !defined.contains(ty)) {
+            let name = &names[*ty];
             let message =
-                format!("[{}] type `{name}` is an extension, but no subgraph defines `{name}`", subgraph.name);
+                format!("[{}] type `{name}` is an extension, but no subgraph defines `{name}`", bases.subgraph);
             let hint = "define the type in one subgraph, or drop `extend`";
-            report.error("EXTENSION_WITH_NO_BASE", message, hint, &[(subgraph.id, ty.at)]);
+            report.error("EXTENSION_WITH_NO_BASE", message, hint, &[(SubgraphId(index), *at)]);
         }
     }
 }
@@ -134,29 +143,6 @@ fn collect(
             Selection::Fragment { on: condition, children } => {
                 collect(subgraph, implementations, condition.unwrap_or(on), children, out);
             }
-        }
-    }
-}
-
-/// Which subgraphs answer each field of an object type.
-fn owners(subgraphs: &[Subgraph]) -> FxHashMap<(Symbol, Symbol), Vec<SubgraphId>> {
-    let mut owners: FxHashMap<_, Vec<SubgraphId>> = FxHashMap::default();
-    for subgraph in subgraphs {
-        for ty in subgraph.types.values().filter(|ty| ty.kind == Kind::Object) {
-            for field in ty.fields.values() {
-                owners.entry((ty.name, field.name)).or_default().push(subgraph.id);
-            }
-        }
-    }
-    owners
-}
-
-/// Federation 1 let any subgraph answer a field, so whatever others have as well is shared.
-fn share(subgraph: &mut Subgraph, owners: &FxHashMap<(Symbol, Symbol), Vec<SubgraphId>>) {
-    for ty in subgraph.types.values_mut().filter(|ty| ty.kind == Kind::Object && ty.name != Symbol::SUBSCRIPTION) {
-        let name = ty.name;
-        for field in ty.fields.values_mut().filter(|field| !field.external) {
-            field.shareable |= owners.get(&(name, field.name)).is_some_and(|who| who.len() > 1);
         }
     }
 }

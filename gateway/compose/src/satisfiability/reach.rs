@@ -8,7 +8,7 @@ use super::graph::{Entry, Graph, PlaceId, ProvisionId};
 use crate::names::Symbol;
 use crate::schema::{Kind, Map, Selection};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Selections nested deeper than this count as unanswerable. The parser of field sets allows less.
 const DEEPEST: usize = 256;
@@ -20,7 +20,7 @@ struct Known {
     set: FxHashSet<PlaceId>,
     /// A place that reaches this one and is reached from it, so that it reaches the same.
     equal: Option<PlaceId>,
-    shared: Option<Rc<[PlaceId]>>,
+    shared: Option<Arc<[PlaceId]>>,
     round: u32,
     done: bool,
 }
@@ -47,7 +47,7 @@ pub struct Reach {
 
 impl Reach {
     /// All places that can be moved to from `start`, itself included, in the order of their numbers.
-    pub fn from(&mut self, graph: &mut Graph<'_>, start: PlaceId) -> Rc<[PlaceId]> {
+    pub fn from(&mut self, graph: &mut Graph<'_>, start: PlaceId) -> Arc<[PlaceId]> {
         if !self.places.get(&start).is_some_and(|known| known.done) {
             self.settle(|this| drop(this.members(graph, start)));
         }

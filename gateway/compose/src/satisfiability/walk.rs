@@ -11,7 +11,7 @@ use crate::validate::split_context;
 use apollo_compiler::ast::Value;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// More different sets of places than this at one type are not followed; the report says so.
 const MOST_STATES: usize = 2_000;
@@ -32,7 +32,7 @@ pub struct State {
     /// The type.
     pub ty: Symbol,
     /// The places, what they reach included.
-    pub places: Rc<[PlaceId]>,
+    pub places: Arc<[PlaceId]>,
     /// The contexts that types on the path set: subgraph and name, sorted.
     pub contexts: Contexts,
     /// Where the path came from.
@@ -42,10 +42,10 @@ pub struct State {
 }
 
 /// Contexts that are set at a state.
-pub type Contexts = Rc<BTreeSet<(SubgraphId, Rc<str>)>>;
+pub type Contexts = Arc<BTreeSet<(SubgraphId, Arc<str>)>>;
 
 /// What a visited state had: its places and contexts.
-type Seen = (Rc<[PlaceId]>, Contexts);
+type Seen = (Arc<[PlaceId]>, Contexts);
 
 /// The walk's progress.
 pub struct Walk<'a, 'r> {
@@ -110,8 +110,8 @@ impl Walk<'_, '_> {
     }
 
     /// Everything that can be reached from one of the places.
-    fn closure(&mut self, options: &[PlaceId]) -> Rc<[PlaceId]> {
-        let [first, rest @ ..] = options else { return Rc::default() };
+    fn closure(&mut self, options: &[PlaceId]) -> Arc<[PlaceId]> {
+        let [first, rest @ ..] = options else { return Arc::default() };
         let first = self.reach.from(&mut self.graph, *first);
         if rest.iter().all(|option| first.binary_search(option).is_ok()) {
             return first;
@@ -129,7 +129,7 @@ impl Walk<'_, '_> {
     fn contexts(&self, ty: Symbol, parent: Option<usize>) -> Contexts {
         let before = parent.map(|parent| self.states[parent].contexts.clone()).unwrap_or_default();
         match self.set_contexts.get(&ty) {
-            Some(own) if !own.is_subset(&before) => Rc::new(before.union(own).cloned().collect()),
+            Some(own) if !own.is_subset(&before) => Arc::new(before.union(own).cloned().collect()),
             _ => before,
         }
     }
@@ -249,7 +249,7 @@ impl Walk<'_, '_> {
 
 /// The contexts that each type sets in any subgraph.
 fn set_contexts(subgraphs: &[Subgraph]) -> FxHashMap<Symbol, Contexts> {
-    let mut all: FxHashMap<Symbol, BTreeSet<(SubgraphId, Rc<str>)>> = FxHashMap::default();
+    let mut all: FxHashMap<Symbol, BTreeSet<(SubgraphId, Arc<str>)>> = FxHashMap::default();
     for subgraph in subgraphs {
         for ty in subgraph.types.values() {
             for applied in ty.applied.iter().filter(|applied| applied.directive == Directive::Context) {
@@ -258,7 +258,7 @@ fn set_contexts(subgraphs: &[Subgraph]) -> FxHashMap<Symbol, Contexts> {
             }
         }
     }
-    all.into_iter().map(|(ty, contexts)| (ty, Rc::new(contexts))).collect()
+    all.into_iter().map(|(ty, contexts)| (ty, Arc::new(contexts))).collect()
 }
 
 /// Whether all of the sorted `small` is in the sorted `large`.

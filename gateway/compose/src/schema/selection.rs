@@ -4,7 +4,7 @@ use crate::names::{Names, Symbol};
 use apollo_compiler::Node;
 use apollo_compiler::ast::{self, Value};
 use std::fmt::Write as _;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The limit of nesting in one field set.
 const DEEPEST: usize = 64;
@@ -13,11 +13,11 @@ const DEEPEST: usize = 64;
 #[derive(Debug, Clone)]
 pub struct FieldSet {
     /// Normalised text: one space between tokens, no commas, no outer braces.
-    pub text: Rc<str>,
+    pub text: Arc<str>,
     /// The selections.
     pub selections: Vec<Selection>,
     /// A directive that is applied in it, which no field set may have.
-    pub directive: Option<Rc<str>>,
+    pub directive: Option<Arc<str>>,
     /// Where the directive that holds it stands.
     pub at: super::At,
 }
@@ -90,14 +90,14 @@ fn plain(text: &str, at: super::At, names: &mut Names) -> Option<FieldSet> {
 }
 
 /// The first directive applied in a selection.
-fn directive(set: &[ast::Selection]) -> Option<Rc<str>> {
+fn directive(set: &[ast::Selection]) -> Option<Arc<str>> {
     set.iter().find_map(|selection| {
         let (applied, below) = match selection {
             ast::Selection::Field(field) => (&field.directives, field.selection_set.as_slice()),
             ast::Selection::InlineFragment(fragment) => (&fragment.directives, fragment.selection_set.as_slice()),
             ast::Selection::FragmentSpread(spread) => (&spread.directives, &[][..]),
         };
-        let first = applied.iter().next().map(|directive| Rc::from(directive.name.as_str()));
+        let first = applied.iter().next().map(|directive| Arc::from(directive.name.as_str()));
         first.or_else(|| directive(below))
     })
 }
