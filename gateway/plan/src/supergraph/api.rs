@@ -5,7 +5,8 @@ use crate::error::PlanError;
 use apollo_compiler::ast::{Definition, DirectiveDefinition, DirectiveLocation, Document};
 use apollo_compiler::schema::{DirectiveList, ExtendedType};
 use apollo_compiler::validation::Valid;
-use apollo_compiler::{Node, Schema};
+use apollo_compiler::{Name, Node, Schema};
+use rustc_hash::FxHashSet;
 
 /// Take out the types and directives of linked specifications and everything `@inaccessible`.
 pub(super) fn api_schema(supergraph: &Schema, names: &JoinNames) -> Result<Valid<Schema>, PlanError> {
@@ -15,7 +16,7 @@ pub(super) fn api_schema(supergraph: &Schema, names: &JoinNames) -> Result<Valid
     if let Some(defer) = defer_directive() {
         schema.directive_definitions.insert(defer.name.clone(), defer);
     }
-    let kept: Vec<_> = schema.types.keys().cloned().collect();
+    let kept: FxHashSet<Name> = schema.types.keys().cloned().collect();
     schema.directive_definitions.retain(|name, definition| {
         let executable = definition.locations.iter().any(|l| is_executable(*l));
         let built_in = matches!(name.as_str(), "skip" | "include" | "deprecated" | "specifiedBy" | "oneOf");
