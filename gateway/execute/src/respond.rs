@@ -239,7 +239,11 @@ impl<'a> Writer<'a> {
     fn common_list(&self, output: &Output) -> Option<usize> {
         let mut lists = output.lists.iter().map(|list| {
             let written = list.iter().filter(|field| self.holds[field.condition] && self.is_delivered(field));
-            written.map(|field| (&field.key, field.slot, field.kind, &field.non_null)).collect::<Vec<_>>()
+            let mut written: Vec<_> =
+                written.map(|field| (field.slot, &field.key, field.kind, &field.non_null)).collect();
+            // Only the order may depend on the type.
+            written.sort_by_key(|(slot, ..)| *slot);
+            written
         });
         let first = lists.next()?;
         let told = first.iter().all(|(_, _, kind, _)| *kind != Kind::Typename);

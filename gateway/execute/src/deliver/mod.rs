@@ -119,9 +119,9 @@ impl Delivery {
             let mut number = 0;
             while number < self.units.len() {
                 let unit = &self.units[number];
-                let announced = |&i: &usize| self.instances[i].over || self.instances[i].id.is_some();
+                let announced = |&i: &usize| !self.instances[i].over && self.instances[i].id.is_some();
                 let ready = !unit.over && self.is_ready(unit.found.delivery, source.done);
-                if ready && unit.instances.iter().all(announced) {
+                if ready && unit.instances.iter().any(announced) {
                     self.deliver(source, number, &mut part);
                     progress = true;
                 }
@@ -142,7 +142,8 @@ impl Delivery {
         let instances: SmallVec<[usize; 2]> =
             self.units[number].instances.iter().copied().filter(|&i| !self.instances[i].over).collect();
         // What is delivered for several fragments is told of the one that is nearest to it.
-        let Some(&best) = instances.iter().max_by_key(|&&i| self.instances[i].path.len()) else { return };
+        let announced = instances.iter().filter(|&&i| self.instances[i].id.is_some());
+        let Some(&best) = announced.max_by_key(|&&i| self.instances[i].path.len()) else { return };
         let found = &self.units[number].found;
         let mut writer = Writer::new(source, Some(&self.grouping));
         let written = writer.unit(found);
@@ -150,7 +151,9 @@ impl Delivery {
         if !written {
             for instance in instances {
                 (self.instances[instance].over, self.instances[instance].failed) = (true, true);
-                part.complete(self.instances[instance].id, &errors);
+                if self.instances[instance].id.is_some() {
+                    part.complete(self.instances[instance].id, &errors);
+                }
             }
             return;
         }
@@ -158,8 +161,12 @@ impl Delivery {
         self.take_over(source.program, below);
         for instance in instances {
             self.instances[instance].left -= 1;
-            if self.instances[instance].left == 0 {
-                self.instances[instance].over = true;
+            if self.instances[instance].left > 0 {
+                continue;
+            }
+            // One that all was delivered of with others is never announced.
+            self.instances[instance].over = true;
+            if self.instances[instance].id.is_some() {
                 part.complete(self.instances[instance].id, &[]);
             }
         }

@@ -117,7 +117,18 @@ impl Search<'_> {
                     priced.retain(|(choice, _)| choice.target != Target::Local);
                 }
                 if priced.is_empty() {
-                    let parts = self.divide(want, &choices, place).ok_or_else(|| self.unreachable(want, atom))?;
+                    let parts =
+                        self.divide(want, &choices, place, NEVER - 1).ok_or_else(|| self.unreachable(want, atom))?;
+                    decisions.extend(parts.into_iter().map(|(choice, child)| Decision {
+                        want: index,
+                        types: TypeSet::one(atom),
+                        choice,
+                        child: Some(child),
+                        compared: Vec::new(),
+                    }));
+                    continue;
+                }
+                if let Some(parts) = self.divide_earlier(want, &priced, place) {
                     decisions.extend(parts.into_iter().map(|(choice, child)| Decision {
                         want: index,
                         types: TypeSet::one(atom),
@@ -141,13 +152,33 @@ impl Search<'_> {
         Ok(merge(decisions))
     }
 
-    /// Divide a want's selections among choices none of which resolves all of them: the one that resolves most of the
-    /// rest takes its part, until nothing is left.
-    fn divide(&mut self, want: &Want, choices: &[Choice], place: &Place) -> Option<Vec<(Choice, SetRef)>> {
+    /// Divide a want's selections among several choices where that is earlier than any one of them, and takes no more
+    /// requests: each brings what needs no request after its own.
+    fn divide_earlier(
+        &mut self,
+        want: &Want,
+        priced: &[(Choice, Cost)],
+        place: &Place,
+    ) -> Option<Vec<(Choice, SetRef)>> {
+        let (earliest, requests) =
+            priced.iter().map(|(c, below)| (c.level.max(own_requests(c)) + below.waves, price(c, below))).min()?;
+        let level = priced.iter().map(|(c, _)| c.level.max(own_requests(c))).max()?;
+        if priced.len() < 2 || level >= earliest {
+            return None;
+        }
+        let choices: Vec<Choice> = priced.iter().map(|(choice, _)| choice.clone()).collect();
+        let parts = self.divide(want, &choices, place, 0)?;
+        let taken: u32 = parts.iter().map(|(choice, _)| own_requests(choice)).sum();
+        (parts.len() > 1 && taken <= requests).then_some(parts)
+    }
+
+    /// Divide a want's selections among choices none of which resolves all of them (within `waves`): the one that
+    /// resolves most of the rest takes its part, until nothing is left.
+    fn divide(&mut self, want: &Want, choices: &[Choice], place: &Place, waves: u32) -> Option<Vec<(Choice, SetRef)>> {
         let mut parts = Vec::new();
         for choice in choices {
             let Some(below) = self.place_below(place, choice) else { continue };
-            if let Some(part) = self.resolvable(want.child?, &below) {
+            if let Some(part) = self.resolvable(want.child?, &below, waves) {
                 parts.push((choice, part));
             }
         }
@@ -390,8 +421,12 @@ fn compared(priced: &[(Choice, Cost)]) -> Vec<Compared> {
 }
 
 fn price(choice: &Choice, below: &Cost) -> u32 {
-    let own = if choice.target == Target::Local { 0 } else { choice.level.max(1) };
-    own + below.requests
+    own_requests(choice) + below.requests
+}
+
+/// The requests of a choice itself.
+fn own_requests(choice: &Choice) -> u32 {
+    if choice.target == Target::Local { 0 } else { choice.level.max(1) }
 }
 
 fn same_target(a: Target, b: Target) -> bool {

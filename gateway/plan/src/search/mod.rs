@@ -65,7 +65,7 @@ pub(crate) struct Search<'a> {
     reaches: FxHashMap<(TypeId, Place), Rc<Vec<Entry>>>,
     reaching: FxHashSet<(TypeId, Place)>,
     views: IndexSet<View, FxBuildHasher>,
-    resolvables: FxHashMap<(SetRef, Place), Option<SetRef>>,
+    resolvables: FxHashMap<(SetRef, Place, u32), Option<SetRef>>,
     /// How many ways to resolve a field were looked at so far.
     steps: usize,
 }
