@@ -2,12 +2,13 @@
 //!
 //! Shared by the gateway and the product server: the wire forms of a request ([`Request`]) and of an error
 //! ([`GraphqlError`]), the JSON writing primitives of the hot paths ([`json`]), and the choice of the response's media
-//! type ([`media`]).
+//! type ([`media`]). [`parts`] writes responses that come in parts.
 
 pub mod error;
 pub mod exchange;
 pub mod json;
 pub mod media;
+pub mod parts;
 pub mod request;
 
 pub use error::{GraphqlError, PathSegment};

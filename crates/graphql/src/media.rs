@@ -34,7 +34,8 @@ pub fn negotiate(accept: Option<&str>) -> Option<ResponseMedia> {
         let name = parts.next().unwrap_or_default();
         let media = match name.to_ascii_lowercase().as_str() {
             "application/graphql-response+json" => ResponseMedia::GraphqlResponse,
-            "application/json" | "application/*" | "*/*" => ResponseMedia::Json,
+            // Who takes a response in parts also gets one that has none to come: as JSON.
+            "application/json" | "application/*" | "*/*" | "multipart/mixed" => ResponseMedia::Json,
             _ => continue,
         };
         let weight = parts.find_map(|p| p.strip_prefix("q=")).map_or(1000, parse_weight);
@@ -63,6 +64,7 @@ mod tests {
             negotiate(Some("application/json;q=0.5, application/graphql-response+json")),
             Some(ResponseMedia::GraphqlResponse)
         );
+        assert_eq!(negotiate(Some("multipart/mixed")), Some(ResponseMedia::Json));
         assert_eq!(negotiate(Some("text/html")), None);
         assert_eq!(negotiate(Some("application/json;q=0")), None);
     }

@@ -18,9 +18,22 @@ use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
 use terrane_graphql::{GraphqlError, Request};
 use terrane_plan::{PlanOptions, Supergraph};
 use terrane_policy::RoleSet;
+use tokio::sync::mpsc;
 
 /// Errors in one response at most.
 const MOST_ERRORS: usize = 500;
+
+/// Parts of a response that may wait for the client to take them.
+const PARTS_WAITING: usize = 4;
+
+/// A response in parts: the first one, and those that follow.
+#[derive(Debug)]
+pub struct Parts {
+    /// The first part, as JSON.
+    pub first: Vec<u8>,
+    /// Those that follow; it ends with the last.
+    pub parts: mpsc::Receiver<Vec<u8>>,
+}
 
 /// A supergraph being served.
 pub struct Graph {
@@ -38,6 +51,7 @@ struct ProgramKey {
     text: Arc<str>,
     name: Option<String>,
     denied: u64,
+    incremental: bool,
 }
 
 impl Graph {
@@ -106,7 +120,7 @@ impl Graph {
         allow_mutations: bool,
     ) -> Result<Vec<u8>, RunError> {
         let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        let program = self.program(text, request.operation_name.as_deref(), roles)?;
+        let program = self.program(text, request.operation_name.as_deref(), roles, false)?;
         if !allow_mutations && program.plan().kind != OperationType::Query {
             return Err(RunError::NotAQuery);
         }
@@ -114,26 +128,79 @@ impl Graph {
         executed.map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))
     }
 
+    /// Run an operation for a client that takes its response in parts; the parts, as they come. `None` where nothing is
+    /// deferred: then [`Self::run`] it.
+    ///
+    /// # Errors
+    /// The errors of an operation that did not run.
+    pub async fn run_in_parts(
+        self: &Arc<Self>,
+        request: &Request,
+        roles: &RoleSet,
+        forwarded: HeaderMap,
+    ) -> Result<Option<Parts>, RunError> {
+        let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        if !text.contains("@defer") {
+            return Ok(None);
+        }
+        let program = self.program(text, request.operation_name.as_deref(), roles, true)?;
+        if program.plan().deferred.groups().len() < 2 {
+            return Ok(None);
+        }
+        let (sender, mut parts) = mpsc::channel(PARTS_WAITING);
+        let (graph, variables) = (Arc::clone(self), request.variables.clone());
+        let running = tokio::spawn(async move {
+            graph.executor.execute_incrementally(&program, variables.as_ref(), &forwarded, &sender).await
+        });
+        if let Some(first) = parts.recv().await {
+            return Ok(Some(Parts { first, parts }));
+        }
+        let why = running.await.map_err(|error| error.to_string()).and_then(|ran| match ran {
+            Ok(()) => Err("no part came".to_owned()),
+            Err(error) => Ok(error),
+        });
+        match why {
+            Ok(error) => Err(RunError::one(GraphqlError::new(error.code(), error.to_string()))),
+            Err(internal) => {
+                tracing::error!(error = internal, "an incremental response ended before it began");
+                Err(RunError::one(GraphqlError::new("INTERNAL_SERVER_ERROR", "the operation could not be run")))
+            }
+        }
+    }
+
     /// The plan of an operation as readable text.
     ///
     /// # Errors
     /// The operation's errors.
     pub fn explain(&self, text: &str, name: Option<&str>, roles: &RoleSet) -> Result<String, RunError> {
-        Ok(self.program(text, name, roles)?.plan().to_string())
+        Ok(self.program(text, name, roles, false)?.plan().to_string())
     }
 
-    fn program(&self, text: &str, name: Option<&str>, roles: &RoleSet) -> Result<Arc<Program>, RunError> {
+    fn program(
+        &self,
+        text: &str,
+        name: Option<&str>,
+        roles: &RoleSet,
+        incremental: bool,
+    ) -> Result<Arc<Program>, RunError> {
         let denied = self.policy.denied(roles);
-        let key = ProgramKey { text: text.into(), name: name.map(str::to_owned), denied: fingerprint(&denied) };
+        let fingerprint = fingerprint(&denied);
+        let key = ProgramKey { text: text.into(), name: name.map(str::to_owned), denied: fingerprint, incremental };
         if let Some(known) = self.programs.get(&key) {
             return Ok(known);
         }
-        let program = Arc::new(self.compile(text, name, &denied)?);
+        let program = Arc::new(self.compile(text, name, &denied, incremental)?);
         self.programs.insert(key, program.clone());
         Ok(program)
     }
 
-    fn compile(&self, text: &str, name: Option<&str>, denied: &DeniedFields) -> Result<Program, RunError> {
+    fn compile(
+        &self,
+        text: &str,
+        name: Option<&str>,
+        denied: &DeniedFields,
+        incremental: bool,
+    ) -> Result<Program, RunError> {
         let document = self.parse(text)?;
         let operation = document
             .operations
@@ -141,7 +208,8 @@ impl Graph {
             .map_err(|e| RunError::one(GraphqlError::new("OPERATION_RESOLUTION_FAILURE", e.message().to_string())))?;
         check_limits(&document, operation, &self.limits).map_err(RunError::one)?;
         let is_denied = |of: &str, field: &str| denied.contains(&(of.to_owned(), field.to_owned()));
-        let options = PlanOptions { denied: (!denied.is_empty()).then_some(&is_denied), ..PlanOptions::default() };
+        let denied: Option<&dyn terrane_plan::Denied> = if denied.is_empty() { None } else { Some(&is_denied) };
+        let options = PlanOptions { denied, incremental, ..PlanOptions::default() };
         let plan = terrane_plan::plan(&self.supergraph, &document, name, &options)
             .map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
         Ok(Program::compile(self.supergraph.clone(), Arc::new(document), name, plan))

@@ -15,11 +15,13 @@ pub(crate) struct Cost {
     pub requests: u32,
     /// Fields that come by those requests: among equals, what brings more along is better.
     pub remote: u32,
+    /// Of the waves and requests, those that are needed whatever the types of the objects turn out to be.
+    pub sure: (u32, u32),
 }
 
 impl Cost {
     /// The cost of what can't be resolved.
-    pub const INFINITE: Self = Self { waves: NEVER, requests: NEVER, remote: NEVER };
+    pub const INFINITE: Self = Self { waves: NEVER, requests: NEVER, remote: NEVER, sure: (NEVER, NEVER) };
 }
 
 impl Search<'_> {
@@ -53,8 +55,10 @@ impl Search<'_> {
 
     fn total(&mut self, wants: &[Want], place: &Place, decisions: &[Decision]) -> Cost {
         let mut total = Cost::default();
-        let mut targets: Vec<(SubgraphId, u32)> = Vec::new();
+        let mut targets: Vec<(SubgraphId, u32, bool)> = Vec::new();
+        let atoms = self.atoms(place);
         for decision in decisions {
+            let sure = atoms.is_subset(&decision.types);
             let want = Want { child: decision.child, ..wants[decision.want].clone() };
             let below = self.below(&want, place, &decision.choice);
             let level = decision.choice.level;
@@ -64,13 +68,19 @@ impl Search<'_> {
             if let Target::Hop { subgraph, .. } = decision.choice.target {
                 let fields = decision.child.map_or(1, |child| self.size(child));
                 total.remote = (total.remote + u32::try_from(fields).unwrap_or(NEVER)).min(NEVER);
-                match targets.iter_mut().find(|(s, _)| *s == subgraph) {
-                    Some((_, deepest)) => *deepest = level.max(*deepest),
-                    None => targets.push((subgraph, level)),
+                match targets.iter_mut().find(|(s, ..)| *s == subgraph) {
+                    Some((_, deepest, any)) => (*deepest, *any) = (level.max(*deepest), *any || sure),
+                    None => targets.push((subgraph, level, sure)),
                 }
             }
+            if sure {
+                total.sure.0 = total.sure.0.max((level + below.sure.0).min(NEVER));
+                total.sure.1 = (total.sure.1 + below.sure.1).min(NEVER);
+            }
         }
-        total.requests += targets.iter().map(|(_, level)| level.max(&1)).sum::<u32>();
+        let requests = |(_, level, _): &(SubgraphId, u32, bool)| *level.max(&1);
+        total.requests += targets.iter().map(requests).sum::<u32>();
+        total.sure.1 += targets.iter().filter(|(_, _, sure)| *sure).map(requests).sum::<u32>();
         total
     }
 

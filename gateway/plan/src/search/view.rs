@@ -88,7 +88,8 @@ impl Search<'_> {
         whole
     }
 
-    fn union(&mut self, a: SetRef, b: SetRef) -> Option<SetRef> {
+    /// What is in either.
+    pub fn union(&mut self, a: SetRef, b: SetRef) -> Option<SetRef> {
         let (mut a, b) = (self.view(a), self.view(b));
         for (index, child) in b.items {
             match a.items.iter().position(|(i, _)| *i == index) {
