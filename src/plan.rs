@@ -42,7 +42,7 @@ pub fn run(arguments: &PlanArguments) -> Result<()> {
     };
     let document = ExecutableDocument::parse_and_validate(supergraph.api_schema(), &text, "operation")
         .map_err(|e| anyhow!("the operation is not valid:\n{}", e.errors))?;
-    let options = PlanOptions { explain: arguments.explain, ..PlanOptions::default() };
+    let options = PlanOptions { explain: arguments.explain, incremental: true, ..PlanOptions::default() };
     let plan = terrane_plan::plan(&supergraph, &document, arguments.operation_name.as_deref(), &options)?;
     let shown = match (arguments.json, arguments.explain) {
         (true, _) => serde_json::to_string_pretty(&plan.to_json())?,

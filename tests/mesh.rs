@@ -129,11 +129,46 @@ async fn the_graph_is_introspectable_and_speaks_graphql_over_http() {
     assert!(invalid.json().get("data").is_none());
     let broken = client.send(Method::POST, "/graphql", &accept, "{\"query\": 1}").await;
     assert_eq!(broken.status, 400);
+    deferred_fields_come_in_parts(&client).await;
     let forged = client.with_token("a.b.c").graphql("{ __typename }", json!({})).await;
     assert_eq!(errors(&forged)[0].0, "UNAUTHENTICATED");
     assert_eq!(client.get("/health/live").await.status, 200);
     let metrics = client.get("/metrics").await.text();
     assert!(metrics.contains("terrane_graphql_requests_total{server=\"gateway\",outcome=\"answered\"}"), "{metrics}");
+}
+
+/// `@defer` over HTTP: in parts for who takes them, at once for others.
+async fn deferred_fields_come_in_parts(client: &Client) {
+    let query = "{ continent(code: \"EU\") { name ... @defer(label: \"facts\") { facts { countryCount } } } }";
+    let body = json!({ "query": query }).to_string();
+    let json = [("content-type", "application/json"), ("accept", "application/json")];
+    let whole = client.send(Method::POST, "/graphql", &json, body.clone()).await;
+    assert_eq!(whole.json(), json!({"data": {"continent": {"name": "Europe", "facts": {"countryCount": 53}}}}));
+    let mixed = [("content-type", "application/json"), ("accept", "multipart/mixed, application/json")];
+    let parts = client.send(Method::POST, "/graphql", &mixed, body).await;
+    assert_eq!(
+        (
+            parts.status.as_u16(),
+            parts.headers["content-type"].to_str().unwrap().starts_with("multipart/mixed; boundary=")
+        ),
+        (200, true)
+    );
+    let text = parts.text();
+    let found: Vec<Value> = text
+        .split("\r\n---")
+        .filter_map(|part| part.split_once("\r\n\r\n"))
+        .map(|(_, json)| serde_json::from_str(json).unwrap())
+        .collect();
+    let pending = json!([{"id": "0", "path": ["continent"], "label": "facts"}]);
+    let facts = json!([{"id": "0", "data": {"facts": {"countryCount": 53}}}]);
+    assert_eq!(
+        found,
+        [
+            json!({"data": {"continent": {"name": "Europe"}}, "pending": pending, "hasNext": true}),
+            json!({"incremental": facts, "completed": [{"id": "0"}], "hasNext": false}),
+        ]
+    );
+    assert!(text.ends_with("\r\n-----\r\n"), "{text:?}");
 }
 
 #[tokio::test]
