@@ -21,11 +21,12 @@ export async function loadGateway(supergraphSdl) {
     const document = graphql.parse(query);
     const invalid = graphql.validate(schema, document);
     if (invalid.length > 0) return { errors: invalid };
+    // A planner that gives up throws, which a server would answer with an error.
     const answer = await gateway.executor({
       document, queryHash: query, request: { query, variables }, operationName: undefined, metrics: {}, context: {},
       operation: document.definitions.find((one) => one.kind === 'OperationDefinition'), schema, logger: console,
       cache: { get: async () => undefined, set: async () => undefined },
-    });
+    }).catch((error) => ({ errors: [{ message: String(error) }] }));
     return JSON.parse(JSON.stringify(answer));
   };
   return { ask, stop: () => gateway.stop() };

@@ -38,7 +38,8 @@ export async function startAudit(folder, { punish = true } = {}) {
   const until = Date.now() + 120_000;
   for (;;) {
     if (child.exitCode !== null) throw new Error(`the audit's server ended with code ${child.exitCode}`);
-    if ((await fetch(`${address}/_health`).catch(() => undefined))?.ok) break;
+    // Not `/_health`, which answers before the suites are there.
+    if ((await fetch(`${address}/ids`).catch(() => undefined))?.ok) break;
     if (Date.now() > until) throw new Error("the audit's server does not become ready");
     await sleep(100);
   }

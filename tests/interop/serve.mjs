@@ -129,7 +129,7 @@ try {
 
   const port = await freePort();
   const address = `http://127.0.0.1:${port}`;
-  child = spawn(program, ['gateway', '--listen', `127.0.0.1:${port}`, '--supergraph', supergraph], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, RUST_LOG: 'error' } });
+  child = spawn(program, ['gateway', '--listen', `127.0.0.1:${port}`, '--supergraph', supergraph], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, TERRANE_LOG: 'error' } });
   const gateway = await loadGateway(fs.readFileSync(supergraph, 'utf8'));
   await ready(address);
 
