@@ -8,11 +8,12 @@ mod mesh;
 use anyhow::{Context as _, Result, anyhow};
 use apollo_compiler::ExecutableDocument;
 use clap::{Parser, Subcommand};
+use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use terrane_compose::{Subgraph, compose};
+use terrane_compose::{Composer, Subgraph, compose};
 use terrane_plan::{PlanOptions, Supergraph, plan};
 
 #[derive(Parser)]
@@ -27,6 +28,11 @@ enum What {
     /// Time to compose meshes of these sizes
     Compose {
         #[arg(default_values_t = [10, 100, 1000])]
+        products: Vec<usize>,
+    },
+    /// Time to compose again after a change of one of this many products
+    Recompose {
+        #[arg(default_values_t = [100, 1000])]
         products: Vec<usize>,
     },
     /// Time to plan, cold, over a mesh of 100 products
@@ -66,6 +72,7 @@ enum What {
 fn main() -> Result<()> {
     match Command::parse().what {
         What::Compose { products } => products.iter().try_for_each(|count| time_composition(*count)),
+        What::Recompose { products } => products.iter().try_for_each(|count| time_recomposition(*count)),
         What::Plan => time_planning(),
         What::PlanFile { supergraph, operation, times } => files::time(&supergraph, &operation, times),
         What::Memory { products } => products.iter().try_for_each(|count| measure_memory(*count)),
@@ -78,17 +85,39 @@ fn say(line: &str) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").context("stdout")
 }
 
-/// The median and the least time of a task, which runs for about two seconds and at least five times.
-fn measure(mut task: impl FnMut() -> Result<()>) -> Result<(Duration, Duration)> {
-    let started = Instant::now();
+/// What a task took: wall times, and processor time of one run.
+struct Times {
+    median: Duration,
+    least: Duration,
+    processor: Duration,
+}
+
+impl std::fmt::Display for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { median, least, processor } = self;
+        write!(f, "median {median:.2?}, least {least:.2?}, processor {processor:.2?}")
+    }
+}
+
+/// The times of a task, which runs for about two seconds and at least five times.
+fn measure(mut task: impl FnMut() -> Result<()>) -> Result<Times> {
+    let (started, used) = (Instant::now(), processor_time()?);
     let mut times = Vec::new();
     while times.len() < 5 || (started.elapsed() < Duration::from_secs(2) && times.len() < 10_000) {
         let begun = Instant::now();
         task()?;
         times.push(begun.elapsed());
     }
+    let processor = (processor_time()? - used) / u32::try_from(times.len())?;
     times.sort_unstable();
-    Ok((times[times.len() / 2], times[0]))
+    Ok(Times { median: times[times.len() / 2], least: times[0], processor })
+}
+
+/// How long this thread has been on a processor (Linux).
+fn processor_time() -> Result<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").context("this measurement needs Linux")?;
+    let nanoseconds = text.split(' ').next().unwrap_or_default().parse().context("schedstat holds no number")?;
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 fn composed(subgraphs: &[Subgraph]) -> Result<String> {
@@ -99,12 +128,26 @@ fn composed(subgraphs: &[Subgraph]) -> Result<String> {
 fn time_composition(count: usize) -> Result<()> {
     let subgraphs = mesh::products(count);
     let bytes: usize = subgraphs.iter().map(|subgraph| subgraph.sdl.len()).sum();
-    let (median, least) = measure(|| composed(&subgraphs).map(|supergraph| drop(black_box(supergraph))))?;
-    let each = median / u32::try_from(count)?;
-    say(&format!(
-        "compose {count} products ({} KB): median {median:.2?}, least {least:.2?}, {each:.2?} a product",
-        bytes / 1024
-    ))
+    let times = measure(|| composed(&subgraphs).map(|supergraph| drop(black_box(supergraph))))?;
+    say(&format!("compose {count} products ({} KB): {times}", bytes / 1024))
+}
+
+/// Each run changes a product, so that none of them finds its own text.
+fn time_recomposition(count: usize) -> Result<()> {
+    let mut subgraphs = mesh::products(count);
+    let whole = measure(|| composed(&subgraphs).map(|supergraph| drop(black_box(supergraph))))?;
+    let mut composer = Composer::default();
+    let mut run = 0;
+    let again = measure(|| {
+        let changed = &mut subgraphs[run % count];
+        writeln!(changed.sdl, "extend type Query {{ change{run}: Int }}")?;
+        run += 1;
+        let composition = composer.compose(&subgraphs).map_err(|found| anyhow!(found[0].message.clone()))?;
+        drop(black_box(composition));
+        Ok(())
+    })?;
+    say(&format!("compose {count} products: {whole}"))?;
+    say(&format!("compose them again after one changed: {again}"))
 }
 
 fn time_planning() -> Result<()> {
@@ -114,13 +157,13 @@ fn time_planning() -> Result<()> {
         let document = ExecutableDocument::parse_and_validate(supergraph.api_schema(), &text, "operation.graphql")
             .map_err(|error| anyhow!(error.errors.to_string()))?;
         let planned = plan(&supergraph, &document, None, &PlanOptions::default())?;
-        let (median, least) = measure(|| {
+        let times = measure(|| {
             let planned = plan(&supergraph, &document, None, &PlanOptions::default())?;
             drop(black_box(planned));
             Ok(())
         })?;
         let requests = planned.requests.len();
-        say(&format!("plan {name}: median {median:.2?}, least {least:.2?}, {requests} requests"))?;
+        say(&format!("plan {name}: {times}, {requests} requests"))?;
     }
     Ok(())
 }

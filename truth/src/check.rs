@@ -21,7 +21,7 @@ use apollo_compiler::validation::Valid;
 use apollo_compiler::{ExecutableDocument, Schema};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +55,8 @@ pub enum Kind {
     Data,
     /// Errors elsewhere.
     Errors,
+    /// An incremental response that is none, or makes other data.
+    Parts,
 }
 
 /// A world with everything that does not depend on the operation.
@@ -156,7 +158,44 @@ impl Bench {
         if expected != found {
             return fail(Kind::Errors, format!("errors surface at {found:?}, not at {expected:?}\n{}", told()));
         }
+        if text.contains("@defer") && !operation.mutation {
+            self.check_parts(&text, &variables, &truth)?;
+        }
         Ok(Some(Exercise { requests: requests.len(), errors: truth.errors.len() }))
+    }
+
+    /// Answer an operation in parts: they must follow the protocol, and make the true response where that has no errors.
+    /// (Where it has, a null goes no further up than its fragment, and the responses differ.)
+    fn check_parts(&self, text: &str, variables: &Map<String, Value>, truth: &Response) -> Result<(), Failure> {
+        self.log.clear();
+        let program = self.program(text, true)?;
+        let headers = http::HeaderMap::new();
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(1000);
+        let outcome =
+            self.runtime.block_on(self.executor.execute_incrementally(&program, Some(variables), &headers, &sender));
+        drop(sender);
+        if let Err(error) = outcome {
+            return fail(Kind::Plan, error.to_string());
+        }
+        let mut parts = Vec::new();
+        while let Some(part) = receiver.blocking_recv() {
+            match serde_json::from_slice::<Value>(&part) {
+                Ok(part) => parts.push(part),
+                Err(error) => return fail(Kind::Parts, format!("{error}: {}", String::from_utf8_lossy(&part))),
+            }
+        }
+        let told = || {
+            let shown: Vec<String> = parts.iter().map(ToString::to_string).collect();
+            format!("{}\ntruth {}\nparts\n{}", program.plan(), truth.body(), shown.join("\n"))
+        };
+        if let Some(fault) = self.log.faults.lock().expect("nothing panics while it is held").first() {
+            return fail(Kind::Request, format!("{fault}\n{}", told()));
+        }
+        let data = match merge(&parts) {
+            Ok(data) => data,
+            Err(what) => return fail(Kind::Parts, format!("{what}\n{}", told())),
+        };
+        if truth.errors.is_empty() && data != truth.data { fail(Kind::Parts, told()) } else { Ok(()) }
     }
 
     fn truth(&self, document: &ExecutableDocument, variables: &Map<String, Value>, operation: &Operation) -> Response {
@@ -165,25 +204,29 @@ impl Bench {
         evaluate(&self.monolith, document, variables, &resolver, &root)
     }
 
-    fn options(&self) -> PlanOptions<'static> {
-        let mut options = PlanOptions::default();
+    fn options(&self, incremental: bool) -> PlanOptions<'static> {
+        let mut options = PlanOptions { incremental, ..PlanOptions::default() };
         if self.world.label {
             options.labels.insert(LABEL.to_owned());
         }
         options
     }
 
-    fn federated(&self, text: &str, variables: &Map<String, Value>) -> Result<Value, Failure> {
+    fn program(&self, text: &str, incremental: bool) -> Result<Program, Failure> {
         let api = self.supergraph.api_schema();
         let document = match ExecutableDocument::parse_and_validate(api, text, "operation.graphql") {
             Ok(document) => document,
             Err(error) => return fail(Kind::Api, error.errors.to_string()),
         };
-        let planned = match plan(&self.supergraph, &document, None, &self.options()) {
+        let planned = match plan(&self.supergraph, &document, None, &self.options(incremental)) {
             Ok(planned) => planned,
             Err(error) => return fail(Kind::Plan, error.to_string()),
         };
-        let program = Program::compile(Arc::clone(&self.supergraph), Arc::new(document), None, planned);
+        Ok(Program::compile(Arc::clone(&self.supergraph), Arc::new(document), None, planned))
+    }
+
+    fn federated(&self, text: &str, variables: &Map<String, Value>) -> Result<Value, Failure> {
+        let program = self.program(text, false)?;
         let headers = http::HeaderMap::new();
         let answer = self.runtime.block_on(self.executor.execute(&program, Some(variables), &headers));
         match answer {
@@ -196,7 +239,8 @@ impl Bench {
 
     fn plan_text(&self, text: &str) -> String {
         let document = ExecutableDocument::parse_and_validate(self.supergraph.api_schema(), text, "operation.graphql");
-        let planned = document.ok().and_then(|document| plan(&self.supergraph, &document, None, &self.options()).ok());
+        let planned =
+            document.ok().and_then(|document| plan(&self.supergraph, &document, None, &self.options(false)).ok());
         planned.map(|planned| planned.to_string()).unwrap_or_default()
     }
 
@@ -245,6 +289,65 @@ fn answer(world: &World, graph: GraphId, log: &Log, schema: &Valid<Schema>, body
     let line = format!("{} {} -> {response}", graph_name(graph), String::from_utf8_lossy(body));
     log.requests.lock().expect("nothing panics while it is held").push(line);
     response
+}
+
+/// Put the parts of an incremental response together, and check that they follow the protocol.
+fn merge(parts: &[Value]) -> Result<Value, String> {
+    let Some((first, rest)) = parts.split_first() else { return Err("there are no parts".to_owned()) };
+    let mut data = first["data"].clone();
+    let mut pending: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for (i, part) in std::iter::once(first).chain(rest).enumerate() {
+        let list = |key: &str| part[key].as_array().into_iter().flatten();
+        let id = |entry: &Value| entry["id"].as_str().map(str::to_owned).ok_or("an entry has no id");
+        for entry in list("pending") {
+            let (id, path) = (id(entry)?, entry["path"].as_array().cloned().ok_or("a fragment has no path")?);
+            if at(&mut data, &path).is_none_or(|value| !value.is_object()) && list("incremental").next().is_none() {
+                return Err(format!("{entry} is at no object"));
+            }
+            if !seen.insert(id.clone()) {
+                return Err(format!("{entry} is announced twice"));
+            }
+            pending.insert(id, path);
+        }
+        for entry in list("incremental") {
+            let mut path = pending.get(&id(entry)?).cloned().ok_or(format!("{entry} is not pending"))?;
+            path.extend(entry["subPath"].as_array().cloned().unwrap_or_default());
+            let target = at(&mut data, &path).ok_or(format!("{entry} is nowhere"))?;
+            put(target, &entry["data"])?;
+        }
+        for entry in list("completed") {
+            pending.remove(&id(entry)?).ok_or(format!("{entry} is not pending"))?;
+        }
+        let has_next = part["hasNext"].as_bool().ok_or("a part does not say whether another one comes")?;
+        if has_next != (i + 1 < parts.len()) || (!has_next && !pending.is_empty()) {
+            return Err(format!("{part} is or is not the last one"));
+        }
+    }
+    Ok(data)
+}
+
+fn at<'v>(data: &'v mut Value, path: &[Value]) -> Option<&'v mut Value> {
+    path.iter().try_fold(data, |value, step| match step {
+        Value::String(key) => value.get_mut(key),
+        index => value.get_mut(usize::try_from(index.as_u64()?).ok()?),
+    })
+}
+
+/// Add fields to an object: none that it has, but for objects and lists of them.
+fn put(target: &mut Value, data: &Value) -> Result<(), String> {
+    match (target, data) {
+        (Value::Object(target), Value::Object(fields)) => {
+            for (key, value) in fields {
+                match target.get_mut(key) {
+                    Some(known) => put(known, value).map_err(|_| format!("{key} is delivered twice"))?,
+                    None => drop(target.insert(key.clone(), value.clone())),
+                }
+            }
+            Ok(())
+        }
+        _ => Err("not an object".to_owned()),
+    }
 }
 
 fn read(response: &Value) -> Response {

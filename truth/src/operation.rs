@@ -34,7 +34,7 @@ pub struct Variable {
 pub struct Selection {
     /// `name`, `alias: name(arguments)`, or a fragment's `... on Type`; without directives.
     pub text: String,
-    /// Variables of its directives: (`skip` or `include`, the variable).
+    /// Variables of its directives: (`skip`, `include` or `defer`, the variable). A `defer` may have none.
     pub directives: Vec<(&'static str, String)>,
     /// What is selected below it.
     pub below: Vec<Selection>,
@@ -75,7 +75,10 @@ fn print(selections: &[Selection], named: &mut Vec<String>, depth: usize) -> Str
     let mut text = String::new();
     for selection in selections {
         let directives =
-            selection.directives.iter().fold(String::new(), |t, (name, v)| format!("{t} @{name}(if: ${v})"));
+            selection.directives.iter().fold(String::new(), |text, (name, variable)| match variable.as_str() {
+                "" => format!("{text} @{name}"),
+                _ => format!("{text} @{name}(if: ${variable})"),
+            });
         if selection.fragment == Some(true) {
             let at = named.len();
             named.push(String::new());
@@ -150,7 +153,11 @@ impl Walk<'_> {
         };
         let others: Vec<TypeId> = self.world.ids().filter(fits).collect();
         let on = *self.random.pick(&others);
-        let directives = self.directives();
+        let mut directives = self.directives();
+        if self.random.once_in(4) {
+            let variable = if self.random.once_in(4) { self.condition() } else { String::new() };
+            directives.push(("defer", variable));
+        }
         let below = self.selections(on, depth + 1);
         let text = format!("... on {}", self.world.ty(on).name);
         Some(Selection { text, directives, below, fragment: Some(self.random.once_in(4)) })
@@ -194,17 +201,23 @@ impl Walk<'_> {
         let mut directives = Vec::new();
         for name in ["skip", "include"] {
             if self.random.once_in(14) {
-                let number = self.random.below(2);
-                let variable = format!("b{number}");
-                if !self.variables.iter().any(|known| known.name == variable) {
-                    let value = json!(self.random.once_in(2));
-                    let (ty, default) = ("Boolean!".to_owned(), None);
-                    self.variables.push(Variable { name: variable.clone(), ty, default, value: Some(value) });
-                }
+                let variable = self.condition();
                 directives.push((name, variable));
             }
         }
         directives
+    }
+
+    /// One of two boolean variables.
+    fn condition(&mut self) -> String {
+        let number = self.random.below(2);
+        let variable = format!("b{number}");
+        if !self.variables.iter().any(|known| known.name == variable) {
+            let value = json!(self.random.once_in(2));
+            let (ty, default) = ("Boolean!".to_owned(), None);
+            self.variables.push(Variable { name: variable.clone(), ty, default, value: Some(value) });
+        }
+        variable
     }
 
     fn arguments(&mut self, args: &[Argument]) -> String {
@@ -222,7 +235,8 @@ impl Walk<'_> {
 
     fn literal(&mut self, argument: &Argument) -> String {
         let choices: &[&str] = match (argument.ty.base, argument.ty.lists.is_empty()) {
-            (Base::Int, false) => &["[]", "[7]", "[1, 2, 3]"],
+            // All of one length: validation takes a list and a longer one that starts with it for the same.
+            (Base::Int, false) => &["[7, 0]", "[1, 2]", "[3, 3]"],
             (Base::Int, true) => &["0", "-5", "42"],
             (Base::Color, _) => &["RED", "BLUE"],
             (Base::Boolean, _) => &["true", "false"],

@@ -72,6 +72,7 @@ impl World {
     /// The schema that clients see.
     pub fn monolith_sdl(&self) -> String {
         let mut text = EVERYWHERE.to_owned();
+        text.push_str("directive @defer(label: String, if: Boolean! = true) on FRAGMENT_SPREAD | INLINE_FRAGMENT\n");
         for id in self.ids() {
             let ty = self.ty(id);
             if ty.graphs.is_empty() {

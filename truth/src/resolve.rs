@@ -67,6 +67,11 @@ impl Resolve for Monolith<'_> {
 impl Monolith<'_> {
     fn required(&self, object: &Object, name: &str, below: &[String]) -> Result<Value, String> {
         let raw = self.resolve(object, name, &self.default_arguments(object.ty, name))?;
+        // It is an answer of a subgraph first, and there a null that its type does not allow is an error.
+        let field = self.world.field(object.ty, name).expect("the field set is valid");
+        if has_forbidden_null(&raw, &field.ty.lists, field.ty.non_null) {
+            return Err(format!("null for non-null {name}"));
+        }
         self.required_value(&raw, below)
     }
 
@@ -84,6 +89,15 @@ impl Monolith<'_> {
                 below.iter().map(|name| self.required(object, name, &[])).collect::<Result<Vec<_>, _>>()?.into()
             }
         })
+    }
+}
+
+fn has_forbidden_null(raw: &Raw, lists: &[bool], non_null: bool) -> bool {
+    match (raw, lists.split_first()) {
+        (Raw::Null, Some((must, _))) => *must,
+        (Raw::Null, None) => non_null,
+        (Raw::List(items), Some((_, inner))) => items.iter().any(|item| has_forbidden_null(item, inner, non_null)),
+        _ => false,
     }
 }
 

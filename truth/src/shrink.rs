@@ -105,6 +105,7 @@ impl Case {
         let mut add = |change: &dyn Fn(&mut World)| {
             let mut candidate = self.world.clone();
             change(&mut candidate);
+            copy_fields(&mut candidate);
             candidates.push(candidate);
         };
         add(&|world| {
@@ -150,6 +151,18 @@ impl Case {
         }
         ty.fields.retain(|field| !field.owners.is_empty() || ty.kind == Kind::Interface || field.via.is_some());
         self.try_it(Some(candidate), None)
+    }
+}
+
+/// The fields that an interface object answers are the same for every object type.
+fn copy_fields(world: &mut World) {
+    for id in world.ids() {
+        for at in 0..world.ty(id).fields.len() {
+            let field = &world.ty(id).fields[at];
+            let Some(own) = field.via.and_then(|face| world.field(face, &field.name)).cloned() else { continue };
+            let copy = &mut world.types[id.0 as usize].fields[at];
+            (copy.ty, copy.args, copy.fails) = (own.ty, own.args, own.fails);
+        }
     }
 }
 

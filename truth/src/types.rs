@@ -67,7 +67,9 @@ impl Maker {
         let mut set = FieldSet::new();
         for field in self.world.ty(id).fields[..before].to_vec() {
             let elsewhere = !field.owners.is_empty() && !field.owners.contains_key(&graph);
-            let steady = !field.fails && field.overridden.is_none() && field.source == Source::Hash;
+            // A non-null field that fails takes its object with it, although the client did not ask for it.
+            let takes_object = field.fails && field.ty.lists.first().copied().unwrap_or(field.ty.non_null);
+            let steady = !takes_object && field.overridden.is_none() && field.source == Source::Hash;
             if !elsewhere || !steady || !without_arguments(&field) || !self.random.once_in(2) || set.len() == 2 {
                 continue;
             }
@@ -79,7 +81,11 @@ impl Maker {
             if ty.kind != Kind::Object || !ty.plain || !ty.graphs.contains_key(&graph) {
                 continue;
             }
-            let names: Vec<String> = ty.fields.iter().filter(|f| !f.fails).map(|f| f.name.clone()).collect();
+            let names: Vec<String> =
+                ty.fields.iter().filter(|f| without_arguments(f)).map(|f| f.name.clone()).collect();
+            if names.is_empty() {
+                continue;
+            }
             set.push((field.name, names[..1 + self.random.below(names.len())].to_vec()));
         }
         set

@@ -9,6 +9,7 @@
 //! v0.3 to v0.5. The result does not depend on the order of the subgraphs.
 
 mod check;
+mod composer;
 mod graphs;
 mod merge;
 mod names;
@@ -20,11 +21,12 @@ mod schema;
 mod supergraph;
 mod validate;
 
-use report::Report;
+pub use composer::Composer;
+
 use terrane_diagnostics::Diagnostic;
 
 /// A subgraph to compose.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subgraph {
     /// Its unique name.
     pub name: String,
@@ -35,7 +37,7 @@ pub struct Subgraph {
 }
 
 /// What composition makes of subgraphs that fit together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Composition {
     /// The supergraph SDL with join directives, for a planner.
     pub supergraph: String,
@@ -50,27 +52,7 @@ pub struct Composition {
 /// # Errors
 /// All diagnostics, errors first, when there is at least one error. Later phases run only on what earlier phases
 /// accepted: first each subgraph by itself, then all of them merged, then whether every query can be answered.
+/// [`Composer`] does the same, faster when most subgraphs are those of the time before.
 pub fn compose(subgraphs: &[Subgraph]) -> Result<Composition, Vec<Diagnostic>> {
-    let mut report = Report::default();
-    let mut names = names::Names::new();
-    let inputs = graphs::in_order(subgraphs, &mut report);
-    let mut parsed = parse::parse(&inputs, &mut names, &mut report);
-    validate::validate(&mut parsed, &mut names, &mut report);
-    if report.has_errors() {
-        return Err(report.finish());
-    }
-    let supergraph = merge::merge(&parsed, &names, &mut report);
-    check::check(&supergraph, &parsed, &names, &mut report);
-    if !report.has_errors() {
-        satisfiability::check(&supergraph, &parsed, &names, &mut report);
-    }
-    if report.has_errors() {
-        return Err(report.finish());
-    }
-    let graphs = graphs::names(&parsed);
-    Ok(Composition {
-        supergraph: render::supergraph(&supergraph, &parsed, &graphs, &names),
-        api_schema: render::api_schema(&supergraph, &names),
-        hints: report.finish(),
-    })
+    Composer::default().compose(subgraphs)
 }

@@ -47,6 +47,11 @@ impl Names {
         names
     }
 
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
     /// The id of `text`, a new one if it is new.
     pub fn intern(&mut self, text: &str) -> Symbol {
         if let Some(&id) = self.ids.get(text) {
@@ -67,6 +72,12 @@ impl Names {
     /// The text of `symbol`.
     pub fn text(&self, symbol: Symbol) -> &str {
         &self.texts[symbol.0 as usize]
+    }
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -1,20 +1,28 @@
 //! Reporting: turns findings of the phases (subgraph and byte offset) into diagnostics (name, line and column).
 
 use crate::schema::{At, SubgraphId};
-use std::cell::OnceCell;
+use std::sync::{Arc, OnceLock};
 use terrane_diagnostics::{Diagnostic, Location, Severity};
 
 /// A source text and, once somebody asks for a place in it, where its lines start.
-struct Source {
+#[derive(Debug)]
+pub struct Source {
     name: String,
     text: String,
-    lines: OnceCell<Vec<u32>>,
+    lines: OnceLock<Vec<u32>>,
+}
+
+impl Source {
+    /// The text of a subgraph of this name.
+    pub fn new(name: &str, text: &str) -> Self {
+        Self { name: name.to_owned(), text: text.to_owned(), lines: OnceLock::new() }
+    }
 }
 
 /// Collects diagnostics. Sources are registered in the order of their subgraph ids.
 #[derive(Default)]
 pub struct Report {
-    sources: Vec<Source>,
+    sources: Vec<Arc<Source>>,
     found: Vec<Diagnostic>,
 }
 
@@ -23,8 +31,18 @@ const MOST_PER_CODE: usize = 1_000;
 
 impl Report {
     /// Registers the text of the next subgraph id.
-    pub fn add_source(&mut self, name: &str, text: &str) {
-        self.sources.push(Source { name: name.to_owned(), text: text.to_owned(), lines: OnceCell::new() });
+    pub fn add_source(&mut self, source: Arc<Source>) {
+        self.sources.push(source);
+    }
+
+    /// Adds what another report found.
+    pub fn extend(&mut self, found: &[Diagnostic]) {
+        self.found.extend_from_slice(found);
+    }
+
+    /// Everything found, as it was found.
+    pub fn into_found(self) -> Vec<Diagnostic> {
+        self.found
     }
 
     /// An error with its places, most important first.

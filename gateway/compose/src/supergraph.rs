@@ -1,16 +1,19 @@
 //! The IR between merging and rendering: one merged schema that remembers which subgraph contributes what.
 
 use crate::names::Symbol;
-use crate::schema::{Applied, Directive, Kind, Map, Set, SubgraphId, Ty, Version};
+use crate::schema::{Applied, At, Directive, Kind, Map, Set, Subgraph, SubgraphId, Ty, Version};
 use apollo_compiler::Node;
 use apollo_compiler::ast::Value;
-use std::rc::Rc;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// The merged schema.
 #[derive(Debug, Default)]
 pub struct Supergraph {
     /// Types in the order of their names.
     pub types: Map<Symbol, MergedType>,
+    /// The types that implement each interface, in the order of their names.
+    pub implementations: FxHashMap<Symbol, Vec<Symbol>>,
     /// Definitions of executable and composed directives, in the order of their names.
     pub directives: Vec<MergedDirective>,
     /// Specifications that the merged schema links beside join.
@@ -18,9 +21,38 @@ pub struct Supergraph {
     /// Directives on the schema itself.
     pub applied: Vec<Applied>,
     /// The description of the schema.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// The version of the join specification that expresses it.
     pub join: Version,
+}
+
+impl Supergraph {
+    /// The object types that implement an interface, in the order of their names.
+    pub fn objects(&self, interface: Symbol) -> impl Iterator<Item = &MergedType> {
+        let all = self.implementations.get(&interface).into_iter().flatten();
+        all.filter_map(|name| self.types.get(name)).filter(|ty| ty.kind == Kind::Object)
+    }
+
+    /// The subgraphs that have a type.
+    pub fn owners<'s>(&self, ty: Symbol, subgraphs: &'s [Subgraph]) -> Vec<&'s Subgraph> {
+        let mut ids: Vec<SubgraphId> =
+            self.types.get(&ty).into_iter().flat_map(|ty| &ty.joins).map(|join| join.graph).collect();
+        ids.dedup();
+        ids.iter()
+            .filter_map(|id| subgraphs.binary_search_by_key(id, |subgraph| subgraph.id).ok())
+            .map(|at| &subgraphs[at])
+            .collect()
+    }
+
+    /// Where the subgraphs have a type, or a field of it.
+    pub fn places(&self, subgraphs: &[Subgraph], ty: Symbol, field: Option<Symbol>) -> Vec<(SubgraphId, At)> {
+        let owners = self.owners(ty, subgraphs);
+        let types = owners.iter().filter_map(|subgraph| Some((subgraph.id, subgraph.types.get(&ty)?)));
+        match field {
+            None => types.map(|(id, ty)| (id, ty.at)).collect(),
+            Some(field) => types.filter_map(|(id, ty)| Some((id, ty.fields.get(&field)?.at))).collect(),
+        }
+    }
 }
 
 /// A specification linked by the supergraph.
@@ -46,7 +78,7 @@ pub struct MergedType {
     /// What it is.
     pub kind: Kind,
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// `@join__type`s.
     pub joins: Vec<JoinType>,
     /// What it implements in any subgraph.
@@ -78,7 +110,7 @@ pub struct JoinType {
     /// The subgraph.
     pub graph: SubgraphId,
     /// The text of a key.
-    pub key: Option<Rc<str>>,
+    pub key: Option<Arc<str>>,
     /// `extension`
     pub extension: bool,
     /// `resolvable`
@@ -93,7 +125,7 @@ pub struct MergedField {
     /// Its name.
     pub name: Symbol,
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// Its type.
     pub ty: Ty,
     /// Its arguments.
@@ -119,19 +151,19 @@ pub struct JoinField {
     /// The subgraph; none for a field that an interface object contributes.
     pub graph: Option<SubgraphId>,
     /// `requires`
-    pub requires: Option<Rc<str>>,
+    pub requires: Option<Arc<str>>,
     /// `provides`
-    pub provides: Option<Rc<str>>,
+    pub provides: Option<Arc<str>>,
     /// `type`, when the subgraphs differ.
     pub ty: Option<Ty>,
     /// `external`
     pub external: bool,
     /// `override`
-    pub overrides: Option<Rc<str>>,
+    pub overrides: Option<Arc<str>>,
     /// `usedOverridden`
     pub used_overridden: bool,
     /// `overrideLabel`
-    pub label: Option<Rc<str>>,
+    pub label: Option<Arc<str>>,
     /// `contextArguments`
     pub context_arguments: Vec<ContextArgument>,
 }
@@ -153,7 +185,7 @@ pub struct ContextArgument {
 #[derive(Debug, Clone)]
 pub struct MergedValue {
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// The subgraphs that have it.
     pub joins: Vec<SubgraphId>,
     /// Merged directives.
@@ -166,7 +198,7 @@ pub struct MergedDirective {
     /// Its name.
     pub name: Symbol,
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// Its arguments.
     pub args: Map<Symbol, MergedField>,
     /// `repeatable`

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use terrane_compose::{Subgraph, compose};
+use terrane_compose::{Composer, Subgraph, compose};
 
 #[test]
 fn cases_come_out_as_written() {
@@ -33,6 +33,20 @@ fn the_order_of_subgraphs_does_not_matter() {
         }
         subgraphs.reverse();
         assert_eq!(outcome(&subgraphs), expected, "{} reversed", path.display());
+    }
+}
+
+#[test]
+fn what_was_composed_before_does_not_matter() {
+    let (mut forward, mut backward) = (Composer::default(), Composer::default());
+    let cases = cases();
+    for (path, other) in cases.iter().zip(cases.iter().rev()) {
+        for (composer, path) in [(&mut forward, path), (&mut backward, other)] {
+            let subgraphs = read_case(path);
+            let again = composer.compose(&subgraphs);
+            assert_eq!(again, compose(&subgraphs), "{}", path.display());
+            assert_eq!(composer.compose(&subgraphs), again, "{} unchanged", path.display());
+        }
     }
 }
 

@@ -1,8 +1,9 @@
-//! Composes generated subgraphs: the order of subgraphs must not matter, and what composes must be valid GraphQL.
+//! Composes generated subgraphs: neither their order nor what was composed before must matter, and what composes must be
+//! valid GraphQL.
 
 use proptest::prelude::*;
 use std::fmt::Write as _;
-use terrane_compose::{Subgraph, compose};
+use terrane_compose::{Composer, Subgraph, compose};
 
 /// One type of one subgraph, as choices.
 #[derive(Debug, Clone)]
@@ -82,6 +83,53 @@ fn outcome(subgraphs: &[Subgraph]) -> String {
     }
 }
 
+/// A change of one subgraph.
+#[derive(Debug, Clone)]
+enum Change {
+    Write(usize, Vec<Choice>),
+    /// The same in Federation 1.
+    WriteOld(usize, Vec<Choice>),
+    Break(usize),
+    Extend(usize),
+    Move(usize),
+    Remove(usize),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let choices = || prop::collection::vec(choice(), 1..4);
+    prop_oneof![
+        5 => (0..4usize, choices()).prop_map(|(index, choices)| Change::Write(index, choices)),
+        2 => (0..4usize, choices()).prop_map(|(index, choices)| Change::WriteOld(index, choices)),
+        1 => (0..4usize).prop_map(Change::Break),
+        1 => (0..4usize).prop_map(Change::Extend),
+        1 => (0..4usize).prop_map(Change::Move),
+        2 => (0..4usize).prop_map(Change::Remove),
+    ]
+}
+
+fn apply(change: &Change, subgraphs: &mut Vec<Subgraph>) {
+    let mut put = |new: Subgraph| match subgraphs.iter_mut().find(|old| old.name == new.name) {
+        Some(old) => *old = new,
+        None => subgraphs.insert(0, new),
+    };
+    let text = |index: usize, sdl: &str| Subgraph { name: format!("s{index}"), url: String::new(), sdl: sdl.into() };
+    match change {
+        Change::Write(index, choices) => put(subgraph(*index, choices)),
+        Change::WriteOld(index, choices) => {
+            let sdl = subgraph(*index, choices).sdl;
+            let (_, old) = sdl.split_once('\n').expect("the link has a line of its own");
+            put(text(*index, &old.replace("@shareable", "").replace("@inaccessible", "")));
+        }
+        Change::Break(index) => put(text(*index, "type Query { a: Int")),
+        Change::Extend(index) => put(text(*index, "extend type A @key(fields: \"id\") { id: ID! @external x: Int }")),
+        Change::Move(index) => {
+            let old = subgraphs.iter_mut().filter(|old| old.name == format!("s{index}"));
+            old.for_each(|old| old.url.push_str("/moved"));
+        }
+        Change::Remove(index) => subgraphs.retain(|old| old.name != format!("s{index}")),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -102,6 +150,15 @@ proptest! {
                 let valid = apollo_compiler::Schema::parse_and_validate(text.as_str(), "rendered.graphql");
                 prop_assert!(valid.is_ok(), "{}", text);
             }
+        }
+    }
+    #[test]
+    fn what_was_composed_before_does_not_matter(changes in prop::collection::vec(change(), 1..10)) {
+        let mut composer = Composer::default();
+        let mut subgraphs = Vec::new();
+        for change in &changes {
+            apply(change, &mut subgraphs);
+            prop_assert_eq!(composer.compose(&subgraphs), compose(&subgraphs));
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Contexts: turns the objects of a fetch into groups whose `@fromContext` arguments have the same values.
 
-use crate::program::Program;
+use crate::program::{ContextCode, Program};
 use crate::store::{Store, Value};
 use crate::targets::{Collected, Lacks, Writer, collect_objects, fails};
 use rustc_hash::FxHashMap;
-use terrane_plan::{ContextInput, Step, TypeId};
+use terrane_plan::{Step, TypeId};
 
 /// Objects of a fetch that get the same values from above.
 #[derive(Debug)]
@@ -16,8 +16,8 @@ pub(crate) struct Group {
 
 /// The groups of a fetch's objects, in the order of their first object. Objects whose value failed, or is null where
 /// the argument must not be, are left out; a failure becomes that of their fields.
-pub(crate) fn groups(program: &Program, fetch: usize, store: &mut Store, root: u32) -> Vec<Group> {
-    let contexts = &program.plan.fetches[fetch].contexts;
+pub(crate) fn groups(program: &Program, fetch: usize, holds: &[bool], store: &mut Store, root: u32) -> Vec<Group> {
+    let contexts = &program.fetches[fetch].contexts;
     let mut chains = Vec::new();
     for path in &program.fetches[fetch].paths {
         descend(store, Value::Object(root), path, &mut Vec::new(), &mut chains);
@@ -27,7 +27,7 @@ pub(crate) fn groups(program: &Program, fetch: usize, store: &mut Store, root: u
     for chain in chains {
         let object = *chain.last().expect("a chain ends with the object");
         let values: Result<Vec<Vec<u8>>, Lacks> =
-            contexts.iter().map(|context| value(program, store, context, &chain)).collect();
+            contexts.iter().map(|context| value(program, store, holds, context, &chain)).collect();
         match values {
             Err(Lacks::Failed(failure)) => fails(program, fetch, store, object, failure),
             Err(Lacks::Value) => {}
@@ -42,7 +42,7 @@ pub(crate) fn groups(program: &Program, fetch: usize, store: &mut Store, root: u
     }
     let mut groups = Vec::with_capacity(grouped.len());
     for (values, objects) in grouped {
-        let collected = collect_objects(program, fetch, store, objects);
+        let collected = collect_objects(program, fetch, holds, store, objects);
         if !collected.targets.is_empty() {
             groups.push(Group { values, collected });
         }
@@ -76,7 +76,13 @@ fn descend(store: &Store, value: Value, path: &[Step], above: &mut Vec<u32>, fou
 }
 
 /// The value that the nearest object above which sets the context has, as JSON.
-fn value(program: &Program, store: &Store, context: &ContextInput, chain: &[u32]) -> Result<Vec<u8>, Lacks> {
+fn value(
+    program: &Program,
+    store: &Store,
+    holds: &[bool],
+    context: &ContextCode,
+    chain: &[u32],
+) -> Result<Vec<u8>, Lacks> {
     for source in &context.sources {
         let Some(&object) = (chain.len() - 1).checked_sub(source.up).and_then(|at| chain.get(at)) else { continue };
         if !source.types.contains(TypeId(store.objects[object as usize].ty)) {
@@ -87,18 +93,18 @@ fn value(program: &Program, store: &Store, context: &ContextInput, chain: &[u32]
         loop {
             let ty = TypeId(store.objects[object as usize].ty);
             let Some(part) = parts.iter().find(|part| part.types.contains(ty)) else { break };
-            match (store.slot(object, part.slot.0), &part.below) {
-                (Value::Object(next), Some(below)) => (object, parts) = (next, below),
-                (Value::Null | Value::Missing, _) => break,
-                (Value::Error(failure), _) => return Err(Lacks::Failed(failure)),
-                (value, _) => {
+            match store.slot(object, part.slot) {
+                Value::Object(next) if !part.below.is_empty() => (object, parts) = (next, &part.below),
+                Value::Null | Value::Missing => break,
+                Value::Error(failure) => return Err(Lacks::Failed(failure)),
+                value => {
                     let mut out = Vec::new();
-                    Writer::new(program, store).value(&mut out, part, value)?;
+                    Writer::new(program, store, holds).value(&mut out, part, value)?;
                     return Ok(out);
                 }
             }
         }
         break;
     }
-    if context.ty.is_non_null() { Err(Lacks::Value) } else { Ok(b"null".to_vec()) }
+    if context.non_null { Err(Lacks::Value) } else { Ok(b"null".to_vec()) }
 }

@@ -1,75 +1,192 @@
 //! Responding: turns the store into the bytes of the response, with null propagation and error paths (GraphQL,
 //! section 6.4.4).
 
+use crate::deliver::{Grouping, Source};
 use crate::program::{Kind, OutField, Output, Program};
 use crate::store::{Failure, Store, UNKNOWN, Value};
 use apollo_compiler::Name;
+use smallvec::SmallVec;
 use terrane_graphql::json::write_str;
 
-/// One step of the path to where the writer is.
-#[derive(Debug, Clone, Copy)]
-enum Segment<'p> {
-    Key(&'p Name),
+/// One step of a path in the response.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Segment {
+    Key(Name),
     Index(u32),
+}
+
+/// The same, while it is written.
+#[derive(Debug, Clone, Copy)]
+enum Step<'a> {
+    Key(&'a Name),
+    Index(u32),
+}
+
+impl<'a> Step<'a> {
+    fn of(segment: &'a Segment) -> Self {
+        match segment {
+            Segment::Key(key) => Self::Key(key),
+            Segment::Index(i) => Self::Index(*i),
+        }
+    }
+
+    fn owned(self) -> Segment {
+        match self {
+            Self::Key(key) => Segment::Key(key.clone()),
+            Self::Index(i) => Segment::Index(i),
+        }
+    }
 }
 
 /// A null where the type does not allow it: the parent becomes null.
 struct Bubble;
 
 /// Write `{"data":…,"errors":…}`.
-pub(crate) fn respond(
-    program: &Program,
-    store: &Store,
-    root: u32,
-    holds: &[bool],
-    introspection: &[Vec<u8>],
-    max_errors: usize,
-) -> Vec<u8> {
-    let capacity = store.bodies.iter().map(bytes::Bytes::len).sum::<usize>() + 128;
-    let mut writer = Writer {
-        program,
-        store,
-        holds,
-        introspection,
-        out: Vec::with_capacity(capacity),
-        path: Vec::new(),
-        errors: Vec::new(),
-        error_count: 0,
-        max_errors,
-    };
-    writer.out.extend_from_slice(b"{\"data\":");
-    let start = writer.out.len();
-    if writer.object(root).is_err() {
-        writer.out.truncate(start);
-        writer.out.extend_from_slice(b"null");
-    }
-    for &failure in &store.general {
-        writer.error(&store.failures[failure as usize], false);
-    }
-    let Writer { mut out, errors, .. } = writer;
-    if !errors.is_empty() {
-        out.extend_from_slice(b",\"errors\":[");
-        out.extend_from_slice(&errors);
-        out.push(b']');
-    }
-    out.push(b'}');
-    out
+pub(crate) fn respond(source: Source<'_>) -> Vec<u8> {
+    let mut writer = Writer::new(source, None);
+    writer.data(source.root);
+    writer.close().0
 }
 
-struct Writer<'a> {
+/// What another delivery has at an object.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub delivery: usize,
+    pub object: u32,
+    pub path: Vec<Segment>,
+    /// The selection sets of the objects on the path, each with the length of its own path.
+    pub nodes: Vec<(u32, usize)>,
+}
+
+/// What of the response is written, where it comes in parts.
+struct Split<'a> {
+    grouping: &'a Grouping,
+    delivery: usize,
+    /// The object at which the delivery begins: what else it has was found before.
+    start: Option<u32>,
+    nodes: Vec<(u32, usize)>,
+    found: Vec<Found>,
+}
+
+/// Writes responses and parts of them.
+pub(crate) struct Writer<'a> {
     program: &'a Program,
     store: &'a Store,
     holds: &'a [bool],
     introspection: &'a [Vec<u8>],
     out: Vec<u8>,
-    path: Vec<Segment<'a>>,
+    path: Vec<Step<'a>>,
     errors: Vec<u8>,
     error_count: usize,
     max_errors: usize,
+    split: Option<Split<'a>>,
 }
 
 impl<'a> Writer<'a> {
+    /// A writer of the whole response, or of the first delivery.
+    pub fn new(source: Source<'a>, grouping: Option<&'a Grouping>) -> Self {
+        let split =
+            grouping.map(|grouping| Split { grouping, delivery: 0, start: None, nodes: Vec::new(), found: Vec::new() });
+        Self {
+            program: source.program,
+            store: source.store,
+            holds: source.holds,
+            introspection: source.introspection,
+            out: Vec::new(),
+            path: Vec::new(),
+            errors: Vec::new(),
+            error_count: 0,
+            max_errors: source.max_errors,
+            split,
+        }
+    }
+
+    /// Write the data of the root.
+    pub fn data(&mut self, root: u32) {
+        self.out.reserve(self.store.bodies.iter().map(bytes::Bytes::len).sum::<usize>() + 128);
+        self.out.extend_from_slice(b"{\"data\":");
+        let start = self.out.len();
+        if self.object(root).is_err() {
+            self.out.truncate(start);
+            self.out.extend_from_slice(b"null");
+            self.forget(0);
+        }
+        for &failure in &self.store.general {
+            self.error(&self.store.failures[failure as usize], false);
+        }
+    }
+
+    /// The text of the response, and what other deliveries have.
+    pub fn close(self) -> (Vec<u8>, Vec<Found>) {
+        let Self { mut out, errors, split, .. } = self;
+        if !errors.is_empty() {
+            out.extend_from_slice(b",\"errors\":[");
+            out.extend_from_slice(&errors);
+            out.push(b']');
+        }
+        out.push(b'}');
+        (out, split.map(|split| split.found).unwrap_or_default())
+    }
+
+    /// Write what a delivery has at an object; whether it could be.
+    pub fn unit(&mut self, unit: &'a Found) -> bool {
+        self.path.extend(unit.path.iter().map(Step::of));
+        if let Some(split) = &mut self.split {
+            (split.delivery, split.start) = (unit.delivery, Some(unit.object));
+            split.nodes = unit.nodes[..unit.nodes.len() - 1].to_vec();
+        }
+        self.object(unit.object).is_ok()
+    }
+
+    /// Data, errors separated by commas, and what other deliveries have.
+    pub fn parts(self) -> (Vec<u8>, Vec<u8>, Vec<Found>) {
+        (self.out, self.errors, self.split.map(|split| split.found).unwrap_or_default())
+    }
+
+    /// How much of other deliveries was found so far.
+    fn found(&self) -> usize {
+        self.split.as_ref().map_or(0, |split| split.found.len())
+    }
+
+    /// What was found below an object that is null after all.
+    fn forget(&mut self, before: usize) {
+        if let Some(split) = &mut self.split {
+            split.found.truncate(before);
+        }
+    }
+
+    fn is_delivered(&self, field: &OutField) -> bool {
+        self.split.as_ref().is_none_or(|split| split.grouping.delivery(field.group) == split.delivery)
+    }
+
+    /// Whether a field is part of the delivery that is written. If not, its object has something for another one; `known`
+    /// are those that are noted.
+    fn is_now(&mut self, field: &OutField, object: u32, known: &mut SmallVec<[usize; 2]>) -> bool {
+        let Some(split) = &mut self.split else { return true };
+        let delivery = split.grouping.delivery(field.group);
+        if delivery == split.delivery {
+            return true;
+        }
+        if split.start != Some(object) && !known.contains(&delivery) {
+            known.push(delivery);
+            let (path, nodes) = (self.path.iter().map(|step| step.owned()).collect(), split.nodes.clone());
+            split.found.push(Found { delivery, object, path, nodes });
+        }
+        false
+    }
+
     fn object(&mut self, id: u32) -> Result<(), Bubble> {
+        if let Some(split) = &mut self.split {
+            split.nodes.push((self.store.objects[id as usize].node, self.path.len()));
+        }
+        let written = self.fields(id);
+        if let Some(split) = &mut self.split {
+            split.nodes.pop();
+        }
+        written
+    }
+
+    fn fields(&mut self, id: u32) -> Result<(), Bubble> {
         let object = self.store.objects[id as usize];
         let output = &self.program.outputs[object.node as usize];
         let list = match object.ty {
@@ -80,15 +197,22 @@ impl<'a> Writer<'a> {
             self.report_lost_type(object.slots, self.program.slot_counts[object.node as usize]);
             return Err(Bubble);
         };
+        let mut known = SmallVec::new();
+        if object.ty == UNKNOWN && self.split.is_some() {
+            // Who tells the type may be asked for another delivery: then that has the fields of any type.
+            for field in output.lists.iter().flatten().filter(|field| self.holds[field.condition]) {
+                self.is_now(field, id, &mut known);
+            }
+        }
         let mut before = b'{';
         for field in &output.lists[list] {
-            if !self.holds[field.condition] {
+            if !self.holds[field.condition] || !self.is_now(field, id, &mut known) {
                 continue;
             }
             self.out.push(before);
             before = b',';
             self.out.extend_from_slice(&field.prefix);
-            self.path.push(Segment::Key(&field.key));
+            self.path.push(Step::Key(&field.key));
             let written = self.field(field, id, object.ty);
             self.path.pop();
             written?;
@@ -114,8 +238,12 @@ impl<'a> Writer<'a> {
     /// was never asked for.
     fn common_list(&self, output: &Output) -> Option<usize> {
         let mut lists = output.lists.iter().map(|list| {
-            let written = list.iter().filter(|field| self.holds[field.condition]);
-            written.map(|field| (&field.key, field.slot, field.kind, &field.non_null)).collect::<Vec<_>>()
+            let written = list.iter().filter(|field| self.holds[field.condition] && self.is_delivered(field));
+            let mut written: Vec<_> =
+                written.map(|field| (field.slot, &field.key, field.kind, &field.non_null)).collect();
+            // Only the order may depend on the type.
+            written.sort_by_key(|(slot, ..)| *slot);
+            written
         });
         let first = lists.next()?;
         let told = first.iter().all(|(_, _, kind, _)| *kind != Kind::Typename);
@@ -161,25 +289,27 @@ impl<'a> Writer<'a> {
                 Ok(())
             }
             Value::Object(object) => {
-                let start = self.out.len();
+                let (start, found) = (self.out.len(), self.found());
                 if self.object(object).is_ok() {
                     return Ok(());
                 }
                 self.out.truncate(start);
+                self.forget(found);
                 self.null(non_null)
             }
             Value::List { start, len } => {
-                let begin = self.out.len();
+                let (begin, found) = (self.out.len(), self.found());
                 self.out.push(b'[');
                 for i in 0..len {
                     if i > 0 {
                         self.out.push(b',');
                     }
-                    self.path.push(Segment::Index(i));
+                    self.path.push(Step::Index(i));
                     let written = self.value(field, self.store.items[(start + i) as usize], level + 1);
                     self.path.pop();
                     if written.is_err() {
                         self.out.truncate(begin);
+                        self.forget(found);
                         return self.null(non_null);
                     }
                 }
@@ -206,20 +336,30 @@ impl<'a> Writer<'a> {
         out.extend_from_slice(if out.is_empty() { &b"{\"message\":"[..] } else { b",{\"message\":" });
         write_str(out, &failure.message);
         if with_path {
-            out.extend_from_slice(b",\"path\":[");
-            for (i, segment) in self.path.iter().enumerate() {
-                if i > 0 {
-                    out.push(b',');
-                }
-                match segment {
-                    Segment::Key(key) => write_str(out, key),
-                    Segment::Index(i) => out.extend_from_slice(itoa::Buffer::new().format(*i).as_bytes()),
-                }
-            }
-            out.push(b']');
+            out.extend_from_slice(b",\"path\":");
+            write_steps(out, self.path.iter().copied());
         }
         out.extend_from_slice(b",\"extensions\":");
         out.extend_from_slice(failure.extensions.as_bytes());
         out.push(b'}');
     }
+}
+
+/// Write a path as a JSON list.
+pub(crate) fn write_path(out: &mut Vec<u8>, path: &[Segment]) {
+    write_steps(out, path.iter().map(Step::of));
+}
+
+fn write_steps<'s>(out: &mut Vec<u8>, steps: impl Iterator<Item = Step<'s>>) {
+    out.push(b'[');
+    for (i, step) in steps.enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        match step {
+            Step::Key(key) => write_str(out, key),
+            Step::Index(i) => out.extend_from_slice(itoa::Buffer::new().format(i).as_bytes()),
+        }
+    }
+    out.push(b']');
 }

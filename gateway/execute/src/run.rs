@@ -1,6 +1,7 @@
 //! Running: turns a program and variables into a response, by sending each request as soon as what it needs is there.
 
 use crate::contexts::{self, Group};
+use crate::deliver::{Delivery, Grouping, Source};
 use crate::error::ExecuteError;
 use crate::introspect::introspect;
 use crate::program::{Program, RequestCode};
@@ -20,6 +21,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value as Json};
 use std::time::Duration;
 use terrane_graphql::json::write_str;
+use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 /// Runs programs of one supergraph against its subgraphs.
@@ -68,6 +70,7 @@ struct Run<'a> {
     holds: Vec<bool>,
     store: Store,
     root: u32,
+    introspection: Vec<Vec<u8>>,
     done: Vec<bool>,
     started: Vec<bool>,
 }
@@ -91,32 +94,82 @@ impl Executor {
         variables: Option<&Map<String, Json>>,
         headers: &HeaderMap,
     ) -> Result<Vec<u8>, ExecuteError> {
+        let variables = self.variables(program, variables)?;
+        let mut run = Run::new(self, program, &variables, headers)?;
+        run.all().await;
+        Ok(respond(run.source()))
+    }
+
+    /// Run a program whose plan was made for a client that takes the response in parts
+    /// ([`terrane_plan::PlanOptions::incremental`]), and send the parts: `{"data":…,"pending":…,"hasNext":true}` first, then
+    /// `{"incremental":…,"completed":…,"hasNext":…}` (incremental delivery RFC). It ends early when nobody receives them.
+    ///
+    /// # Errors
+    /// [`ExecuteError`] when the operation can't run at all; then no part was sent.
+    pub async fn execute_incrementally(
+        &self,
+        program: &Program,
+        variables: Option<&Map<String, Json>>,
+        headers: &HeaderMap,
+        parts: &mpsc::Sender<Vec<u8>>,
+    ) -> Result<(), ExecuteError> {
+        let variables = self.variables(program, variables)?;
+        let mut run = Run::new(self, program, &variables, headers)?;
+        let mut delivery = Delivery::new(Grouping::new(program, |name| variables.is_true(name)));
+        let mut under_way = FuturesUnordered::new();
+        run.start(&under_way);
+        loop {
+            while let Some(part) = delivery.next(run.source()) {
+                if parts.send(part).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if delivery.is_over() {
+                return Ok(());
+            }
+            let Some(sent) = under_way.next().await else { return Ok(()) };
+            run.finish(sent);
+            run.start(&under_way);
+        }
+    }
+
+    fn variables(&self, program: &Program, given: Option<&Map<String, Json>>) -> Result<Variables, ExecuteError> {
         if program.plan.kind == OperationType::Subscription {
             let message = "subscriptions need a streaming connection; send this operation over one";
             return Err(ExecuteError::Unsupported(message.to_owned()));
         }
-        let operation = program.operation();
-        let variables = Variables::coerce(program.supergraph.api_schema(), operation, variables)?;
-        let introspection = introspect(program, &variables)?;
+        Variables::coerce(program.supergraph.api_schema(), program.operation(), given)
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        executor: &'a Executor,
+        program: &'a Program,
+        variables: &'a Variables,
+        headers: &'a HeaderMap,
+    ) -> Result<Self, ExecuteError> {
         let holds = program.conditions.iter().map(|c| c.holds(|name| variables.is_true(name))).collect();
         let mut store = Store::default();
         let root_node = program.plan.root;
         let root_ty = program.plan.nodes.node(root_node).ty;
         let root = store.add_object(root_node.0, root_ty.0, program.slot_counts[root_node.index()]);
         let count = program.requests.len();
-        let mut run = Run {
-            executor: self,
-            program,
-            variables: &variables,
-            headers,
-            holds,
-            store,
-            root,
-            done: vec![false; count],
-            started: vec![false; count],
-        };
-        run.all().await;
-        Ok(respond(program, &run.store, root, &run.holds, &introspection, self.max_errors))
+        let introspection = introspect(program, variables)?;
+        let (done, started) = (vec![false; count], vec![false; count]);
+        Ok(Run { executor, program, variables, headers, holds, store, root, introspection, done, started })
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            program: self.program,
+            store: &self.store,
+            root: self.root,
+            holds: &self.holds,
+            introspection: &self.introspection,
+            max_errors: self.executor.max_errors,
+            done: &self.done,
+        }
     }
 }
 
@@ -179,7 +232,7 @@ impl Run<'_> {
             body.extend_from_slice(name);
             body.push(b'[');
             if active {
-                let collected = collect(program, fetch, &mut self.store, self.root);
+                let collected = collect(program, fetch, &self.holds, &mut self.store, self.root);
                 body.extend_from_slice(&collected.bytes);
                 targets.push(collected.targets);
                 guards.extend(collected.guards);
@@ -211,12 +264,12 @@ impl Run<'_> {
                 continue;
             }
             if program.plan.fetches[fetch].contexts.is_empty() {
-                let collected = collect(program, fetch, &mut self.store, self.root);
+                let collected = collect(program, fetch, &self.holds, &mut self.store, self.root);
                 if !collected.targets.is_empty() {
                     groups.push(Group { values: Vec::new(), collected });
                 }
             } else {
-                groups.extend(contexts::groups(program, fetch, &mut self.store, self.root));
+                groups.extend(contexts::groups(program, fetch, &self.holds, &mut self.store, self.root));
             }
             counts.push(groups.len() - before);
         }
@@ -292,9 +345,7 @@ impl Run<'_> {
             self.copy(target);
         }
         for guard in &sent.guards {
-            for field in program.reads[guard.read].fields.iter().filter(|field| field.guarded) {
-                self.store.set_slot(guard.object, field.slot, guard.value);
-            }
+            self.store.set_slot(guard.object, guard.slot, guard.value);
         }
     }
 

@@ -1,12 +1,13 @@
 //! Targets: turns a fetch's paths and inputs into representations of the objects there, equal ones once.
 
-use crate::program::{FetchCode, Program};
+use crate::program::{FetchCode, InputCode, PartCode, Program};
 use crate::read::Target;
 use crate::store::{Store, UNKNOWN, Value};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
+use smallvec::SmallVec;
 use std::hash::Hasher;
-use terrane_plan::{Fetch, Input, Part, Step, TypeId};
+use terrane_plan::{Step, TypeId, TypeSet};
 
 /// The representations of a fetch and whose they are.
 #[derive(Debug, Default)]
@@ -14,15 +15,15 @@ pub(crate) struct Collected {
     /// JSON texts separated by commas.
     pub bytes: Vec<u8>,
     pub targets: Vec<Target>,
-    /// Objects of which a required field is missing: their guarded fields get this value, whatever the answer.
+    /// Objects of which a required field is missing: the slots that need it get this value, whatever the answer.
     pub guards: Vec<Guard>,
 }
 
-/// An object whose guarded fields have no value.
+/// A slot of an object that has no value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Guard {
     pub object: u32,
-    pub read: usize,
+    pub slot: u32,
     pub value: Value,
 }
 
@@ -68,56 +69,61 @@ pub(crate) enum Lacks {
 
 /// Write the representations of a fetch's objects. Objects that lack a part of their key are left out; where that part
 /// failed, so do the fields of the fetch.
-pub(crate) fn collect(program: &Program, fetch: usize, store: &mut Store, root: u32) -> Collected {
+pub(crate) fn collect(program: &Program, fetch: usize, holds: &[bool], store: &mut Store, root: u32) -> Collected {
     let objects = objects_at(store, root, &program.fetches[fetch].paths);
-    collect_objects(program, fetch, store, objects)
+    collect_objects(program, fetch, holds, store, objects)
 }
 
 /// The fields of a fetch fail for an object.
 pub(crate) fn fails(program: &Program, fetch: usize, store: &mut Store, object: u32, failure: u32) {
     let code = &program.fetches[fetch];
     let ty = store.objects[object as usize].ty;
-    if let Some(number) = input_for(program, &program.plan.fetches[fetch].inputs, ty) {
+    if let Some(number) = input_for(&code.inputs, ty) {
         let read = code.branches[code.branch_of_input[number]];
         crate::read::fail_target(program, store, &Target { read, objects: vec![object] }, failure);
     }
 }
 
 /// The same for objects that are known.
-pub(crate) fn collect_objects(program: &Program, fetch: usize, store: &mut Store, objects: Vec<u32>) -> Collected {
+pub(crate) fn collect_objects(
+    program: &Program,
+    fetch: usize,
+    holds: &[bool],
+    store: &mut Store,
+    objects: Vec<u32>,
+) -> Collected {
     let code: &FetchCode = &program.fetches[fetch];
-    let plan: &Fetch = &program.plan.fetches[fetch];
     let mut collected = Collected::default();
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     let mut known: HashTable<usize> = HashTable::new();
     for object in objects {
         let ty = store.objects[object as usize].ty;
-        let Some(number) = input_for(program, &plan.inputs, ty) else { continue };
-        let input = &plan.inputs[number];
+        let Some(number) = input_for(&code.inputs, ty) else { continue };
         let read = code.branches[code.branch_of_input[number]];
         let before = collected.bytes.len();
         if before > 0 {
             collected.bytes.push(b',');
         }
         let start = collected.bytes.len();
-        let mut writer = Writer::new(program, store);
-        let written = writer.representation(&mut collected.bytes, input, object);
-        let lacking = writer.lacking;
-        let all_guarded = program.reads[read].fields.iter().all(|field| field.guarded);
-        let written = match (written, lacking) {
-            (Ok(()), Some(Value::Error(failure))) if all_guarded => Err(Lacks::Failed(failure)),
-            (Ok(()), Some(_)) if all_guarded => Err(Lacks::Value),
-            (written, _) => written,
-        };
-        if let Err(lacks) = written {
+        let mut writer = Writer::new(program, store, holds);
+        let written = writer.representation(&mut collected.bytes, &code.inputs[number], object);
+        let guards = writer.guards;
+        let fields = &program.reads[read].fields;
+        let guarded =
+            !fields.is_empty() && fields.iter().all(|field| guards.iter().any(|(slot, _)| *slot == field.slot));
+        if written.is_err() || guarded {
             collected.bytes.truncate(before);
-            if let Lacks::Failed(failure) = lacks {
-                let target = Target { read, objects: vec![object] };
-                crate::read::fail_target(program, store, &target, failure);
+            match written {
+                Err(Lacks::Failed(failure)) => {
+                    let target = Target { read, objects: vec![object] };
+                    crate::read::fail_target(program, store, &target, failure);
+                }
+                Err(Lacks::Value) => {}
+                Ok(()) => guards.iter().for_each(|(slot, value)| store.set_slot(object, *slot, *value)),
             }
             continue;
         }
-        collected.guards.extend(lacking.map(|value| Guard { object, read, value }));
+        collected.guards.extend(guards.into_iter().map(|(slot, value)| Guard { object, slot, value }));
         let text = &collected.bytes[start..];
         let hash = hash_of(text);
         let same = known.find(hash, |&i| {
@@ -144,61 +150,69 @@ fn hash_of(bytes: &[u8]) -> u64 {
 }
 
 /// The input for objects of a type; of unknown type, the one of the interface that stands for it.
-fn input_for(program: &Program, inputs: &[Input], ty: u32) -> Option<usize> {
+fn input_for(inputs: &[InputCode], ty: u32) -> Option<usize> {
     if ty != UNKNOWN
-        && let Some(exact) = inputs.iter().position(|input| input.atom.0 == ty)
+        && let Some(exact) = inputs.iter().position(|input| input.atom == ty)
     {
         return Some(exact);
     }
-    inputs.iter().position(|input| {
-        input.atom == input.entity
-            && program.supergraph.has_interface_object(input.atom)
-            && (ty == UNKNOWN || program.supergraph.possible_types(input.atom).contains(TypeId(ty)))
-    })
+    let stands = |types: &TypeSet| ty == UNKNOWN || types.contains(TypeId(ty));
+    inputs.iter().position(|input| input.stands_for.as_ref().is_some_and(stands))
 }
 
 /// Writes representations.
 pub(crate) struct Writer<'a> {
     program: &'a Program,
     store: &'a Store,
+    holds: &'a [bool],
     /// What a required field has instead of a value.
     lacking: Option<Value>,
+    /// The slots that have no value, for want of what they require.
+    guards: SmallVec<[(u32, Value); 2]>,
 }
 
 impl<'a> Writer<'a> {
-    pub fn new(program: &'a Program, store: &'a Store) -> Self {
-        Self { program, store, lacking: None }
+    pub fn new(program: &'a Program, store: &'a Store, holds: &'a [bool]) -> Self {
+        Self { program, store, holds, lacking: None, guards: SmallVec::new() }
     }
 
-    fn representation(&mut self, out: &mut Vec<u8>, input: &Input, object: u32) -> Result<(), Lacks> {
-        out.extend_from_slice(b"{\"__typename\":");
-        out.extend_from_slice(&self.program.type_names[input.entity.index()]);
-        self.parts(out, &input.parts, object, false)?;
-        out.push(b'}');
-        Ok(())
-    }
-
-    fn parts(&mut self, out: &mut Vec<u8>, parts: &[Part], object: u32, mut first: bool) -> Result<(), Lacks> {
+    fn representation(&mut self, out: &mut Vec<u8>, input: &InputCode, object: u32) -> Result<(), Lacks> {
+        out.extend_from_slice(&input.head);
         let ty = self.store.objects[object as usize].ty;
-        for part in parts {
-            if ty != UNKNOWN && !part.types.contains(TypeId(ty)) {
+        let mut keyed = false;
+        for part in &input.parts {
+            if !self.has(part, ty) {
                 continue;
             }
-            let value = self.store.slot(object, part.slot.0);
-            if !first {
-                out.push(b',');
+            out.push(b',');
+            keyed |= part.key;
+            self.lacking = None;
+            self.part(out, part, object)?;
+            let Some(value) = self.lacking else { continue };
+            for slot in &part.guards {
+                match self.guards.iter_mut().find(|(known, _)| known == slot) {
+                    Some((_, known)) if matches!(value, Value::Error(_)) => *known = value,
+                    Some(_) => {}
+                    None => self.guards.push((*slot, value)),
+                }
             }
-            first = false;
-            out.push(b'"');
-            out.extend_from_slice(part.name.as_bytes());
-            out.extend_from_slice(b"\":");
-            self.value(out, part, value)?;
         }
-        Ok(())
+        out.push(b'}');
+        // Conditions may leave objects of some types out.
+        if keyed { Ok(()) } else { Err(Lacks::Value) }
+    }
+
+    fn has(&self, part: &PartCode, ty: u32) -> bool {
+        (ty == UNKNOWN || part.types.contains(TypeId(ty))) && self.holds[part.condition]
+    }
+
+    fn part(&mut self, out: &mut Vec<u8>, part: &PartCode, object: u32) -> Result<(), Lacks> {
+        out.extend_from_slice(&part.prefix);
+        self.value(out, part, self.store.slot(object, part.slot))
     }
 
     /// Write a value of a part.
-    pub fn value(&mut self, out: &mut Vec<u8>, part: &Part, value: Value) -> Result<(), Lacks> {
+    pub fn value(&mut self, out: &mut Vec<u8>, part: &PartCode, value: Value) -> Result<(), Lacks> {
         match value {
             Value::Missing | Value::Null if part.key => return Err(Lacks::Value),
             Value::Error(failure) if part.key => return Err(Lacks::Failed(failure)),
@@ -222,19 +236,31 @@ impl<'a> Writer<'a> {
                 }
                 out.push(b']');
             }
-            Value::Object(object) => {
-                out.push(b'{');
-                let mut first = true;
-                let ty = self.store.objects[object as usize].ty;
-                if part.typename && ty != UNKNOWN {
-                    out.extend_from_slice(b"\"__typename\":");
-                    out.extend_from_slice(&self.program.type_names[ty as usize]);
-                    first = false;
-                }
-                self.parts(out, part.below.as_deref().unwrap_or_default(), object, first)?;
-                out.push(b'}');
-            }
+            Value::Object(object) => self.object(out, part, object)?,
         }
+        Ok(())
+    }
+
+    fn object(&mut self, out: &mut Vec<u8>, part: &PartCode, object: u32) -> Result<(), Lacks> {
+        let ty = self.store.objects[object as usize].ty;
+        out.push(b'{');
+        let mut first = true;
+        if part.typename && ty != UNKNOWN {
+            out.extend_from_slice(b"\"__typename\":");
+            out.extend_from_slice(&self.program.type_names[ty as usize]);
+            first = false;
+        }
+        for inner in &part.below {
+            if !self.has(inner, ty) {
+                continue;
+            }
+            if !first {
+                out.push(b',');
+            }
+            first = false;
+            self.part(out, inner, object)?;
+        }
+        out.push(b'}');
         Ok(())
     }
 }

@@ -40,6 +40,10 @@ ids! {
     FetchId,
     /// A selection set of a fetch.
     SelectionId,
+    /// A fragment with `@defer`, at one place of the operation.
+    DeferId,
+    /// What is delivered together: 0 is the initial response, others the fields that some fragments with `@defer` have.
+    GroupId,
 }
 
 /// A set of types, as bits by [`TypeId`].

@@ -6,6 +6,7 @@
 
 mod build;
 mod condition;
+mod defer;
 mod error;
 mod fetch;
 mod ids;
@@ -18,8 +19,9 @@ mod selection;
 mod supergraph;
 
 pub use condition::{All, Condition, Literal};
+pub use defer::{Defer, Deferred, Group};
 pub use error::PlanError;
-pub use ids::{FetchId, FieldId, NodeId, SelectionId, SlotId, SubgraphId, TypeId, TypeSet};
+pub use ids::{DeferId, FetchId, FieldId, GroupId, NodeId, SelectionId, SlotId, SubgraphId, TypeId, TypeSet};
 pub use options::{Denied, PlanOptions};
 pub use plan::{
     Candidate, ContextInput, ContextSource, Decided, Fetch, FetchField, FetchSelection, Input, Part, QueryPlan,
@@ -45,5 +47,5 @@ pub fn plan(
     let client = document.operations.get(operation_name).map_err(|e| PlanError::Operation(e.message().to_string()))?;
     let normalised = operation::normalise(supergraph, document, client, options)?;
     let draft = build::build(supergraph, &normalised, client.operation_type, options)?;
-    Ok(fetch::finish(supergraph, draft, normalised.root, client))
+    Ok(fetch::finish(supergraph, draft, normalised, client))
 }

@@ -24,10 +24,16 @@ pub struct PlanOptions<'a> {
     pub max_selections: usize,
     /// Most levels of nested selections.
     pub max_depth: usize,
+    /// The client takes the response in parts: fragments with `@defer` are fetched apart. Otherwise they are fragments
+    /// like others.
+    pub incremental: bool,
     /// Keep what each choice was compared with.
     pub explain: bool,
     /// Most fetches a plan may have.
     pub max_fetches: usize,
+    /// Most steps the search may take: ways to resolve a field that are looked at. It bounds the time of planning for
+    /// every graph and operation.
+    pub max_steps: usize,
 }
 
 impl std::fmt::Debug for PlanOptions<'_> {
@@ -37,8 +43,10 @@ impl std::fmt::Debug for PlanOptions<'_> {
             .field("denied", &self.denied.is_some())
             .field("max_selections", &self.max_selections)
             .field("max_depth", &self.max_depth)
+            .field("incremental", &self.incremental)
             .field("explain", &self.explain)
             .field("max_fetches", &self.max_fetches)
+            .field("max_steps", &self.max_steps)
             .finish()
     }
 }
@@ -50,8 +58,10 @@ impl Default for PlanOptions<'_> {
             denied: None,
             max_selections: 20_000,
             max_depth: 100,
+            incremental: false,
             explain: false,
             max_fetches: 1_000,
+            max_steps: 1_000_000,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The plan: the shape of the response, the fetches that fill it and the requests that carry them.
 
 use crate::condition::Condition;
-use crate::ids::{FetchId, NodeId, SlotId, SubgraphId, TypeId, TypeSet};
+use crate::defer::Deferred;
+use crate::ids::{FetchId, GroupId, NodeId, SlotId, SubgraphId, TypeId, TypeSet};
 use crate::selection::{Arguments, Selections};
 use apollo_compiler::Name;
 use apollo_compiler::ast::{OperationType, Type};
@@ -23,6 +24,10 @@ pub struct QueryPlan {
     pub requests: Vec<Request>,
     /// The operation's variables.
     pub variables: Vec<Variable>,
+    /// Fragments with `@defer`, and what is delivered together.
+    pub deferred: Deferred,
+    /// How many steps the search for it took: what [`crate::PlanOptions::max_steps`] limits.
+    pub steps: usize,
     /// The names of the subgraphs, for printing.
     pub(crate) subgraphs: Vec<String>,
     /// The names of types, for printing.
@@ -51,6 +56,8 @@ pub struct Request {
     pub after: Vec<usize>,
     /// How many requests are done one after the other before it.
     pub wave: u32,
+    /// For what delivery it is sent.
+    pub group: GroupId,
     /// The operation that is sent, as compact text.
     pub operation: String,
     /// The client's variables in it.
@@ -78,6 +85,8 @@ pub struct Fetch {
     pub branches: Vec<FetchSelection>,
     /// It is done only where this holds.
     pub condition: Condition,
+    /// With what its fields are delivered.
+    pub group: GroupId,
     /// Why it is there.
     pub reason: String,
     /// What its fields take from objects above.
@@ -139,8 +148,6 @@ pub struct FetchField {
     pub arguments: Arguments,
     /// When it is selected.
     pub condition: Condition,
-    /// It needs more of its object than the key (`@requires`): it has no value where that failed.
-    pub guarded: bool,
     /// What is selected of its objects.
     pub child: Option<FetchSelection>,
 }

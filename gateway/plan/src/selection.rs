@@ -1,7 +1,7 @@
 //! Selections: the form in which the planner sees selection sets, of operations and of field sets alike.
 
 use crate::condition::Condition;
-use crate::ids::{FieldId, NodeId, TypeId, TypeSet};
+use crate::ids::{FieldId, GroupId, NodeId, TypeId, TypeSet};
 use apollo_compiler::ast::{Argument, Type, Value};
 use apollo_compiler::{Name, Node as Shared};
 
@@ -44,10 +44,14 @@ pub struct Slot {
     pub child: Option<NodeId>,
     /// Added by the planner: fetched as input of another fetch, never part of the response.
     pub internal: bool,
+    /// With what it is delivered.
+    pub group: GroupId,
     /// The caller may not see it: it is not fetched, and its position gets an error.
     pub denied: bool,
     /// Position of its first occurrence: response keys are written in this order.
     pub order: u32,
+    /// Object types for which it first occurs later than that, and where.
+    pub later: Vec<(TypeSet, u32)>,
 }
 
 /// What fills a slot.
@@ -139,6 +143,11 @@ impl Selections {
 }
 
 impl Slot {
+    /// The position of its first occurrence for objects of a type.
+    pub fn order_for(&self, ty: TypeId) -> u32 {
+        self.later.iter().find(|(types, _)| types.contains(ty)).map_or(self.order, |(_, order)| *order)
+    }
+
     /// The field, unless it is a meta field.
     pub fn field(&self) -> Option<FieldId> {
         match self.source {

@@ -25,8 +25,13 @@ fn plans_are_as_written() {
         .unwrap_or_else(|e| panic!("{}: {}", folder.display(), e.errors));
         let denied = |_: &str, field: &str| field == "secret";
         let explain = folder.join("explained.txt").is_file();
-        let options =
-            PlanOptions { labels: ["on".to_owned()].into(), denied: Some(&denied), explain, ..PlanOptions::default() };
+        let options = PlanOptions {
+            labels: ["on".to_owned()].into(),
+            denied: Some(&denied),
+            explain,
+            incremental: true,
+            ..PlanOptions::default()
+        };
         let planned = plan(&supergraph, &document, None, &options).unwrap();
         let mut text = planned.to_string();
         for request in &planned.requests {

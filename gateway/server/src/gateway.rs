@@ -10,10 +10,10 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderName};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use terrane_auth::Authenticator;
-use terrane_compose::{Subgraph, compose};
+use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
 
 /// Settings of a gateway, checked.
@@ -44,6 +44,8 @@ pub(crate) struct Inner {
     problems: ArcSwap<Vec<Diagnostic>>,
     /// The last SDL that each source gave.
     known: Mutex<HashMap<String, String>>,
+    /// Keeps what it read of subgraphs that do not change.
+    composer: Arc<Mutex<Composer>>,
     /// One refresh at a time.
     refreshing: tokio::sync::Mutex<()>,
 }
@@ -56,6 +58,7 @@ impl Gateway {
             graph: ArcSwapOption::empty(),
             problems: ArcSwap::default(),
             known: Mutex::default(),
+            composer: Arc::default(),
             refreshing: tokio::sync::Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -133,7 +136,9 @@ impl Gateway {
         if subgraphs.is_empty() {
             return None;
         }
-        let composed = tokio::task::spawn_blocking(move || compose(&subgraphs)).await;
+        let composer = self.inner.composer.clone();
+        let composing = move || composer.lock().unwrap_or_else(PoisonError::into_inner).compose(&subgraphs);
+        let composed = tokio::task::spawn_blocking(composing).await;
         match composed {
             Ok(Ok(composition)) => {
                 for hint in composition.hints {

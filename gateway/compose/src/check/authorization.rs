@@ -111,10 +111,9 @@ fn leaking(
         match selection {
             Selection::Field { name, children, .. } => {
                 let Some(field) = ty.fields.get(name) else { continue };
-                let holders = supergraph
-                    .types
-                    .values()
-                    .filter(|other| other.name == on || ty.kind == Kind::Interface && other.interfaces.contains(&on));
+                let implementing = (ty.kind == Kind::Interface).then(|| supergraph.implementations.get(&on)).flatten();
+                let others = implementing.into_iter().flatten().filter_map(|name| supergraph.types.get(name));
+                let holders = std::iter::once(ty).chain(others);
                 for holder in holders {
                     let applied = holder.fields.get(name).map_or(&[][..], |field| &field.applied);
                     if requirements(applied, &holder.applied).iter().any(|wanted| !implies(own, wanted)) {

@@ -182,10 +182,6 @@ impl Check<'_> {
     }
 
     fn places(&self, ty: Symbol, field: Option<Symbol>) -> Vec<(SubgraphId, At)> {
-        let types = self.subgraphs.iter().filter_map(|subgraph| Some((subgraph.id, subgraph.types.get(&ty)?)));
-        match field {
-            None => types.map(|(id, ty)| (id, ty.at)).collect(),
-            Some(field) => types.filter_map(|(id, ty)| Some((id, ty.fields.get(&field)?.at))).collect(),
-        }
+        self.supergraph.places(self.subgraphs, ty, field)
     }
 }

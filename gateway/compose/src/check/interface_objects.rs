@@ -1,15 +1,27 @@
 //! Interface objects: checks that `@interfaceObject` types stand for interfaces of other subgraphs.
 
-use crate::names::Names;
+use crate::names::{Names, Symbol};
 use crate::report::Report;
-use crate::schema::{Kind, Subgraph};
+use crate::schema::{Kind, Set, Subgraph};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Reports interface objects next to implementations, or without an interface elsewhere.
 pub fn check(subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
+    if !subgraphs.iter().flat_map(|subgraph| subgraph.types.values()).any(|ty| ty.interface_object) {
+        return;
+    }
+    // The merged types can't tell: where kinds contradict each other there is no merged type.
+    let all = || subgraphs.iter().flat_map(|subgraph| subgraph.types.values());
+    let defined: FxHashSet<Symbol> = all().filter(|ty| ty.kind == Kind::Interface).map(|ty| ty.name).collect();
+    let mut implementations: FxHashMap<Symbol, Set<Symbol>> = FxHashMap::default();
+    for ty in all() {
+        for interface in &ty.interfaces {
+            implementations.entry(*interface).or_default().insert(ty.name);
+        }
+    }
     for subgraph in subgraphs {
         for ty in subgraph.types.values().filter(|ty| ty.interface_object) {
-            let mut all = subgraphs.iter().filter_map(|other| other.types.get(&ty.name));
-            if !all.any(|other| other.kind == Kind::Interface) {
+            if !defined.contains(&ty.name) {
                 let message = format!(
                     "`{}` is an @interfaceObject in [{}], but no subgraph defines the interface",
                     &names[ty.name], subgraph.name
@@ -17,30 +29,27 @@ pub fn check(subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
                 let hint = "define the interface with its implementations in one subgraph";
                 report.error("INTERFACE_OBJECT_USAGE_ERROR", message, hint, &[(subgraph.id, ty.at)]);
             }
-            check_implementations(subgraphs, subgraph, ty.name, names, report);
+            if let Some(implementing) = implementations.get(&ty.name) {
+                check_implementations(implementing, subgraph, ty.name, names, report);
+            }
         }
     }
 }
 
 /// A subgraph that sees the interface as one object must not know its implementations as well.
 fn check_implementations(
-    subgraphs: &[Subgraph],
+    implementing: &Set<Symbol>,
     subgraph: &Subgraph,
-    interface: crate::names::Symbol,
+    interface: Symbol,
     names: &Names,
     report: &mut Report,
 ) {
-    let implementing =
-        subgraphs.iter().flat_map(|other| other.types.values()).filter(|ty| ty.interfaces.contains(&interface));
-    let mut seen = rustc_hash::FxHashSet::default();
-    for ty in implementing.filter(|ty| seen.insert(ty.name)) {
-        if let Some(own) = subgraph.types.get(&ty.name) {
-            let message = format!(
-                "[{}] has the interface object `{}` and its implementation `{}`",
-                subgraph.name, &names[interface], &names[ty.name]
-            );
-            let hint = "move one of them to another subgraph";
-            report.error("INTERFACE_OBJECT_USAGE_ERROR", message, hint, &[(subgraph.id, own.at)]);
-        }
+    for own in implementing.iter().filter_map(|name| subgraph.types.get(name)) {
+        let message = format!(
+            "[{}] has the interface object `{}` and its implementation `{}`",
+            subgraph.name, &names[interface], &names[own.name]
+        );
+        let hint = "move one of them to another subgraph";
+        report.error("INTERFACE_OBJECT_USAGE_ERROR", message, hint, &[(subgraph.id, own.at)]);
     }
 }

@@ -89,13 +89,8 @@ impl Check<'_> {
     /// A subgraph that resolves an interface by key must know all of its implementations, if another subgraph sees
     /// the interface as one object.
     fn entity_interface(&mut self, interface: &MergedType) {
-        let implementations: Vec<&MergedType> = self
-            .supergraph
-            .types
-            .values()
-            .filter(|ty| ty.kind == Kind::Object && ty.interfaces.contains(&interface.name))
-            .collect();
-        for subgraph in self.subgraphs {
+        let implementations: Vec<&MergedType> = self.supergraph.objects(interface.name).collect();
+        for subgraph in self.supergraph.owners(interface.name, self.subgraphs) {
             let Some(local) = subgraph.types.get(&interface.name) else { continue };
             let Some(key) = local.keys.iter().find(|key| key.resolvable) else { continue };
             if local.kind != Kind::Interface {
@@ -123,17 +118,13 @@ impl Check<'_> {
     fn implementing(&self, ty: &MergedType, interface: Symbol) -> String {
         let ids = ty.join_interfaces.iter().filter(|(_, name)| *name == interface).map(|(id, _)| *id);
         let names: Vec<&str> = ids
-            .filter_map(|id| self.subgraphs.iter().find(|subgraph| subgraph.id == id))
-            .map(|subgraph| subgraph.name.as_str())
+            .filter_map(|id| self.subgraphs.binary_search_by_key(&id, |subgraph| subgraph.id).ok())
+            .map(|at| self.subgraphs[at].name.as_str())
             .collect();
         format!("[{}]", names.join(", "))
     }
 
     fn places(&self, ty: Symbol, field: Option<Symbol>) -> Vec<(SubgraphId, At)> {
-        let types = self.subgraphs.iter().filter_map(|subgraph| Some((subgraph.id, subgraph.types.get(&ty)?)));
-        match field {
-            None => types.map(|(id, ty)| (id, ty.at)).collect(),
-            Some(field) => types.filter_map(|(id, ty)| Some((id, ty.fields.get(&field)?.at))).collect(),
-        }
+        self.supergraph.places(self.subgraphs, ty, field)
     }
 }

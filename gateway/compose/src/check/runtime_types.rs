@@ -8,18 +8,19 @@ use crate::supergraph::{MergedField, MergedType, Supergraph};
 /// Reports shared fields whose subgraphs have no object type in common; a warning where they only differ.
 pub fn check(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
     for ty in supergraph.types.values().filter(|ty| ty.kind == Kind::Object) {
+        let owners = supergraph.owners(ty.name, subgraphs);
         for field in ty.fields.values() {
             let target = supergraph.types.get(&field.ty.base);
             if target.is_some_and(|target| matches!(target.kind, Kind::Interface | Kind::Union)) {
-                check_field(ty, field, subgraphs, names, report);
+                check_field(ty, field, &owners, names, report);
             }
         }
     }
 }
 
-fn check_field(ty: &MergedType, field: &MergedField, subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
+fn check_field(ty: &MergedType, field: &MergedField, owners: &[&Subgraph], names: &Names, report: &mut Report) {
     let mut sources: Vec<(&Subgraph, At, Set<Symbol>)> = Vec::new();
-    for subgraph in subgraphs.iter().filter(|subgraph| answers(field, subgraph.id)) {
+    for subgraph in owners.iter().copied().filter(|subgraph| answers(field, subgraph.id)) {
         let own = subgraph.types.get(&ty.name).and_then(|ty| ty.fields.get(&field.name));
         if let Some(own) = own
             && let Some(types) = runtime_types(subgraph, own.ty.base)

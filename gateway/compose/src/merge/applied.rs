@@ -5,7 +5,7 @@ use super::{Merge, by_frequency};
 use crate::schema::{Applied, At, Directive, SubgraphId};
 use apollo_compiler::Node;
 use apollo_compiler::ast::Value;
-use std::rc::Rc;
+use std::sync::Arc;
 
 impl Merge<'_> {
     /// Merges applications: repeatable ones are united, the others combined by the rule of their directive.
@@ -63,7 +63,7 @@ impl Merge<'_> {
                 .map(|(subgraph, applied)| {
                     let name = applied.arg("name").and_then(Value::as_str).unwrap_or_default();
                     let name = format!("{}__{name}", self.subgraphs_name(*subgraph));
-                    Applied { args: vec![(Rc::from("name"), Node::new(Value::String(name)))], ..(*applied).clone() }
+                    Applied { args: vec![(Arc::from("name"), Node::new(Value::String(name)))], ..(*applied).clone() }
                 })
                 .collect(),
             Directive::Tag => distinct(directive, group),
@@ -117,7 +117,7 @@ fn alternatives(first: &Applied, arg: &'static str, group: &[(SubgraphId, &Appli
         });
     }
     let lists = all.unwrap_or_default().into_iter().map(|list| Node::new(Value::List(list))).collect();
-    Applied { args: vec![(Rc::from(arg), Node::new(Value::List(lists)))], ..first.clone() }
+    Applied { args: vec![(Arc::from(arg), Node::new(Value::List(lists)))], ..first.clone() }
 }
 
 fn same_alternatives(a: &[Vec<Node<Value>>], b: &[Vec<Node<Value>>]) -> bool {
@@ -150,13 +150,13 @@ fn conjunction(a: &[Vec<Node<Value>>], b: &[Vec<Node<Value>>]) -> Vec<Vec<Node<V
     product
 }
 
-fn largest(arg: &'static str, group: &[(SubgraphId, &Applied)]) -> Option<(Rc<str>, Node<Value>)> {
+fn largest(arg: &'static str, group: &[(SubgraphId, &Applied)]) -> Option<(Arc<str>, Node<Value>)> {
     let numbers = group.iter().filter_map(|(_, applied)| applied.arg(arg)).filter_map(|value| value.to_i32());
-    numbers.max().map(|number| (Rc::from(arg), Node::new(Value::Int(number.into()))))
+    numbers.max().map(|number| (Arc::from(arg), Node::new(Value::Int(number.into()))))
 }
 
 /// The largest size, all arguments and fields, and one slicing argument required only where all say so.
-fn list_size(group: &[(SubgraphId, &Applied)]) -> Vec<(Rc<str>, Node<Value>)> {
+fn list_size(group: &[(SubgraphId, &Applied)]) -> Vec<(Arc<str>, Node<Value>)> {
     let mut args: Vec<_> = largest("assumedSize", group).into_iter().collect();
     for name in ["slicingArguments", "sizedFields"] {
         let mut united: Vec<Node<Value>> = Vec::new();
@@ -166,13 +166,13 @@ fn list_size(group: &[(SubgraphId, &Applied)]) -> Vec<(Rc<str>, Node<Value>)> {
             }
         }
         if !united.is_empty() {
-            args.push((Rc::from(name), Node::new(Value::List(united))));
+            args.push((Arc::from(name), Node::new(Value::List(united))));
         }
     }
     let one = "requireOneSlicingArgument";
     let given: Vec<bool> = group.iter().filter_map(|(_, applied)| applied.arg(one)?.to_bool()).collect();
     if !given.is_empty() {
-        args.push((Rc::from(one), Node::new(Value::Boolean(given.iter().all(|value| *value)))));
+        args.push((Arc::from(one), Node::new(Value::Boolean(given.iter().all(|value| *value)))));
     }
     args
 }

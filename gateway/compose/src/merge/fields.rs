@@ -5,7 +5,7 @@ use super::{Merge, Source};
 use crate::names::Symbol;
 use crate::schema::{Field, Kind, Map, Subgraph, Type};
 use crate::supergraph::{ContextArgument, JoinField, MergedField, MergedType};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A field in one subgraph with what overriding makes of it.
 pub struct FieldSource<'a> {
@@ -14,7 +14,7 @@ pub struct FieldSource<'a> {
     pub field: &'a Field,
     pub state: Overridden,
     /// The label of the progressive override that takes it over.
-    pub label: Option<Rc<str>>,
+    pub label: Option<Arc<str>>,
 }
 
 impl<'a> FieldSource<'a> {
@@ -162,7 +162,7 @@ impl Merge<'_> {
 
     /// Whether the joins say more than "every subgraph that has the type answers the field".
     fn needs_join(&self, parents: &[Source<'_>], fields: &[FieldSource<'_>]) -> bool {
-        let exists = |name: &str| self.subgraphs.iter().any(|subgraph| subgraph.name == name);
+        let exists = |name: &str| self.subgraph_names.contains(name);
         fields.len() < parents.len()
             || fields.iter().any(|source| {
                 let field = source.field;

@@ -25,7 +25,9 @@ use std::collections::BTreeMap;
 
 /// What merging one type needs to know of all others.
 pub struct Merge<'a> {
+    /// In the order of their ids.
     pub subgraphs: &'a [Subgraph],
+    subgraph_names: FxHashSet<&'a str>,
     pub names: &'a Names,
     pub report: &'a mut Report,
     /// (abstract type, type that it may be), in any subgraph.
@@ -46,7 +48,8 @@ pub fn merge(subgraphs: &[Subgraph], names: &Names, report: &mut Report) -> Supe
     let composed = directives::composed(subgraphs, names, report);
     let (outputs, inputs) = usage(subgraphs);
     let subtypes = subtypes(subgraphs);
-    let mut merge = Merge { subgraphs, names, report, subtypes, outputs, inputs, composed };
+    let subgraph_names = subgraphs.iter().map(|subgraph| subgraph.name.as_str()).collect();
+    let mut merge = Merge { subgraphs, subgraph_names, names, report, subtypes, outputs, inputs, composed };
     let mut by_name: BTreeMap<&str, Vec<Source<'_>>> = BTreeMap::new();
     for subgraph in subgraphs {
         for ty in subgraph.types.values() {
@@ -65,10 +68,22 @@ pub fn merge(subgraphs: &[Subgraph], names: &Names, report: &mut Report) -> Supe
     }
     interface_objects::add_fields(&mut types, &by_name, &mut merge);
     authorization::propagate(&mut types, &mut merge);
-    let mut supergraph = Supergraph { types, ..Supergraph::default() };
+    let implementations = implementations(&types);
+    let mut supergraph = Supergraph { types, implementations, ..Supergraph::default() };
     directives::merge(&mut supergraph, &mut merge);
     links::collect(&mut supergraph, &mut merge);
     supergraph
+}
+
+/// The types that implement each interface.
+fn implementations(types: &Map<Symbol, MergedType>) -> FxHashMap<Symbol, Vec<Symbol>> {
+    let mut implementations: FxHashMap<Symbol, Vec<Symbol>> = FxHashMap::default();
+    for ty in types.values() {
+        for interface in &ty.interfaces {
+            implementations.entry(*interface).or_default().push(ty.name);
+        }
+    }
+    implementations
 }
 
 /// The subtype relation of named types across all subgraphs.

@@ -53,6 +53,7 @@ impl Merge<'_> {
 
     /// The name of a subgraph for messages.
     pub fn subgraphs_name(&self, id: SubgraphId) -> &str {
-        self.subgraphs.iter().find(|subgraph| subgraph.id == id).map_or("", |subgraph| subgraph.name.as_str())
+        let at = self.subgraphs.binary_search_by_key(&id, |subgraph| subgraph.id);
+        at.map_or("", |at| self.subgraphs[at].name.as_str())
     }
 }

@@ -1,16 +1,16 @@
 //! Descriptions: turns the descriptions of one element in several subgraphs into the one most of them have.
 
 use super::{Merge, by_frequency};
-use std::rc::Rc;
+use std::sync::Arc;
 
 impl Merge<'_> {
     /// The most frequent description; a warning when there are several.
     pub fn description<'d>(
         &mut self,
         coordinate: &str,
-        all: impl Iterator<Item = Option<&'d Rc<str>>>,
-    ) -> Option<Rc<str>> {
-        let mut first: Option<&Rc<str>> = None;
+        all: impl Iterator<Item = Option<&'d Arc<str>>>,
+    ) -> Option<Arc<str>> {
+        let mut first: Option<&Arc<str>> = None;
         let mut rest = Vec::new();
         for description in all.flatten() {
             match first {
@@ -27,6 +27,6 @@ impl Merge<'_> {
         let message = format!("`{coordinate}` has {} different descriptions", counted.len());
         let hint = "agree on one; the most frequent is used";
         self.report.warning("INCONSISTENT_DESCRIPTION", message, hint, &[]);
-        counted.first().map(|(text, _)| Rc::from(text.as_str()))
+        counted.first().map(|(text, _)| Arc::from(text.as_str()))
     }
 }

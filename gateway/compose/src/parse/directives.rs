@@ -8,7 +8,7 @@ use crate::schema::{Applied, Directive, FieldSet, SubgraphId, parse_field_set};
 use apollo_compiler::Node;
 use apollo_compiler::ast::{self, Value};
 use apollo_compiler::parser::SourceSpan;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// What the lowering of one subgraph carries along.
 pub struct Context<'a> {
@@ -33,7 +33,7 @@ impl Context<'_> {
         for node in directives {
             let directive = self.meaning(node);
             if is_merged(directive) && node.name != self.features.link_name.as_str() {
-                let args = node.arguments.iter().map(|arg| (Rc::from(arg.name.as_str()), arg.value.clone())).collect();
+                let args = node.arguments.iter().map(|arg| (Arc::from(arg.name.as_str()), arg.value.clone())).collect();
                 kept.push(Applied { directive, args, at: at(node.location()) });
             }
         }
@@ -72,8 +72,8 @@ impl Context<'_> {
     }
 
     /// A description without needless copies.
-    pub fn description(&self, node: Option<&Node<str>>) -> Option<Rc<str>> {
-        node.map(|node| Rc::from(node.as_str())).filter(|text: &Rc<str>| !text.is_empty())
+    pub fn description(&self, node: Option<&Node<str>>) -> Option<Arc<str>> {
+        node.map(|node| Arc::from(node.as_str())).filter(|text: &Arc<str>| !text.is_empty())
     }
 
     /// Reports an error of this subgraph at a syntax node.

@@ -1,7 +1,7 @@
 //! Documents: turns SDL text into a syntax tree and a GraphQL schema that is valid on its own.
 
 use super::links::Features;
-use super::prelude;
+use super::prelude::Preludes;
 use crate::report::Report;
 use crate::schema::{At, SubgraphId};
 use apollo_compiler::ast::{Definition, Document};
@@ -51,12 +51,18 @@ fn is_noise(input: &crate::Subgraph) -> bool {
 }
 
 /// Builds and validates the schema that `document` and the definitions of its linked specifications make up.
-pub fn build(id: SubgraphId, document: &Document, features: &Features, report: &mut Report) -> Option<Schema> {
+pub fn build(
+    id: SubgraphId,
+    document: &Document,
+    features: &Features,
+    preludes: &mut Preludes,
+    report: &mut Report,
+) -> Option<Schema> {
     let name = features.subgraph.as_str();
     let own = without_redefinitions(document, features);
-    let prelude = prelude::document(&own, features);
+    let prelude = preludes.document(&own, features);
     let builder = Schema::builder().adopt_orphan_extensions().ignore_builtin_redefinitions();
-    let built = builder.add_ast(&own).add_ast(&prelude).build();
+    let built = builder.add_ast(&own).add_ast(prelude).build();
     let valid = built.and_then(Schema::validate);
     match valid {
         Ok(schema) => Some(schema.into_inner()),

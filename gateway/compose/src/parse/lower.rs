@@ -13,7 +13,7 @@ use apollo_compiler::ast::{self, Definition, Document};
 use apollo_compiler::schema::{Component, ComponentName, ComponentOrigin, ExtendedType};
 use apollo_compiler::{Name, Node, Schema};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 type FieldNodes = apollo_compiler::collections::IndexMap<Name, Component<ast::FieldDefinition>>;
 type DirectiveNodes = [Component<ast::Directive>];
@@ -217,7 +217,7 @@ fn lower_field(
             Directive::Provides => field.provides = context.field_set(directive, &PROVIDES, &on),
             Directive::Override => {
                 let text = |name: &str| {
-                    directive.specified_argument_by_name(name).and_then(|value| value.as_str()).map(Rc::from)
+                    directive.specified_argument_by_name(name).and_then(|value| value.as_str()).map(Arc::from)
                 };
                 if let Some(from) = text("from") {
                     field.overrides = Some(Override { from, label: text("label"), at: at(directive.location()) });
@@ -237,7 +237,7 @@ fn lower_input(
     let from_context = node.directives.iter().find(|directive| context.meaning(directive) == Directive::FromContext);
     let from_context = from_context.map(|directive| {
         let text = directive.specified_argument_by_name("field").and_then(|value| value.as_str()).unwrap_or_default();
-        (Rc::from(text), at(directive.location()))
+        (Arc::from(text), at(directive.location()))
     });
     let ty = lower_reference(&node.ty, node, context, renames);
     let mut input = Field::new(context.names.intern(&node.name), ty, at(node.name.location()));

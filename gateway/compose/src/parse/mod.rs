@@ -7,22 +7,26 @@ mod lower;
 mod prelude;
 mod upgrade;
 
+pub use prelude::Preludes;
+pub use upgrade::{Bases, check_bases};
+
 use crate::names::Names;
 use crate::report::Report;
-use crate::schema::Subgraph;
+use crate::schema::{Subgraph, SubgraphId};
 
-/// Parses all subgraphs, given in the order of their names. A subgraph with errors is left out of the result, and its
-/// errors are in the report.
-pub fn parse(inputs: &[&crate::Subgraph], names: &mut Names, report: &mut Report) -> Vec<Subgraph> {
-    let mut parsed = Vec::with_capacity(inputs.len());
-    for (index, input) in inputs.iter().enumerate() {
-        report.add_source(&input.name, &input.sdl);
-        let id = crate::schema::SubgraphId(u32::try_from(index).expect("there are fewer subgraphs than 4 billion"));
-        let Some(document) = document::parse(id, input, report) else { continue };
-        let features = links::read(id, &document, report);
-        let Some(schema) = document::build(id, &document, &features, report) else { continue };
-        parsed.push(lower::lower(id, input, &document, &schema, features, names, report));
-    }
-    upgrade::upgrade(&mut parsed, names, report);
-    parsed
+/// Parses one subgraph, whose text is the first source of the report; its errors are in the report. Also answers the types that it defines or only extends.
+pub fn parse(
+    input: &crate::Subgraph,
+    preludes: &mut Preludes,
+    names: &mut Names,
+    report: &mut Report,
+) -> Option<(Subgraph, Bases)> {
+    // It is the only one in this report; whoever composes it gives it its number.
+    let id = SubgraphId(0);
+    let document = document::parse(id, input, report)?;
+    let features = links::read(id, &document, report);
+    let schema = document::build(id, &document, &features, preludes, report)?;
+    let mut subgraph = lower::lower(id, input, &document, &schema, features, names, report);
+    let bases = upgrade::upgrade(&mut subgraph);
+    Some((subgraph, bases))
 }

@@ -3,17 +3,30 @@
 use super::links::Features;
 use crate::schema::Directive;
 use apollo_compiler::ast::{Definition, Document};
+use rustc_hash::FxHashMap;
 use std::fmt::Write as _;
 
 /// The field that keeps a query root valid whose only fields are federation's own.
 pub const PLACEHOLDER: &str = "_terranePlaceholder";
 
-/// Definitions of federation's directives and scalars under their local names, as a document.
-pub fn document(own: &Document, features: &Features) -> Document {
-    let text = text(own, features);
-    match Document::parse(text, "federation") {
-        Ok(document) => document,
-        Err(failed) => failed.partial,
+/// Most subgraphs link the same version with the same imports, so that a mesh needs few different preludes.
+#[derive(Debug, Default)]
+pub struct Preludes(FxHashMap<String, Document>);
+
+/// More different preludes than this are not kept.
+const MOST_KEPT: usize = 64;
+
+impl Preludes {
+    /// Definitions of federation's directives and scalars under their local names, as a document.
+    pub fn document(&mut self, own: &Document, features: &Features) -> &Document {
+        let text = text(own, features);
+        if self.0.len() >= MOST_KEPT && !self.0.contains_key(&text) {
+            self.0.clear();
+        }
+        self.0.entry(text).or_insert_with_key(|text| match Document::parse(text.as_str(), "federation") {
+            Ok(document) => document,
+            Err(failed) => failed.partial,
+        })
     }
 }
 

@@ -1,44 +1,55 @@
 //! Upgrade: turns Federation 1 subgraphs into ones that mean the same under the rules of Federation 2.
 //!
-//! Federation 1 had no `@shareable`: value types could be defined anywhere, and entities belonged to one subgraph. It
-//! ignored keys on interfaces, and tolerated `@external` where nothing needs it.
+//! Federation 1 ignored keys on interfaces, and tolerated `@external` where nothing needs it. It had no `@shareable`
+//! either: merging knows that it shared everything.
 
 use crate::names::{Names, Symbol};
 use crate::report::Report;
-use crate::schema::{Kind, Selection, Subgraph, SubgraphId};
+use crate::schema::{At, Kind, Selection, Subgraph, SubgraphId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Upgrades all Federation 1 subgraphs in place. Extensions of types that nobody defines are reported.
-pub fn upgrade(subgraphs: &mut [Subgraph], names: &Names, report: &mut Report) {
-    subgraphs.iter_mut().for_each(unmark_key_externals);
-    check_bases(subgraphs, names, report);
-    if !subgraphs.iter().any(Subgraph::is_fed1) {
-        return;
+type Implementations = FxHashMap<Symbol, Vec<Symbol>>;
+
+/// The types that a subgraph defines, and those that it only extends.
+#[derive(Debug, Default)]
+pub struct Bases {
+    subgraph: String,
+    defined: Vec<Symbol>,
+    extended: Vec<(Symbol, At)>,
+}
+
+/// Upgrades a Federation 1 subgraph in place, and says which types it had before.
+pub fn upgrade(subgraph: &mut Subgraph) -> Bases {
+    unmark_key_externals(subgraph);
+    let mut bases = Bases { subgraph: subgraph.name.clone(), ..Bases::default() };
+    for ty in subgraph.types.values() {
+        if ty.extension {
+            bases.extended.push((ty.name, ty.at));
+        } else {
+            bases.defined.push(ty.name);
+        }
     }
-    for subgraph in subgraphs.iter_mut().filter(|subgraph| subgraph.is_fed1()) {
+    if subgraph.is_fed1() {
         simplify_interfaces(subgraph);
         drop_needless_provides(subgraph);
         drop_unused_externals(subgraph);
     }
-    let owners = owners(subgraphs);
-    for subgraph in subgraphs.iter_mut().filter(|subgraph| subgraph.is_fed1()) {
-        share(subgraph, &owners);
-    }
+    bases
 }
 
-/// An extension needs a definition of the type in some subgraph.
-fn check_bases(subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
+/// Reports extensions of types that no subgraph defines.
+///
+/// `all` are in the order of the subgraphs' ids, those that could not be parsed included.
+pub fn check_bases(all: &[&Bases], names: &Names, report: &mut Report) {
     let mut defined: FxHashSet<Symbol> = [Symbol::QUERY, Symbol::MUTATION, Symbol::SUBSCRIPTION].into_iter().collect();
-    for subgraph in subgraphs {
-        defined.extend(subgraph.types.values().filter(|ty| !ty.extension).map(|ty| ty.name));
-    }
-    for subgraph in subgraphs {
-        for ty in subgraph.types.values().filter(|ty| ty.extension && !defined.contains(&ty.name)) {
-            let name = &names[ty.name];
+    defined.extend(all.iter().flat_map(|bases| &bases.defined));
+    for (bases, index) in all.iter().zip(0..) {
+        for (ty, at) in bases.extended.iter().filter(|(ty, _)| !defined.contains(ty)) {
+            let name = &names[*ty];
             let message =
-                format!("[{}] type `{name}` is an extension, but no subgraph defines `{name}`", subgraph.name);
+                format!("[{}] type `{name}` is an extension, but no subgraph defines `{name}`", bases.subgraph);
             let hint = "define the type in one subgraph, or drop `extend`";
-            report.error("EXTENSION_WITH_NO_BASE", message, hint, &[(subgraph.id, ty.at)]);
+            report.error("EXTENSION_WITH_NO_BASE", message, hint, &[(SubgraphId(index), *at)]);
         }
     }
 }
@@ -68,10 +79,11 @@ fn drop_needless_provides(subgraph: &mut Subgraph) {
 /// An extension repeats the key of the type it extends with `@external`, although it can answer it. Federation 2 still
 /// reads such extensions this way.
 fn unmark_key_externals(subgraph: &mut Subgraph) {
+    let implementations = subgraph.implementations();
     let mut selected = FxHashSet::default();
     for ty in subgraph.types.values().filter(|ty| ty.extension || subgraph.is_fed1()) {
         for key in &ty.keys {
-            collect(subgraph, ty.name, &key.fields.selections, &mut selected);
+            collect(subgraph, &implementations, ty.name, &key.fields.selections, &mut selected);
         }
     }
     for ty in subgraph.types.values_mut() {
@@ -84,14 +96,15 @@ fn unmark_key_externals(subgraph: &mut Subgraph) {
 
 /// Fields marked `@external` that no field set and no interface needs are as good as absent.
 fn drop_unused_externals(subgraph: &mut Subgraph) {
+    let implementations = subgraph.implementations();
     let mut used = FxHashSet::default();
     for ty in subgraph.types.values() {
         for field in ty.fields.values() {
             if let Some(set) = &field.requires {
-                collect(subgraph, ty.name, &set.selections, &mut used);
+                collect(subgraph, &implementations, ty.name, &set.selections, &mut used);
             }
             if let Some(set) = &field.provides {
-                collect(subgraph, field.ty.base, &set.selections, &mut used);
+                collect(subgraph, &implementations, field.ty.base, &set.selections, &mut used);
             }
         }
         for interface in ty.interfaces.iter().filter_map(|name| subgraph.types.get(name)) {
@@ -108,7 +121,13 @@ fn drop_unused_externals(subgraph: &mut Subgraph) {
 }
 
 /// All (type, field) pairs that selections on `on` touch, implementations of interfaces included.
-fn collect(subgraph: &Subgraph, on: Symbol, selections: &[Selection], out: &mut FxHashSet<(Symbol, Symbol)>) {
+fn collect(
+    subgraph: &Subgraph,
+    implementations: &Implementations,
+    on: Symbol,
+    selections: &[Selection],
+    out: &mut FxHashSet<(Symbol, Symbol)>,
+) {
     let Some(ty) = subgraph.types.get(&on) else { return };
     for selection in selections {
         match selection {
@@ -116,37 +135,14 @@ fn collect(subgraph: &Subgraph, on: Symbol, selections: &[Selection], out: &mut 
                 let Some(field) = ty.fields.get(name) else { continue };
                 out.insert((on, *name));
                 if ty.kind == Kind::Interface {
-                    let implementing = subgraph.types.values().filter(|other| other.interfaces.contains(&on));
-                    out.extend(implementing.map(|other| (other.name, *name)));
+                    let implementing = implementations.get(&on).into_iter().flatten();
+                    out.extend(implementing.map(|other| (*other, *name)));
                 }
-                collect(subgraph, field.ty.base, children, out);
+                collect(subgraph, implementations, field.ty.base, children, out);
             }
             Selection::Fragment { on: condition, children } => {
-                collect(subgraph, condition.unwrap_or(on), children, out);
+                collect(subgraph, implementations, condition.unwrap_or(on), children, out);
             }
-        }
-    }
-}
-
-/// Which subgraphs answer each field of an object type.
-fn owners(subgraphs: &[Subgraph]) -> FxHashMap<(Symbol, Symbol), Vec<SubgraphId>> {
-    let mut owners: FxHashMap<_, Vec<SubgraphId>> = FxHashMap::default();
-    for subgraph in subgraphs {
-        for ty in subgraph.types.values().filter(|ty| ty.kind == Kind::Object) {
-            for field in ty.fields.values() {
-                owners.entry((ty.name, field.name)).or_default().push(subgraph.id);
-            }
-        }
-    }
-    owners
-}
-
-/// Federation 1 let any subgraph answer a field, so whatever others have as well is shared.
-fn share(subgraph: &mut Subgraph, owners: &FxHashMap<(Symbol, Symbol), Vec<SubgraphId>>) {
-    for ty in subgraph.types.values_mut().filter(|ty| ty.kind == Kind::Object && ty.name != Symbol::SUBSCRIPTION) {
-        let name = ty.name;
-        for field in ty.fields.values_mut().filter(|field| !field.external) {
-            field.shareable |= owners.get(&(name, field.name)).is_some_and(|who| who.len() > 1);
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::names::{Names, Symbol};
 use crate::schema::{Field, FieldSet, Kind, Selection, Subgraph, SubgraphId, Type};
 use crate::supergraph::Supergraph;
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A place by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,10 +51,10 @@ pub struct Graph<'a> {
     place_ids: FxHashMap<(Symbol, SubgraphId, ProvisionId), PlaceId>,
     provisions: Vec<Vec<&'a Selection>>,
     provision_ids: FxHashMap<Vec<usize>, ProvisionId>,
-    entries: FxHashMap<Symbol, Rc<Vec<Entry<'a>>>>,
-    runtime: FxHashMap<(SubgraphId, Symbol), Rc<Vec<Symbol>>>,
-    overridden: FxHashMap<(SubgraphId, Symbol, Symbol), Option<Rc<str>>>,
-    labels: FxHashMap<Rc<str>, bool>,
+    entries: FxHashMap<Symbol, Arc<Vec<Entry<'a>>>>,
+    runtime: FxHashMap<(SubgraphId, Symbol), Arc<Vec<Symbol>>>,
+    overridden: FxHashMap<(SubgraphId, Symbol, Symbol), Option<Arc<str>>>,
+    labels: FxHashMap<Arc<str>, bool>,
 }
 
 impl<'a> Graph<'a> {
@@ -63,7 +63,7 @@ impl<'a> Graph<'a> {
         supergraph: &'a Supergraph,
         subgraphs: &'a [Subgraph],
         names: &'a Names,
-        labels: FxHashMap<Rc<str>, bool>,
+        labels: FxHashMap<Arc<str>, bool>,
     ) -> Self {
         let mut by_id = vec![None; subgraphs.iter().map(|subgraph| subgraph.id.index() + 1).max().unwrap_or(0)];
         for subgraph in subgraphs {
@@ -104,12 +104,12 @@ impl<'a> Graph<'a> {
     }
 
     /// The keys that lead to places of an entity.
-    pub fn entries(&self, ty: Symbol) -> Rc<Vec<Entry<'a>>> {
+    pub fn entries(&self, ty: Symbol) -> Arc<Vec<Entry<'a>>> {
         self.entries.get(&ty).cloned().unwrap_or_default()
     }
 
     /// The object types that a type of a subgraph may turn out to be there.
-    pub fn runtime(&self, subgraph: SubgraphId, ty: Symbol) -> Rc<Vec<Symbol>> {
+    pub fn runtime(&self, subgraph: SubgraphId, ty: Symbol) -> Arc<Vec<Symbol>> {
         self.runtime.get(&(subgraph, ty)).cloned().unwrap_or_default()
     }
 
@@ -120,7 +120,7 @@ impl<'a> Graph<'a> {
         if field.external && self.provided(place, name).is_none() {
             return None;
         }
-        let on = |label: &Rc<str>| self.labels.get(label).copied().unwrap_or(false);
+        let on = |label: &Arc<str>| self.labels.get(label).copied().unwrap_or(false);
         if let Some(label) = field.overrides.as_ref().and_then(|overrides| overrides.label.as_ref())
             && !on(label)
         {
@@ -199,7 +199,7 @@ impl<'a> Graph<'a> {
 }
 
 /// Resolvable keys per type; an object type can also be entered as one of its interfaces where that is an object.
-fn entries<'a>(supergraph: &Supergraph, subgraphs: &'a [Subgraph]) -> FxHashMap<Symbol, Rc<Vec<Entry<'a>>>> {
+fn entries<'a>(supergraph: &Supergraph, subgraphs: &'a [Subgraph]) -> FxHashMap<Symbol, Arc<Vec<Entry<'a>>>> {
     let mut own: FxHashMap<Symbol, Vec<Entry<'a>>> = FxHashMap::default();
     let mut as_object: FxHashMap<Symbol, Vec<Entry<'a>>> = FxHashMap::default();
     for subgraph in subgraphs {
@@ -221,7 +221,7 @@ fn entries<'a>(supergraph: &Supergraph, subgraphs: &'a [Subgraph]) -> FxHashMap<
             }
         }
     }
-    own.into_iter().map(|(name, entries)| (name, Rc::new(entries))).collect()
+    own.into_iter().map(|(name, entries)| (name, Arc::new(entries))).collect()
 }
 
 fn add<'a>(entries: &mut Vec<Entry<'a>>, key: &'a FieldSet, ty: Symbol, subgraph: SubgraphId) {
@@ -231,7 +231,7 @@ fn add<'a>(entries: &mut Vec<Entry<'a>>, key: &'a FieldSet, ty: Symbol, subgraph
     }
 }
 
-fn runtime_types(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol), Rc<Vec<Symbol>>> {
+fn runtime_types(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol), Arc<Vec<Symbol>>> {
     let mut runtime: FxHashMap<(SubgraphId, Symbol), Vec<Symbol>> = FxHashMap::default();
     for subgraph in subgraphs {
         for ty in subgraph.types.values() {
@@ -248,11 +248,11 @@ fn runtime_types(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol), Rc<V
             }
         }
     }
-    runtime.into_iter().map(|(key, types)| (key, Rc::new(types))).collect()
+    runtime.into_iter().map(|(key, types)| (key, Arc::new(types))).collect()
 }
 
 /// Which fields other subgraphs have taken over, and with which label.
-fn overridden(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol, Symbol), Option<Rc<str>>> {
+fn overridden(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol, Symbol), Option<Arc<str>>> {
     let ids: FxHashMap<&str, SubgraphId> =
         subgraphs.iter().map(|subgraph| (subgraph.name.as_str(), subgraph.id)).collect();
     let mut overridden = FxHashMap::default();
@@ -269,7 +269,7 @@ fn overridden(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol, Symbol),
 }
 
 /// The set of places as a state: sorted and without repetitions.
-pub fn as_state(places: FxHashSet<PlaceId>) -> Rc<[PlaceId]> {
+pub fn as_state(places: FxHashSet<PlaceId>) -> Arc<[PlaceId]> {
     let mut sorted: Vec<PlaceId> = places.into_iter().collect();
     sorted.sort_unstable();
     sorted.into()

@@ -16,7 +16,7 @@ use crate::schema::Subgraph;
 use crate::supergraph::Supergraph;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Up to this number of override labels, all combinations of them are checked.
 const MOST_COMBINED_LABELS: usize = 3;
@@ -30,9 +30,9 @@ pub fn check(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, rep
 }
 
 /// For each run, which progressive overrides are in effect.
-fn label_choices(subgraphs: &[Subgraph]) -> Vec<FxHashMap<Rc<str>, bool>> {
+fn label_choices(subgraphs: &[Subgraph]) -> Vec<FxHashMap<Arc<str>, bool>> {
     let fields = subgraphs.iter().flat_map(|subgraph| subgraph.types.values()).flat_map(|ty| ty.fields.values());
-    let labels: BTreeSet<Rc<str>> = fields.filter_map(|field| field.overrides.as_ref()?.label.clone()).collect();
+    let labels: BTreeSet<Arc<str>> = fields.filter_map(|field| field.overrides.as_ref()?.label.clone()).collect();
     if labels.len() <= MOST_COMBINED_LABELS {
         let choice = |bits: usize| {
             labels.iter().enumerate().map(|(index, label)| (label.clone(), bits >> index & 1 == 1)).collect()

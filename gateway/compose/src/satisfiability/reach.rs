@@ -4,11 +4,11 @@
 //! other. They are computed as the least fixed point: each round takes the results so far for what is still in progress,
 //! and rounds repeat until nothing is added.
 
-use super::graph::{Graph, PlaceId, ProvisionId};
+use super::graph::{Entry, Graph, PlaceId, ProvisionId};
 use crate::names::Symbol;
-use crate::schema::{Kind, Selection};
+use crate::schema::{Kind, Map, Selection};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Selections nested deeper than this count as unanswerable. The parser of field sets allows less.
 const DEEPEST: usize = 256;
@@ -18,7 +18,9 @@ const DEEPEST: usize = 256;
 struct Known {
     members: Vec<PlaceId>,
     set: FxHashSet<PlaceId>,
-    shared: Option<Rc<[PlaceId]>>,
+    /// A place that reaches this one and is reached from it, so that it reaches the same.
+    equal: Option<PlaceId>,
+    shared: Option<Arc<[PlaceId]>>,
     round: u32,
     done: bool,
 }
@@ -44,14 +46,22 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// All places that can be moved to from `start`, itself included.
-    pub fn from(&mut self, graph: &mut Graph<'_>, start: PlaceId) -> Rc<[PlaceId]> {
+    /// All places that can be moved to from `start`, itself included, in the order of their numbers.
+    pub fn from(&mut self, graph: &mut Graph<'_>, start: PlaceId) -> Arc<[PlaceId]> {
         if !self.places.get(&start).is_some_and(|known| known.done) {
             self.settle(|this| drop(this.members(graph, start)));
         }
         let known = self.places.entry(start).or_default();
+        if let Some(equal) = known.equal {
+            return self.from(graph, equal);
+        }
         let members = &known.members;
-        known.shared.get_or_insert_with(|| members.as_slice().into()).clone()
+        let sorted = || {
+            let mut sorted = members.clone();
+            sorted.sort_unstable();
+            sorted.into()
+        };
+        known.shared.get_or_insert_with(sorted).clone()
     }
 
     /// Whether the subgraph of a place can answer a field there, what the field requires included.
@@ -85,6 +95,9 @@ impl Reach {
 
     fn members(&mut self, graph: &mut Graph<'_>, start: PlaceId) -> Vec<PlaceId> {
         let known = self.places.entry(start).or_default();
+        if let Some(equal) = known.equal {
+            return self.members(graph, equal);
+        }
         if known.members.is_empty() {
             known.members.push(start);
             known.set.insert(start);
@@ -103,6 +116,12 @@ impl Reach {
             }
         }
         let entries = graph.entries(place.ty.name);
+        if let Some(equal) = self.equal(graph, start, &entries) {
+            let known = self.places.entry(start).or_default();
+            *known = Known { equal: Some(equal), done: true, ..Known::default() };
+            self.changed = true;
+            return self.members(graph, equal);
+        }
         let mut open: Vec<usize> = (0..entries.len()).collect();
         loop {
             let before = open.len();
@@ -123,6 +142,21 @@ impl Reach {
                 return self.places[&start].members.clone();
             }
         }
+    }
+
+    /// A place that is known to reach `start` and that can be moved to from there. Without it, an entity of many
+    /// subgraphs would have its places listed for each of them.
+    fn equal(&mut self, graph: &mut Graph<'_>, start: PlaceId, entries: &[Entry<'_>]) -> Option<PlaceId> {
+        for entry in entries {
+            let Some(id) = entry.subgraphs.first().and_then(|id| graph.find(entry.ty, *id, ProvisionId::NONE)) else {
+                continue;
+            };
+            let reaches = self.places.get(&id).is_some_and(|known| known.done && known.set.contains(&start));
+            if id != start && reaches && self.selections(graph, &entry.key.selections, &[start]) {
+                return Some(id);
+            }
+        }
+        None
     }
 
     fn add(&mut self, start: PlaceId, id: PlaceId) {
@@ -192,7 +226,7 @@ impl Reach {
             sources.extend(open.into_iter().filter(|_| name == Symbol::TYPENAME));
             return sources;
         }
-        let mut starts: FxHashMap<Symbol, Vec<PlaceId>> = FxHashMap::default();
+        let mut starts: Map<Symbol, Vec<PlaceId>> = Map::default();
         for id in &open {
             let place = graph.place(*id);
             for ty in graph.runtime(place.subgraph.id, place.ty.name).iter() {

@@ -11,7 +11,7 @@ use crate::validate::split_context;
 use apollo_compiler::ast::Value;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// More different sets of places than this at one type are not followed; the report says so.
 const MOST_STATES: usize = 2_000;
@@ -32,7 +32,7 @@ pub struct State {
     /// The type.
     pub ty: Symbol,
     /// The places, what they reach included.
-    pub places: Rc<[PlaceId]>,
+    pub places: Arc<[PlaceId]>,
     /// The contexts that types on the path set: subgraph and name, sorted.
     pub contexts: Contexts,
     /// Where the path came from.
@@ -42,10 +42,10 @@ pub struct State {
 }
 
 /// Contexts that are set at a state.
-pub type Contexts = Rc<BTreeSet<(SubgraphId, Rc<str>)>>;
+pub type Contexts = Arc<BTreeSet<(SubgraphId, Arc<str>)>>;
 
 /// What a visited state had: its places and contexts.
-type Seen = (Rc<[PlaceId]>, Contexts);
+type Seen = (Arc<[PlaceId]>, Contexts);
 
 /// The walk's progress.
 pub struct Walk<'a, 'r> {
@@ -95,14 +95,7 @@ pub fn walk(graph: Graph<'_>, report: &mut Report) {
 impl Walk<'_, '_> {
     /// Adds a state unless one with the same or fewer places was seen: more places can only answer more.
     fn push(&mut self, ty: Symbol, options: &[PlaceId], parent: Option<usize>, step: Step) {
-        let mut closure = FxHashSet::default();
-        for option in options {
-            if closure.contains(option) && options.len() > 1 {
-                continue;
-            }
-            closure.extend(self.reach.from(&mut self.graph, *option).iter().copied());
-        }
-        let closure = as_state(closure);
+        let closure = self.closure(options);
         let contexts = self.contexts(ty, parent);
         let visited = self.visited.entry(ty).or_default();
         if visited.iter().any(|(seen, set)| is_subset(seen, &closure) && set.is_subset(&contexts)) {
@@ -116,11 +109,27 @@ impl Walk<'_, '_> {
         self.states.push(State { ty, places: closure, contexts, parent, step });
     }
 
+    /// Everything that can be reached from one of the places.
+    fn closure(&mut self, options: &[PlaceId]) -> Arc<[PlaceId]> {
+        let [first, rest @ ..] = options else { return Arc::default() };
+        let first = self.reach.from(&mut self.graph, *first);
+        if rest.iter().all(|option| first.binary_search(option).is_ok()) {
+            return first;
+        }
+        let mut closure: FxHashSet<PlaceId> = first.iter().copied().collect();
+        for option in rest {
+            if !closure.contains(option) {
+                closure.extend(self.reach.from(&mut self.graph, *option).iter().copied());
+            }
+        }
+        as_state(closure)
+    }
+
     /// The contexts of the parent state and those that the type itself sets.
     fn contexts(&self, ty: Symbol, parent: Option<usize>) -> Contexts {
         let before = parent.map(|parent| self.states[parent].contexts.clone()).unwrap_or_default();
         match self.set_contexts.get(&ty) {
-            Some(own) if !own.is_subset(&before) => Rc::new(before.union(own).cloned().collect()),
+            Some(own) if !own.is_subset(&before) => Arc::new(before.union(own).cloned().collect()),
             _ => before,
         }
     }
@@ -142,10 +151,12 @@ impl Walk<'_, '_> {
         if matches!(merged.kind, Kind::Interface | Kind::Union) && !self.cast(index, merged, &places) {
             return;
         }
+        let (abstract_places, by_field) = self.candidates(&places);
         for field in merged.fields.values().filter(|field| !field.has(Directive::Inaccessible)) {
             let mut options = Vec::new();
             let mut answered = false;
-            for place in places.iter() {
+            let concrete = by_field.get(&field.name).map_or(&[][..], Vec::as_slice);
+            for place in abstract_places.iter().chain(concrete) {
                 if self.reach.answers(&mut self.graph, *place, field.name)
                     && self.has_contexts(index, *place, field.name)
                 {
@@ -168,18 +179,31 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Which places may answer something: abstract ones anything, the others the fields that they have. Asking every
+    /// place for every field would take the square of the number of subgraphs at the query root.
+    fn candidates(&self, places: &[PlaceId]) -> (Vec<PlaceId>, FxHashMap<Symbol, Vec<PlaceId>>) {
+        let mut abstract_places = Vec::new();
+        let mut by_field: FxHashMap<Symbol, Vec<PlaceId>> = FxHashMap::default();
+        for id in places {
+            let ty = self.graph.place(*id).ty;
+            if matches!(ty.kind, Kind::Interface | Kind::Union) {
+                abstract_places.push(*id);
+                continue;
+            }
+            for name in ty.fields.keys() {
+                by_field.entry(*name).or_default().push(*id);
+            }
+        }
+        (abstract_places, by_field)
+    }
+
     /// From an abstract type to each object type that it may be. The fields of an interface are checked as fields of
     /// these; the answer is whether they must be checked on the interface itself, as no object type can be told.
     fn cast(&mut self, index: usize, merged: &MergedType, places: &[PlaceId]) -> bool {
         let supergraph = self.graph.supergraph;
         let runtime: Vec<Symbol> = match merged.kind {
             Kind::Union => merged.members.iter().copied().collect(),
-            _ => supergraph
-                .types
-                .values()
-                .filter(|ty| ty.kind == Kind::Object && ty.interfaces.contains(&merged.name))
-                .map(|ty| ty.name)
-                .collect(),
+            _ => supergraph.objects(merged.name).map(|ty| ty.name).collect(),
         };
         let objects_only = places.iter().all(|place| self.graph.place(*place).ty.interface_object);
         if objects_only && merged.kind == Kind::Interface {
@@ -225,7 +249,7 @@ impl Walk<'_, '_> {
 
 /// The contexts that each type sets in any subgraph.
 fn set_contexts(subgraphs: &[Subgraph]) -> FxHashMap<Symbol, Contexts> {
-    let mut all: FxHashMap<Symbol, BTreeSet<(SubgraphId, Rc<str>)>> = FxHashMap::default();
+    let mut all: FxHashMap<Symbol, BTreeSet<(SubgraphId, Arc<str>)>> = FxHashMap::default();
     for subgraph in subgraphs {
         for ty in subgraph.types.values() {
             for applied in ty.applied.iter().filter(|applied| applied.directive == Directive::Context) {
@@ -234,11 +258,14 @@ fn set_contexts(subgraphs: &[Subgraph]) -> FxHashMap<Symbol, Contexts> {
             }
         }
     }
-    all.into_iter().map(|(ty, contexts)| (ty, Rc::new(contexts))).collect()
+    all.into_iter().map(|(ty, contexts)| (ty, Arc::new(contexts))).collect()
 }
 
 /// Whether all of the sorted `small` is in the sorted `large`.
 fn is_subset(small: &[PlaceId], large: &[PlaceId]) -> bool {
+    if std::ptr::eq(small, large) {
+        return true;
+    }
     if small.len() > large.len() {
         return false;
     }

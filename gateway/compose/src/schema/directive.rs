@@ -4,7 +4,7 @@ use super::At;
 use crate::names::Symbol;
 use apollo_compiler::Node;
 use apollo_compiler::ast::Value;
-use std::rc::Rc;
+use std::sync::Arc;
 
 macro_rules! directives {
     ($($variant:ident = $name:literal since $since:literal,)+) => {
@@ -52,7 +52,7 @@ pub struct Applied {
     /// Which one.
     pub directive: Directive,
     /// Its arguments as written.
-    pub args: Vec<(Rc<str>, Node<Value>)>,
+    pub args: Vec<(Arc<str>, Node<Value>)>,
     /// Where it stands.
     pub at: At,
 }

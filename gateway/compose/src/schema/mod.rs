@@ -12,8 +12,8 @@ use crate::names::Symbol;
 use apollo_compiler::Node;
 use apollo_compiler::ast::Value;
 use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
-use std::rc::Rc;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::sync::Arc;
 
 /// A map that keeps insertion order and hashes symbols fast.
 pub type Map<K, V> = IndexMap<K, V, FxBuildHasher>;
@@ -111,10 +111,21 @@ pub struct Subgraph {
     /// Directives applied to its `schema`.
     pub applied: Vec<Applied>,
     /// The description of its `schema`.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
 }
 
 impl Subgraph {
+    /// The types that implement each interface.
+    pub fn implementations(&self) -> FxHashMap<Symbol, Vec<Symbol>> {
+        let mut implementations: FxHashMap<Symbol, Vec<Symbol>> = FxHashMap::default();
+        for ty in self.types.values() {
+            for interface in &ty.interfaces {
+                implementations.entry(*interface).or_default().push(ty.name);
+            }
+        }
+        implementations
+    }
+
     /// Whether it is written in Federation 1.
     pub fn is_fed1(&self) -> bool {
         self.federation.0 == 1
@@ -148,7 +159,7 @@ pub struct Type {
     /// Where its name stands.
     pub at: At,
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// Whether the subgraph only extends it (`extend type` or `@extends`).
     pub extension: bool,
     /// `@interfaceObject`.
@@ -188,7 +199,7 @@ pub struct Field {
     /// Where its name stands.
     pub at: At,
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// Its type.
     pub ty: Ty,
     /// Its arguments.
@@ -212,7 +223,7 @@ pub struct Field {
     /// Whether a `@requires` of the subgraph selects it.
     pub required: bool,
     /// `@fromContext(field:)` of an argument.
-    pub from_context: Option<(Rc<str>, At)>,
+    pub from_context: Option<(Arc<str>, At)>,
     /// The directives that merging keeps.
     pub applied: Vec<Applied>,
 }
@@ -250,9 +261,9 @@ impl Field {
 #[derive(Debug, Clone)]
 pub struct Override {
     /// The subgraph that loses the field.
-    pub from: Rc<str>,
+    pub from: Arc<str>,
     /// The label of a progressive override.
-    pub label: Option<Rc<str>>,
+    pub label: Option<Arc<str>>,
     /// Where the directive stands.
     pub at: At,
 }
@@ -263,7 +274,7 @@ pub struct EnumValue {
     /// Where it stands.
     pub at: At,
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// The directives that merging keeps.
     pub applied: Vec<Applied>,
 }
@@ -276,7 +287,7 @@ pub struct DirectiveDefinition {
     /// Where it stands.
     pub at: At,
     /// Its description.
-    pub description: Option<Rc<str>>,
+    pub description: Option<Arc<str>>,
     /// Its arguments.
     pub args: Map<Symbol, Field>,
     /// `repeatable`.

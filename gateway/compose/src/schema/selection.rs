@@ -4,7 +4,7 @@ use crate::names::{Names, Symbol};
 use apollo_compiler::Node;
 use apollo_compiler::ast::{self, Value};
 use std::fmt::Write as _;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The limit of nesting in one field set.
 const DEEPEST: usize = 64;
@@ -13,11 +13,11 @@ const DEEPEST: usize = 64;
 #[derive(Debug, Clone)]
 pub struct FieldSet {
     /// Normalised text: one space between tokens, no commas, no outer braces.
-    pub text: Rc<str>,
+    pub text: Arc<str>,
     /// The selections.
     pub selections: Vec<Selection>,
     /// A directive that is applied in it, which no field set may have.
-    pub directive: Option<Rc<str>>,
+    pub directive: Option<Arc<str>>,
     /// Where the directive that holds it stands.
     pub at: super::At,
 }
@@ -48,6 +48,9 @@ pub enum Selection {
 /// Parses `text`. The error is a message about what is wrong with it.
 pub fn parse_field_set(text: &str, at: super::At, names: &mut Names) -> Result<FieldSet, String> {
     let trimmed = text.trim();
+    if let Some(plain) = plain(trimmed, at, names) {
+        return Ok(plain);
+    }
     let braced = if trimmed.starts_with('{') { trimmed.to_owned() } else { format!("{{{trimmed}}}") };
     let parsed = apollo_compiler::parser::Parser::new().recursion_limit(DEEPEST).parse_ast(braced, "fields");
     let document = parsed.map_err(|failed| match failed.errors.iter().next() {
@@ -66,15 +69,35 @@ pub fn parse_field_set(text: &str, at: super::At, names: &mut Names) -> Result<F
     Ok(FieldSet { text: text.into(), selections, directive: directive(&operation.selection_set), at })
 }
 
+/// Most field sets are a few names, which need no parser.
+fn plain(text: &str, at: super::At, names: &mut Names) -> Option<FieldSet> {
+    let is_name = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let words: Vec<&str> = text.split([' ', ',', '\t', '\n', '\r']).filter(|word| !word.is_empty()).collect();
+    if words.is_empty() || !words.iter().all(|word| is_name(word)) {
+        return None;
+    }
+    let field = |word: &&str| Selection::Field {
+        name: names.intern(word),
+        aliased: false,
+        args: Vec::new(),
+        children: Vec::new(),
+    };
+    let text = words.join(" ");
+    Some(FieldSet { text: text.into(), selections: words.iter().map(field).collect(), directive: None, at })
+}
+
 /// The first directive applied in a selection.
-fn directive(set: &[ast::Selection]) -> Option<Rc<str>> {
+fn directive(set: &[ast::Selection]) -> Option<Arc<str>> {
     set.iter().find_map(|selection| {
         let (applied, below) = match selection {
             ast::Selection::Field(field) => (&field.directives, field.selection_set.as_slice()),
             ast::Selection::InlineFragment(fragment) => (&fragment.directives, fragment.selection_set.as_slice()),
             ast::Selection::FragmentSpread(spread) => (&spread.directives, &[][..]),
         };
-        let first = applied.iter().next().map(|directive| Rc::from(directive.name.as_str()));
+        let first = applied.iter().next().map(|directive| Arc::from(directive.name.as_str()));
         first.or_else(|| directive(below))
     })
 }

@@ -78,12 +78,7 @@ struct Check<'a> {
 /// Checks all field sets of a subgraph and says what they select.
 pub fn check(subgraph: &Subgraph, names: &Names, report: &mut Report) -> Marks {
     let mut marks = Marks::default();
-    let mut implementations: rustc_hash::FxHashMap<Symbol, Vec<Symbol>> = Default::default();
-    for ty in subgraph.types.values() {
-        for interface in &ty.interfaces {
-            implementations.entry(*interface).or_default().push(ty.name);
-        }
-    }
+    let implementations = subgraph.implementations();
     let mut run = |rules: &'static Rules, set: &FieldSet, parent: &Type, on: String, marked: &mut _| {
         let text = set.text.to_string();
         let mut check = Check {

@@ -16,11 +16,12 @@ pub fn check(subgraph: &Subgraph, names: &Names, report: &mut Report) {
 
 /// Every implementation of an entity interface must have the interface's keys.
 fn check_keys(subgraph: &Subgraph, names: &Names, report: &mut Report) {
+    let implementations = subgraph.implementations();
     for interface in subgraph.types.values().filter(|ty| ty.kind == Kind::Interface && !subgraph.is_fed1()) {
         for key in &interface.keys {
-            for ty in
-                subgraph.types.values().filter(|ty| ty.kind == Kind::Object && ty.interfaces.contains(&interface.name))
-            {
+            let implementing = implementations.get(&interface.name).into_iter().flatten();
+            let implementing = implementing.filter_map(|name| subgraph.types.get(name));
+            for ty in implementing.filter(|ty| ty.kind == Kind::Object) {
                 let has =
                     ty.keys.iter().any(|own| own.fields.text == key.fields.text && (own.resolvable || !key.resolvable));
                 if !has {

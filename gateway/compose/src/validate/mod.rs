@@ -10,23 +10,20 @@ mod overrides;
 mod placement;
 
 pub use contexts::split as split_context;
+pub use overrides::check as check_overrides;
 
 use crate::names::Names;
 use crate::report::Report;
 use crate::schema::Subgraph;
 
-/// Checks each subgraph by itself, then `@override`s against each other. Fields that keys, `@provides` and `@requires`
-/// select are marked as such.
-pub fn validate(subgraphs: &mut [Subgraph], names: &mut Names, report: &mut Report) {
-    for subgraph in subgraphs.iter_mut() {
-        let marks = field_sets::check(subgraph, names, report);
-        marks.apply(subgraph);
-        contexts::check(subgraph, names, report);
-        costs::check(subgraph, names, report);
-        defaults::check(subgraph, names, report);
-        placement::check(subgraph, names, report);
-        external::check(subgraph, names, report);
-        interface_keys::check(subgraph, names, report);
-    }
-    overrides::check(subgraphs, names, report);
+/// Checks a subgraph by itself. Fields that keys, `@provides` and `@requires` select are marked as such.
+pub fn validate(subgraph: &mut Subgraph, names: &mut Names, report: &mut Report) {
+    let marks = field_sets::check(subgraph, names, report);
+    marks.apply(subgraph);
+    contexts::check(subgraph, names, report);
+    costs::check(subgraph, names, report);
+    defaults::check(subgraph, names, report);
+    placement::check(subgraph, names, report);
+    external::check(subgraph, names, report);
+    interface_keys::check(subgraph, names, report);
 }

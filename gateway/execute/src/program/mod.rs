@@ -1,8 +1,10 @@
 //! Programs: turns a plan, once, into flat tables that running it only indexes.
 
+mod input;
 mod output;
 mod shape;
 
+pub(crate) use input::{ContextCode, InputCode, PartCode};
 pub(crate) use output::{Kind, OutField, Output};
 pub(crate) use shape::{LeafKind, ReadField, ReadSet, TypeSource};
 
@@ -12,7 +14,7 @@ use apollo_compiler::validation::Valid;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use terrane_graphql::json::write_str;
-use terrane_plan::{Condition, QueryPlan, Source, Step, Supergraph};
+use terrane_plan::{Condition, FetchSelection, GroupId, QueryPlan, Source, Step, Supergraph};
 
 /// A plan in the form in which it runs. Immutable; cache it by the operation's text and name.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct Program {
     pub(crate) reads: Vec<ReadSet>,
     pub(crate) fetches: Vec<FetchCode>,
     pub(crate) requests: Vec<RequestCode>,
+    /// By group of the plan: the requests that bring its fields.
+    pub(crate) group_requests: Vec<Vec<usize>>,
     /// Conditions, by the numbers that other tables use; 0 always holds.
     pub(crate) conditions: Vec<Condition>,
     /// Quoted type names, by type.
@@ -45,6 +49,10 @@ pub struct Program {
 pub(crate) struct FetchCode {
     /// Selection sets by the type of entity they are for; of inputs, by position.
     pub branches: Vec<usize>,
+    /// What representations hold.
+    pub inputs: Vec<InputCode>,
+    /// What it takes from objects above.
+    pub contexts: Vec<ContextCode>,
     /// By input: which branch reads its entities.
     pub branch_of_input: Vec<usize>,
     pub paths: Vec<Vec<Step>>,
@@ -94,6 +102,7 @@ impl Program {
             reads,
             fetches,
             requests,
+            group_requests: group_requests(&plan),
             contextual: plan.fetches.iter().any(|fetch| !fetch.contexts.is_empty()),
             conditions,
             type_names: names.iter().map(|name| quoted(name)).collect(),
@@ -115,6 +124,33 @@ impl Program {
     /// The plan that it runs.
     pub fn plan(&self) -> &QueryPlan {
         &self.plan
+    }
+}
+
+/// The requests that bring the fields of each group.
+fn group_requests(plan: &QueryPlan) -> Vec<Vec<usize>> {
+    let mut by_group = vec![Vec::new(); plan.deferred.groups().len()];
+    for (number, request) in plan.requests.iter().enumerate() {
+        let mut groups = vec![request.group];
+        for id in &request.fetches {
+            plan.fetches[id.index()].branches.iter().for_each(|branch| groups_of(plan, branch, &mut groups));
+        }
+        groups.sort_unstable();
+        groups.dedup();
+        groups.iter().for_each(|group| by_group[group.index()].push(number));
+    }
+    by_group
+}
+
+fn groups_of(plan: &QueryPlan, set: &FetchSelection, groups: &mut Vec<GroupId>) {
+    for field in &set.fields {
+        let slot = &plan.nodes.node(set.node).slots[field.slot.index()];
+        if !slot.internal && groups.last() != Some(&slot.group) {
+            groups.push(slot.group);
+        }
+        if let Some(child) = &field.child {
+            groups_of(plan, child, groups);
+        }
     }
 }
 

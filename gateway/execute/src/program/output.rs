@@ -25,6 +25,8 @@ pub(crate) struct OutField {
     pub key: Name,
     pub slot: u32,
     pub condition: usize,
+    /// With what it is delivered.
+    pub group: u32,
     pub kind: Kind,
     /// From the outermost list to the named type: whether it is non-null.
     pub non_null: Vec<bool>,
@@ -50,14 +52,12 @@ pub(super) fn outputs(graph: &Supergraph, plan: &QueryPlan, conditions: &mut Vec
 fn output(graph: &Supergraph, plan: &QueryPlan, id: NodeId, conditions: &mut Vec<Condition>) -> Output {
     let node = plan.nodes.node(id);
     let mut output = Output { by_type: FxHashMap::default(), any: None, lists: Vec::new() };
-    let written: Vec<(usize, &Slot)> = {
-        let mut slots: Vec<_> = node.slots.iter().enumerate().filter(|(_, slot)| !slot.internal).collect();
-        slots.sort_by_key(|(_, slot)| slot.order);
-        slots
-    };
+    let mut written: Vec<(usize, &Slot)> = node.slots.iter().enumerate().filter(|(_, slot)| !slot.internal).collect();
+    written.sort_by_key(|(_, slot)| slot.order);
     for ty in node.possible.iter().filter(|&ty| !graph.is_inaccessible(ty)) {
-        let fields = written.iter().filter(|(_, slot)| slot.types.contains(ty));
-        let list = fields.map(|&(i, slot)| field(graph, ty, i, slot, conditions)).collect();
+        let mut fields: Vec<_> = written.iter().filter(|(_, slot)| slot.types.contains(ty)).collect();
+        fields.sort_by_key(|(_, slot)| slot.order_for(ty));
+        let list = fields.into_iter().map(|&(i, slot)| field(graph, ty, i, slot, conditions)).collect();
         let number = add(&mut output.lists, list);
         output.by_type.insert(ty.0, number);
     }
@@ -94,6 +94,7 @@ fn field(graph: &Supergraph, ty: TypeId, index: usize, slot: &Slot, conditions: 
         key: slot.key.clone(),
         slot: u32::try_from(index).expect("selections are limited far below 2^32"),
         condition: condition_number(conditions, &slot.condition),
+        group: slot.group.0,
         kind,
         non_null: declared.map_or_else(|| vec![false], |field| levels(graph.field_type(field))),
         coordinate: format!("{}.{name}", graph.type_name(ty)),

@@ -1,6 +1,6 @@
 //! Shapes: turns the selection sets of a fetch into tables by which answers are read.
 
-use super::{FetchCode, condition_number};
+use super::{FetchCode, condition_number, input};
 use apollo_compiler::Name;
 use terrane_plan::{Condition, Fetch, FetchSelection, Kind, QueryPlan, Supergraph, list_depth};
 
@@ -33,8 +33,6 @@ pub(crate) struct ReadField {
     /// How many lists are around its values.
     pub depth: u8,
     pub leaf: LeafKind,
-    /// It has no value where its `@requires` failed.
-    pub guarded: bool,
     /// The selection set of its objects.
     pub child: Option<usize>,
 }
@@ -68,6 +66,8 @@ pub(super) fn fetch(
         by_entity.unwrap_or(0)
     };
     FetchCode {
+        inputs: fetch.inputs.iter().map(|one| input::input(graph, one, conditions)).collect(),
+        contexts: fetch.contexts.iter().map(|one| input::context(one, conditions)).collect(),
         branch_of_input: fetch.inputs.iter().map(branch_of).collect(),
         branches,
         paths: fetch.paths.clone(),
@@ -95,7 +95,6 @@ fn read_set(
             slot: field.slot.0,
             depth: u8::try_from(list_depth(&field.ty)).unwrap_or(u8::MAX),
             leaf: base.map_or(LeafKind::Any, |base| leaf_kind(graph, base, slot.internal)),
-            guarded: field.guarded,
             child,
         });
     }

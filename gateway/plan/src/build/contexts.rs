@@ -65,7 +65,7 @@ impl Builder<'_> {
                         continue;
                     }
                     left = left.minus(&types);
-                    let parts = self.parts(node, set, &types, false);
+                    let parts = self.parts(node, set, &types, (false, None), &want.condition);
                     deps.extend(self.resolve(above, 0, Self::part_wants(&parts, &want.condition))?);
                     sources.push(ContextSource { up: self.positions[at].path.len() - depth, types, parts });
                 }

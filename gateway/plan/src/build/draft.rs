@@ -1,7 +1,7 @@
 //! The draft: fetches under construction, what each selects, and what its representations hold.
 
 use crate::condition::Condition;
-use crate::ids::{FetchId, NodeId, SelectionId, SlotId, SubgraphId, TypeId, TypeSet};
+use crate::ids::{FetchId, GroupId, NodeId, SelectionId, SlotId, SubgraphId, TypeId, TypeSet};
 use crate::search::Compared;
 use crate::selection::Selections;
 use apollo_compiler::ast::Type;
@@ -13,6 +13,8 @@ pub(crate) struct Draft {
     pub nodes: Selections,
     pub fetches: Vec<DraftFetch>,
     pub selections: Vec<DraftSelection>,
+    /// How many steps the search took.
+    pub steps: usize,
 }
 
 /// One step from the response's root to an object: into a slot, of objects of some types only.
@@ -41,6 +43,8 @@ pub(crate) struct DraftFetch {
     pub told: Condition,
     pub deps: BTreeSet<FetchId>,
     pub level: u32,
+    /// With what its fields are delivered.
+    pub group: GroupId,
     /// Why it is there, for people.
     pub reason: String,
     /// What its fields take from objects above.
@@ -101,6 +105,10 @@ pub struct Part {
     pub index: usize,
     /// Part of a key: an object without it has no representation.
     pub key: bool,
+    /// When something needs it.
+    pub condition: Condition,
+    /// The slots of the fetch that `@requires` it: they have no value where it has none.
+    pub guards: Vec<SlotId>,
     /// Its objects name their type.
     pub typename: bool,
 }
@@ -123,8 +131,6 @@ pub(crate) struct DraftField {
     /// Its type in the subgraph.
     pub ty: Type,
     pub condition: Condition,
-    /// It needs more of its object than the key (`@requires`).
-    pub guarded: bool,
     /// Arguments with the variables of contexts that they take.
     pub contexts: Vec<(apollo_compiler::Name, apollo_compiler::Name)>,
     pub child: Option<SelectionId>,

@@ -20,25 +20,38 @@ struct Form {
 }
 
 impl Builder<'_> {
-    /// Select a slot in an open fetch, for `types`. Returns the fetches that bring it and all below it.
-    pub(super) fn emit(&mut self, at: usize, open: usize, want: &Wanted, types: &TypeSet) -> Result<Deps, PlanError> {
+    /// Select a slot in an open fetch, for `types`, which the fetches `told_by` tell where this one doesn't. Returns the
+    /// fetches that bring it and all below it.
+    pub(super) fn emit(
+        &mut self,
+        at: usize,
+        open: usize,
+        want: &Wanted,
+        types: &TypeSet,
+        told_by: &Deps,
+    ) -> Result<Deps, PlanError> {
         let Open { place, fetch, selection } = self.positions[at].opens[open].clone();
         let (Some(fetch), Some(selection)) = (fetch, selection) else { return Ok(Deps::new()) };
         let mut deps = Deps::from([fetch]);
         let node = self.positions[at].node;
         let slot = self.nodes.node(node).slots[want.slot.index()].clone();
         let Source::Field(_) = slot.source else {
-            self.fetches[fetch.index()].told.or(&want.condition);
+            if self.fetches[fetch.index()].told.or(&want.condition) {
+                self.widen(fetch, (at, want.slot), &want.condition)?;
+            }
             return Ok(deps);
         };
         for form in self.forms(&place, &slot, types) {
-            let index = self.field(at, (selection, node), want, &form);
+            let index = self.field(at, (selection, node), want, &form, told_by);
             self.positions[at].emitted.push(Emitted { slot: want.slot, types: form.types.clone(), open, field: index });
             let field = &mut self.selections[selection.index()].fields[index];
-            field.condition.or(&want.condition);
-            let child = field.position;
-            if field.child.is_some() {
-                deps.extend(self.below(child, want)?);
+            let wider = field.condition.or(&want.condition);
+            let (child, position) = (field.child, field.position);
+            if wider {
+                self.widen(fetch, (at, want.slot), &want.condition)?;
+            }
+            if child.is_some() {
+                deps.extend(self.below(position, want)?);
             }
         }
         Ok(deps)
@@ -49,8 +62,11 @@ impl Builder<'_> {
         let Open { fetch, selection, .. } = self.positions[at].opens[emitted.open];
         let (Some(fetch), Some(selection)) = (fetch, selection) else { return Ok(Deps::new()) };
         let field = &mut self.selections[selection.index()].fields[emitted.field];
-        field.condition.or(&want.condition);
+        let wider = field.condition.or(&want.condition);
         let (child, position) = (field.child, field.position);
+        if wider {
+            self.widen(fetch, (at, want.slot), &want.condition)?;
+        }
         let mut deps = Deps::from([fetch]);
         if child.is_some() {
             deps.extend(self.below(position, want)?);
@@ -61,7 +77,10 @@ impl Builder<'_> {
     fn below(&mut self, position: usize, want: &Wanted) -> Result<Deps, PlanError> {
         let node = self.positions[position].node;
         let wanted = match &want.below {
-            Below::Client(set) => self.client_wants(set.unwrap_or(SetRef::Operation(node))),
+            Below::Client(set) => {
+                let wanted = self.client_wants(set.unwrap_or(SetRef::Operation(node)));
+                self.now(position, wanted)
+            }
             Below::Part(parts, set) => {
                 let view = set.map(|set| self.search.view(set));
                 let all = Self::part_wants(parts, &Condition::always());
@@ -131,7 +150,14 @@ impl Builder<'_> {
     }
 
     /// The field of a selection set for a slot in a form, added when it is not there.
-    fn field(&mut self, at: usize, (selection, node): (SelectionId, NodeId), want: &Wanted, form: &Form) -> usize {
+    fn field(
+        &mut self,
+        at: usize,
+        (selection, node): (SelectionId, NodeId),
+        want: &Wanted,
+        form: &Form,
+        told_by: &Deps,
+    ) -> usize {
         let fields = &self.selections[selection.index()].fields;
         if let Some(known) = fields.iter().position(|f| f.slot == want.slot && f.on == form.on) {
             return known;
@@ -143,7 +169,6 @@ impl Builder<'_> {
             on: form.on.clone(),
             ty: form.ty.clone(),
             condition: Default::default(),
-            guarded: want.guarded,
             contexts: want.contexts.clone(),
             child: None,
             position: 0,
@@ -154,6 +179,10 @@ impl Builder<'_> {
             self.selections.push(DraftSelection { subgraph, node: child_node, local: form.base, fields: Vec::new() });
             let mut path = self.positions[at].path.clone();
             let all = self.nodes.node(node).possible.is_subset(&form.types);
+            let mut told = self.positions[at].told_by.clone();
+            if !all {
+                told.extend(told_by);
+            }
             path.push(Step { types: (!all).then(|| form.types.clone()), slot: want.slot });
             let fetch = self.positions[at].opens.iter().find(|o| o.selection == Some(selection)).and_then(|o| o.fetch);
             let place = Place::new(subgraph, form.base, form.provided.clone());
@@ -164,6 +193,7 @@ impl Builder<'_> {
                 node: child_node,
                 path,
                 parent: Some(at),
+                told_by: told,
                 opens: vec![open],
                 emitted: Vec::new(),
             });

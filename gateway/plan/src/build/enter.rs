@@ -1,8 +1,8 @@
 //! Entering: turns a decision to ask another subgraph into a fetch of it, an earlier one where that serves.
 
-use super::draft::{ContextInput, DraftFetch, DraftSelection, Part};
-use super::inputs::{add_input, conflicts};
-use super::{Builder, Deps, Open};
+use super::draft::{ContextInput, DraftFetch, DraftSelection, Input, Part};
+use super::inputs::{conflicts, overreach};
+use super::{Builder, Deps, Need, Open, Wanted};
 use crate::condition::Condition;
 use crate::error::PlanError;
 use crate::ids::{FetchId, SelectionId, SubgraphId, TypeId, TypeSet};
@@ -28,13 +28,17 @@ impl Builder<'_> {
         at: usize,
         base: usize,
         decision: &Decision,
-        condition: &Condition,
+        want: &Wanted,
         (contexts, above): (Vec<ContextInput>, Deps),
     ) -> Result<usize, PlanError> {
         let Target::Hop { subgraph, entity, key, delegate } = decision.choice.target else { return Ok(base) };
-        let from = self.positions[at].opens[base].fetch;
+        let (from, condition) = (self.positions[at].opens[base].fetch, &want.condition);
         let Some(key) = key else {
-            let known = self.positions[at].opens.iter().skip(1).position(|open| open.place.subgraph == Some(subgraph));
+            let same = |open: &Open| {
+                open.place.subgraph == Some(subgraph)
+                    && open.fetch.is_some_and(|fetch| self.fetches[fetch.index()].group == self.group)
+            };
+            let known = self.positions[at].opens.iter().skip(1).position(same);
             return match known {
                 Some(known) => Ok(known + 1),
                 None => self.enter_root(at, subgraph, entity, from.into_iter().collect()),
@@ -48,27 +52,33 @@ impl Builder<'_> {
         } else {
             decision.types.clone()
         };
-        let mut parts = self.parts(node, key, &types, true);
+        let mut parts = self.parts(node, key, &types, (true, None), condition);
         let mut deps = self.resolve(at, base, Self::part_wants(&parts, condition))?;
+        let mut needed = vec![parts.clone()];
         if let Some(requires) = decision.choice.requires {
-            let more = self.parts(node, requires, &types, false);
+            let more = self.parts(node, requires, &types, (false, Some(want.slot)), condition);
             deps.extend(self.resolve(at, base, Self::part_wants(&more, condition))?);
+            needed.push(more.clone());
             parts.extend(more);
         }
         // Where another subgraph had to tell the object types, nobody knows before which representations there are.
         let told = base > 0 && self.graph.is_abstract(place.local) && self.graph.kind(entity) == Kind::Object;
-        if let Some(from) = from.filter(|_| told) {
-            self.fetches[from.index()].told.or(condition);
+        if let Some(from) = from.filter(|_| told)
+            && self.fetches[from.index()].told.or(condition)
+        {
+            self.widen(from, (at, want.slot), condition)?;
         }
         deps.extend(above);
+        deps.extend(&self.positions[at].told_by);
         deps.extend(from.filter(|_| told || deps.is_empty()));
         let entering = Entering { subgraph, entity, atoms: &decision.types, parts, deps, delegate, contexts };
         let fetch = match self.usable_fetch(at, &entering) {
             Some(fetch) => fetch,
             None => self.new_fetch(at, &entering)?,
         };
-        for atom in decision.types.iter() {
-            add_input(&mut self.fetches[fetch.index()].inputs, atom, entity, &entering.parts);
+        for (parts, slot) in needed.into_iter().zip([None, Some(want.slot)]) {
+            let (atoms, condition) = (decision.types.clone(), condition.clone());
+            self.need(fetch, Need { at, base, slot, atoms, entity, parts, condition });
         }
         self.fetches[fetch.index()].deps.extend(entering.deps.iter().filter(|&&dep| dep != fetch));
         Ok(self.branch(at, fetch, &entering))
@@ -77,14 +87,18 @@ impl Builder<'_> {
     /// A fetch at the position that may take the entry without becoming later and without needing itself.
     fn usable_fetch(&self, at: usize, entering: &Entering<'_>) -> Option<FetchId> {
         let level = entering.deps.iter().map(|dep| self.fetches[dep.index()].level + 1).max().unwrap_or(0);
+        let input = |atom| Input { atom, entity: entering.entity, parts: Vec::new() };
+        let entered: Vec<Input> = entering.atoms.iter().map(input).collect();
         let opens = self.positions[at].opens.iter().skip(1);
         opens.filter_map(|open| open.fetch).find(|fetch| {
             let known = &self.fetches[fetch.index()];
             known.is_entity
                 && known.subgraph == entering.subgraph
+                && known.group == self.group
                 && known.contexts == entering.contexts
                 && level <= known.level
                 && !entering.deps.contains(fetch)
+                && !overreach(self.graph, known.subgraph, &known.inputs, &entered)
                 && entering.atoms.iter().all(|atom| {
                     !conflicts(&known.inputs, atom, &entering.parts)
                         && !known.inputs.iter().any(|input| input.atom == atom && input.entity != entering.entity)
@@ -111,6 +125,7 @@ impl Builder<'_> {
             told: Condition::default(),
             deps: Deps::new(),
             level,
+            group: self.group,
             reason,
             contexts: entering.contexts.clone(),
             decided: Vec::new(),
@@ -173,6 +188,7 @@ impl Builder<'_> {
             told: Condition::default(),
             deps,
             level,
+            group: self.group,
             reason: format!("root fields of `{}`", self.graph.subgraphs[subgraph.index()].name),
             contexts: Vec::new(),
             decided: Vec::new(),

@@ -3,15 +3,23 @@
 use super::draft::{Input, Part};
 use super::{Below, Builder, Wanted};
 use crate::condition::Condition;
-use crate::ids::{NodeId, SlotId, TypeId, TypeSet};
+use crate::ids::{GroupId, NodeId, SlotId, SubgraphId, TypeId, TypeSet};
 use crate::search::SetRef;
 use crate::selection::{Node, Slot, Source};
+use crate::supergraph::Supergraph;
 use std::rc::Rc;
 
 impl Builder<'_> {
-    /// The parts that a field set makes of the objects at `node`, for some object types. Slots that the client has with
-    /// the same arguments are used; others are added.
-    pub(super) fn parts(&mut self, node: NodeId, set: NodeId, types: &TypeSet, key: bool) -> Vec<Part> {
+    /// The parts that a field set makes of the objects at `node`, for some object types: of a key, or of what the slot
+    /// `guarded` requires. Slots that the client has with the same arguments are used; others are added.
+    pub(super) fn parts(
+        &mut self,
+        node: NodeId,
+        set: NodeId,
+        types: &TypeSet,
+        (key, guarded): (bool, Option<SlotId>),
+        condition: &Condition,
+    ) -> Vec<Part> {
         let wanted = self.graph.sets.node(set).slots.clone();
         let mut parts = Vec::with_capacity(wanted.len());
         for (index, want) in wanted.into_iter().enumerate() {
@@ -26,7 +34,7 @@ impl Builder<'_> {
             let below = match (want.child, child) {
                 (Some(set), Some(child)) => {
                     let possible = self.nodes.node(child).possible.clone();
-                    Some(self.parts(child, set, &possible, key))
+                    Some(self.parts(child, set, &possible, (key, None), condition))
                 }
                 _ => None,
             };
@@ -39,6 +47,8 @@ impl Builder<'_> {
                 set: want.child,
                 index,
                 key,
+                condition: condition.clone(),
+                guards: guarded.into_iter().collect(),
             });
         }
         parts
@@ -87,8 +97,10 @@ impl Builder<'_> {
             arguments: Default::default(),
             child: None,
             internal: true,
+            group: GroupId(0),
             denied: false,
             order: u32::MAX,
+            later: Vec::new(),
         });
         SlotId::new(slots.len() - 1)
     }
@@ -102,7 +114,6 @@ impl Builder<'_> {
                 types: part.types.clone(),
                 condition: condition.clone(),
                 below: Below::Part(Rc::new(part.below.clone().unwrap_or_default()), part.set.map(SetRef::FieldSet)),
-                guarded: false,
                 contexts: Vec::new(),
             })
             .collect()
@@ -129,12 +140,31 @@ pub(crate) fn conflicts(inputs: &[Input], atom: TypeId, parts: &[Part]) -> bool 
     inputs.iter().any(|input| input.atom == atom && parts_conflict(&input.parts, parts))
 }
 
+/// Whether objects of some types would be asked for what is wanted of others only: an interface object is asked for all
+/// of its objects alike, whatever their types.
+pub(crate) fn overreach(graph: &Supergraph, subgraph: SubgraphId, a: &[Input], b: &[Input]) -> bool {
+    let atoms = |inputs: &[Input], entity| -> TypeSet {
+        inputs.iter().filter(|input| input.entity == entity).map(|input| input.atom).collect()
+    };
+    let mut entities = a.iter().map(|input| input.entity).filter(|&entity| graph.is_interface_object(entity, subgraph));
+    entities.any(|entity| {
+        let theirs = atoms(b, entity);
+        !theirs.is_empty() && atoms(a, entity) != theirs
+    })
+}
+
 fn merge_parts(into: &mut Vec<Part>, parts: &[Part]) {
     for part in parts {
         match into.iter_mut().find(|p| p.name == part.name && p.slot == part.slot) {
             Some(same) => {
                 same.types = same.types.or(&part.types);
                 same.key |= part.key;
+                same.condition.or(&part.condition);
+                for guard in &part.guards {
+                    if !same.guards.contains(guard) {
+                        same.guards.push(*guard);
+                    }
+                }
                 if let (Some(below), Some(more)) = (&mut same.below, &part.below) {
                     merge_parts(below, more);
                 }

@@ -1,26 +1,30 @@
 //! Building: turns the decisions of the search into a draft of fetches and what each selects and needs.
 
 mod contexts;
+mod defer;
 mod draft;
 mod emit;
 mod enter;
 mod inputs;
+mod needs;
 mod resolve;
 
 pub use draft::{ContextInput, ContextSource, Input, Part, Step};
 pub(crate) use draft::{Draft, DraftFetch, DraftField, DraftSelection};
-pub(crate) use inputs::{conflicts, merge_inputs};
+pub(crate) use inputs::{conflicts, merge_inputs, overreach};
 
 use crate::condition::Condition;
 use crate::error::PlanError;
-use crate::ids::{FetchId, NodeId, SelectionId, SlotId, TypeSet};
+use crate::ids::{FetchId, GroupId, NodeId, SelectionId, SlotId, TypeSet};
 use crate::operation::Normalised;
 use crate::options::PlanOptions;
 use crate::search::{Place, Provided, Search, SetRef, View};
 use crate::selection::Selections;
 use crate::supergraph::Supergraph;
 use apollo_compiler::ast::OperationType;
-use std::collections::BTreeSet;
+use needs::Need;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// Plan every field of the operation.
@@ -40,12 +44,17 @@ pub(crate) fn build(
         fetches: Vec::new(),
         selections: Vec::new(),
         positions: Vec::new(),
+        needs: FxHashMap::default(),
+        group: GroupId(0),
+        later: VecDeque::new(),
         kind,
         max_fetches: options.max_fetches,
         depth: 0,
     };
     builder.root(normalised.root)?;
-    Ok(Draft { nodes: builder.nodes, fetches: builder.fetches, selections: builder.selections })
+    builder.deferred()?;
+    let steps = builder.search.steps();
+    Ok(Draft { nodes: builder.nodes, fetches: builder.fetches, selections: builder.selections, steps })
 }
 
 type Deps = BTreeSet<FetchId>;
@@ -57,6 +66,11 @@ struct Builder<'a> {
     fetches: Vec<DraftFetch>,
     selections: Vec<DraftSelection>,
     positions: Vec<Position>,
+    needs: FxHashMap<FetchId, Vec<Need>>,
+    /// With what is delivered what is resolved now.
+    group: GroupId,
+    /// What is resolved later, since it is delivered later: by group and position.
+    later: VecDeque<(GroupId, usize, Vec<Wanted>)>,
     kind: OperationType,
     max_fetches: usize,
     depth: usize,
@@ -69,6 +83,8 @@ struct Position {
     path: Vec<Step>,
     /// The position of the objects that have it; none at the root.
     parent: Option<usize>,
+    /// The fetches that tell the object types which the path asks for, where the opening fetch doesn't.
+    told_by: Deps,
     /// The fetches that have arrived there; the first is the one that opened it.
     opens: Vec<Open>,
     emitted: Vec<Emitted>,
@@ -97,8 +113,6 @@ struct Wanted {
     types: TypeSet,
     condition: Condition,
     below: Below,
-    /// Decided for a field that has `@requires`.
-    guarded: bool,
     /// Arguments with the variables of contexts that they take.
     contexts: Vec<(apollo_compiler::Name, apollo_compiler::Name)>,
 }
@@ -116,9 +130,17 @@ impl Builder<'_> {
     fn root(&mut self, node: NodeId) -> Result<(), PlanError> {
         let place = Place { subgraph: None, local: self.nodes.node(node).ty, provided: Provided::new(), types: None };
         let open = Open { place, fetch: None, selection: None };
-        self.positions.push(Position { node, path: Vec::new(), parent: None, opens: vec![open], emitted: Vec::new() });
+        self.positions.push(Position {
+            node,
+            path: Vec::new(),
+            parent: None,
+            told_by: Deps::new(),
+            opens: vec![open],
+            emitted: Vec::new(),
+        });
         let wanted = self.client_wants(SetRef::Operation(node));
         if self.kind != OperationType::Mutation {
+            let wanted = self.now(0, wanted);
             return self.resolve(0, 0, wanted).map(drop);
         }
         for want in wanted {
@@ -141,7 +163,7 @@ impl Builder<'_> {
             let before: Deps = (0..self.fetches.len()).map(FetchId::new).collect();
             self.enter_root(0, subgraph, place.local, before)?
         };
-        self.emit(0, open, want, &decision.types).map(drop)
+        self.emit(0, open, want, &decision.types, &Deps::new()).map(drop)
     }
 
     /// What the client selected at a node, or the part of it in a view.
@@ -154,7 +176,6 @@ impl Builder<'_> {
             types: slots[index].types.and(&self.nodes.node(node).fetchable),
             condition: slots[index].condition.clone(),
             below: Below::Client(child),
-            guarded: false,
             contexts: Vec::new(),
         });
         wants.collect()

@@ -1,7 +1,6 @@
 //! Resolving: turns slots wanted at a position into selections of the fetches that resolve them.
 
 use super::{Below, Builder, Deps, Emitted, Wanted};
-use crate::condition::Condition;
 use crate::error::PlanError;
 use crate::ids::TypeSet;
 use crate::search::{Decision, Target, Want};
@@ -43,6 +42,9 @@ impl Builder<'_> {
             }
             want.types = want.types.minus(&both);
             let again = Wanted { types: both, ..want.clone() };
+            if self.search.is_unknown(&self.positions[at].opens[emitted.open].place) {
+                deps.extend(self.tell_types(at, 0, &again)?);
+            }
             deps.extend(self.touch(at, &emitted, &again)?);
         }
         Ok(())
@@ -61,26 +63,28 @@ impl Builder<'_> {
     fn resolve_fresh(&mut self, at: usize, base: usize, wanted: &[Wanted], deps: &mut Deps) -> Result<(), PlanError> {
         let place = self.positions[at].opens[base].place.clone();
         let wants: Vec<Want> = wanted.iter().map(|want| self.describe(at, want)).collect();
-        let mut decisions = self.search.decide(&wants, &place)?;
-        if self.search.is_unknown(&place) {
-            self.ask_for_type(at, base, wanted, &mut decisions, deps)?;
-        }
+        let decisions = self.search.decide(&wants, &place)?;
+        let decisions = self.apart(at, base, wanted, decisions);
         for decision in decisions.iter().filter(|d| d.choice.target == Target::Local) {
             let want = &wanted[decision.want].narrowed(decision.child);
-            let types = if self.search.is_unknown(&place) { want.types.clone() } else { decision.types.clone() };
-            deps.extend(self.emit(at, base, want, &types)?);
+            let (types, told_by) = if self.search.is_unknown(&place) {
+                (want.types.clone(), self.tell_types(at, base, want)?)
+            } else {
+                (decision.types.clone(), Deps::new())
+            };
+            deps.extend(&told_by);
+            deps.extend(self.emit(at, base, want, &types, &told_by)?);
         }
         let mut hops: Vec<Decision> = decisions.into_iter().filter(|d| d.choice.target != Target::Local).collect();
         // What needs no other fields goes first: its fetches are the earliest, and later ones may join them.
         hops.sort_by_key(|d| (d.choice.requires.is_some(), d.choice.level));
         for decision in self.apart_by_context(wanted, at, hops) {
             let mut want = wanted[decision.want].narrowed(decision.child);
-            want.guarded = decision.choice.requires.is_some();
             let Target::Hop { delegate, .. } = decision.choice.target else { continue };
             let (contexts, above) = self.context_inputs(at, &decision, &want)?;
             want.contexts = contexts.iter().map(|c| (c.name.clone(), c.variable.clone())).collect();
             let want = &want;
-            let open = self.enter(at, base, &decision, &want.condition, (contexts, above))?;
+            let open = self.enter(at, base, &decision, want, (contexts, above))?;
             self.explain(at, open, &decision, want);
             if delegate {
                 deps.extend(self.resolve(at, open, vec![want.clone()])?);
@@ -88,7 +92,9 @@ impl Builder<'_> {
             }
             let unknown = self.search.is_unknown(&place);
             let types = if unknown { want.types.clone() } else { decision.types.clone() };
-            deps.extend(self.emit(at, open, want, &types)?);
+            let told_by = if unknown { self.tell_types(at, base, want)? } else { Deps::new() };
+            deps.extend(&told_by);
+            deps.extend(self.emit(at, open, want, &types, &told_by)?);
         }
         Ok(())
     }
@@ -108,39 +114,21 @@ impl Builder<'_> {
         }
     }
 
-    /// Where a subgraph sees an interface object, what depends on the object type needs another subgraph that knows it.
-    fn ask_for_type(
-        &mut self,
-        at: usize,
-        base: usize,
-        wanted: &[Wanted],
-        decisions: &mut [Decision],
-        deps: &mut Deps,
-    ) -> Result<(), PlanError> {
-        let place = self.positions[at].opens[base].place.clone();
-        let node = self.positions[at].node;
-        let possible = self.graph.ty(place.local).possible.clone();
-        let mut condition = Condition::default();
-        for decision in decisions.iter().filter(|d| d.choice.target == Target::Local) {
-            let want = &wanted[decision.want];
-            if !possible.is_subset(&want.types) {
-                condition.or(&want.condition);
-            }
+    /// Where a subgraph sees an interface object, what is wanted for some object types only needs another subgraph that
+    /// knows them. Returns the fetches that tell.
+    fn tell_types(&mut self, at: usize, base: usize, want: &Wanted) -> Result<Deps, PlanError> {
+        let possible = self.graph.ty(self.positions[at].opens[base].place.local).possible.clone();
+        if possible.is_subset(&want.types) {
+            return Ok(Deps::new());
         }
-        if condition.any.is_empty() {
-            return Ok(());
-        }
-        let slot = self.typename_slot(node);
         let want = Wanted {
-            slot,
+            slot: self.typename_slot(self.positions[at].node),
             types: possible,
-            condition,
+            condition: want.condition.clone(),
             below: Below::Client(None),
-            guarded: false,
             contexts: Vec::new(),
         };
-        deps.extend(self.resolve(at, base, vec![want])?);
-        Ok(())
+        self.resolve(at, base, vec![want])
     }
 
     /// A wanted slot in the words of the search.

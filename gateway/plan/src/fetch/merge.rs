@@ -1,12 +1,13 @@
 //! Merging: turns fetches that one request of the same subgraph could do into one fetch.
 
-use crate::build::{Draft, DraftFetch, DraftSelection, conflicts, merge_inputs};
+use crate::build::{Draft, DraftFetch, DraftSelection, conflicts, merge_inputs, overreach};
 use crate::ids::{FetchId, SelectionId};
 use crate::search::Compared;
+use crate::supergraph::Supergraph;
 
 /// Merge equal fetches that were made for different openings of the same selection set, and those that can wait for a
 /// later fetch of the same objects; recompute levels.
-pub(super) fn merge(draft: &mut Draft) {
+pub(super) fn merge(graph: &Supergraph, draft: &mut Draft) {
     let mut a = 0;
     while a < draft.fetches.len() {
         let mut b = a + 1;
@@ -26,18 +27,19 @@ pub(super) fn merge(draft: &mut Draft) {
         a += 1;
     }
     levels(draft);
-    sink(draft);
+    sink(graph, draft);
     levels(draft);
 }
 
 /// A fetch that nothing waits for joins a later one of the same subgraph and objects: one request and one
 /// representation less, and the answer as a whole is not later.
-fn sink(draft: &mut Draft) {
+fn sink(graph: &Supergraph, draft: &mut Draft) {
     let mut early = 0;
     while early < draft.fetches.len() {
         let id = FetchId::new(early);
         let awaited = draft.fetches.iter().any(|f| f.deps.contains(&id));
-        let late = (0..draft.fetches.len()).find(|&late| !awaited && late != early && can_wait(draft, early, late));
+        let late =
+            (0..draft.fetches.len()).find(|&late| !awaited && late != early && can_wait(graph, draft, early, late));
         let Some(late) = late else {
             early += 1;
             continue;
@@ -76,9 +78,9 @@ fn decided(into: &mut DraftFetch, more: Vec<(String, Vec<Compared>)>) {
 }
 
 /// Whether a fetch may be done by a later one: more of the same objects, or the same of objects elsewhere.
-fn can_wait(draft: &Draft, early: usize, late: usize) -> bool {
+fn can_wait(graph: &Supergraph, draft: &Draft, early: usize, late: usize) -> bool {
     let (early, late) = (&draft.fetches[early], &draft.fetches[late]);
-    can_take(late, early) || (late.level > early.level && equal(draft, late, early))
+    can_take(graph, late, early) || (late.level > early.level && equal(draft, late, early))
 }
 
 /// The later of two equal fetches is for the objects of both.
@@ -92,14 +94,16 @@ fn join(draft: &mut Draft, early: usize, late: usize) {
     rename(draft, FetchId::new(early), FetchId::new(kept));
 }
 
-fn can_take(late: &DraftFetch, early: &DraftFetch) -> bool {
+fn can_take(graph: &Supergraph, late: &DraftFetch, early: &DraftFetch) -> bool {
     late.is_entity
         && early.is_entity
         && late.subgraph == early.subgraph
         && late.node == early.node
+        && late.group == early.group
         && late.paths == early.paths
         && late.level > early.level
         && late.contexts == early.contexts
+        && !overreach(graph, late.subgraph, &late.inputs, &early.inputs)
         && early.inputs.iter().all(|input| {
             !conflicts(&late.inputs, input.atom, &input.parts)
                 && !late.inputs.iter().any(|known| known.atom == input.atom && known.entity != input.entity)
@@ -142,6 +146,7 @@ fn equal(draft: &Draft, a: &DraftFetch, b: &DraftFetch) -> bool {
         && b.is_entity
         && a.subgraph == b.subgraph
         && a.node == b.node
+        && a.group == b.group
         && a.inputs == b.inputs
         && a.contexts == b.contexts
         && a.branches.len() == b.branches.len()

@@ -8,14 +8,14 @@ mod shape;
 pub(crate) use requests::representations;
 
 use crate::build::Draft;
-use crate::ids::NodeId;
+use crate::operation::Normalised;
 use crate::plan::{QueryPlan, Variable};
 use crate::supergraph::Supergraph;
 use apollo_compiler::executable::{Operation, VariableDefinition};
 
 /// Make the plan of a draft.
-pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operation: &Operation) -> QueryPlan {
-    merge::merge(&mut draft);
+pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, normalised: Normalised, operation: &Operation) -> QueryPlan {
+    merge::merge(graph, &mut draft);
     let mut fetches = shape::fetches(graph, &draft);
     for fetch in &mut fetches {
         keys::assign(&mut fetch.branches);
@@ -24,10 +24,12 @@ pub(crate) fn finish(graph: &Supergraph, mut draft: Draft, root: NodeId, operati
     QueryPlan {
         kind: operation.operation_type,
         nodes: draft.nodes,
-        root,
+        root: normalised.root,
+        deferred: normalised.deferred,
         fetches,
         requests,
         variables: variables(operation),
+        steps: draft.steps,
         subgraphs: graph.subgraphs.iter().map(|s| s.name.clone()).collect(),
         types: graph.types.iter().map(|t| t.name.clone()).collect(),
     }

@@ -21,7 +21,11 @@ pub(super) fn group(graph: &Supergraph, draft: &Draft, fetches: &mut [Fetch], cl
         let fetch = &fetches[i];
         let joins = |(wave, members): &&mut (u32, Vec<FetchId>)| {
             let first = &fetches[members[0].index()];
-            *wave == waves[i] && fetch.is_entity && first.is_entity && first.subgraph == fetch.subgraph
+            *wave == waves[i]
+                && fetch.is_entity
+                && first.is_entity
+                && first.subgraph == fetch.subgraph
+                && first.group == fetch.group
         };
         match groups.iter_mut().find(joins) {
             Some((_, members)) => members.push(FetchId::new(i)),
@@ -48,6 +52,7 @@ pub(super) fn group(graph: &Supergraph, draft: &Draft, fetches: &mut [Fetch], cl
             fetches: members.clone(),
             after,
             wave: *wave,
+            group: carried[0].group,
             operation: text,
             variables,
         });
@@ -90,7 +95,10 @@ fn schedule(draft: &Draft) -> Vec<u32> {
         }
         let dependents = (0..fetches.len()).filter(|&j| fetches[j].deps.contains(&FetchId::new(i)));
         let latest = dependents.map(|j| waves[j] - 1).min().unwrap_or(last);
-        let same = |j: &usize| *j != i && fetches[*j].is_entity && fetches[*j].subgraph == fetches[i].subgraph;
+        let same = |j: &usize| {
+            let (one, other) = (&fetches[i], &fetches[*j]);
+            *j != i && other.is_entity && other.subgraph == one.subgraph && other.group == one.group
+        };
         if (0..fetches.len()).filter(same).any(|j| waves[j] == waves[i]) {
             continue;
         }

@@ -3,7 +3,7 @@
 use crate::build::{Draft, DraftField};
 use crate::condition::Condition;
 use crate::ids::{SelectionId, TypeId};
-use crate::plan::{Candidate, Decided, Fetch, FetchField, FetchSelection};
+use crate::plan::{Candidate, Decided, Fetch, FetchField, FetchSelection, Part};
 use crate::search::Compared;
 use crate::supergraph::Supergraph;
 
@@ -16,16 +16,19 @@ pub(super) fn fetches(graph: &Supergraph, draft: &Draft) -> Vec<Fetch> {
             let mut branches: Vec<FetchSelection> =
                 fetch.branches.iter().map(|&(_, selection)| tree(graph, draft, selection)).collect();
             let condition = hoist(&mut branches, &fetch.told);
+            let mut inputs = fetch.inputs.clone();
+            inputs.iter_mut().for_each(|input| settle(&mut input.parts, &condition));
             Fetch {
                 subgraph: fetch.subgraph,
                 node: fetch.node,
                 paths: fetch.paths.clone(),
-                inputs: fetch.inputs.clone(),
+                inputs,
                 is_entity: fetch.is_entity,
                 key: "_entities".to_owned(),
                 variable: "representations".to_owned(),
                 branches,
                 condition,
+                group: fetch.group,
                 reason: fetch.reason.clone(),
                 contexts: fetch.contexts.clone(),
                 decided: fetch
@@ -58,7 +61,6 @@ fn tree(graph: &Supergraph, draft: &Draft, id: SelectionId) -> FetchSelection {
             ty: field.ty.clone(),
             arguments: slot.arguments.with_variables(&field.contexts),
             condition: field.condition.clone(),
-            guarded: field.guarded,
             child: field.child.map(|child| tree(graph, draft, child)),
         }
     });
@@ -74,6 +76,16 @@ fn tree(graph: &Supergraph, draft: &Draft, id: SelectionId) -> FetchSelection {
 
 fn merged_on(local: TypeId, field: &DraftField) -> Vec<TypeId> {
     if field.on.contains(&local) { vec![local] } else { field.on.clone() }
+}
+
+/// Parts that are needed whenever the fetch is need no condition of their own.
+fn settle(parts: &mut [Part], fetched: &Condition) {
+    for part in parts {
+        if part.condition == *fetched {
+            part.condition = Condition::always();
+        }
+        settle(part.below.as_deref_mut().unwrap_or_default(), fetched);
+    }
 }
 
 /// When a fetch is needed at all. A condition that all its fields share is the fetch's own and leaves the fields.

@@ -1,8 +1,9 @@
 //! Collecting: turns nested fragments into flat field occurrences with their object types and conditions.
 
 use crate::condition::{All, Literal};
+use crate::defer::{Defer, Deferred};
 use crate::error::PlanError;
-use crate::ids::{TypeId, TypeSet};
+use crate::ids::{DeferId, NodeId, TypeId, TypeSet};
 use crate::supergraph::Supergraph;
 use apollo_compiler::ast::{DirectiveList, Value};
 use apollo_compiler::executable::{Field, Selection, SelectionSet};
@@ -20,6 +21,8 @@ pub(super) struct Occurrence<'d> {
     pub types: TypeSet,
     /// When it applies.
     pub all: All,
+    /// The fragment with `@defer` that it is in.
+    pub defer: Option<DeferId>,
 }
 
 pub(super) struct Collector<'a, 'd> {
@@ -27,7 +30,10 @@ pub(super) struct Collector<'a, 'd> {
     document: &'d Valid<ExecutableDocument>,
     into: &'a mut Vec<Occurrence<'d>>,
     /// Fragments that were spread with the same types and condition: once is enough (GraphQL, section 6.3.2).
-    spread: FxHashSet<(Name, TypeSet, All)>,
+    spread: FxHashSet<(Name, TypeSet, All, Option<DeferId>)>,
+    /// Fragments with `@defer`, where those count; they are in the selection set `node`.
+    deferred: Option<&'a mut Deferred>,
+    node: NodeId,
     left: &'a mut usize,
     limit: usize,
 }
@@ -37,13 +43,21 @@ impl<'a, 'd> Collector<'a, 'd> {
         graph: &'a Supergraph,
         document: &'d Valid<ExecutableDocument>,
         into: &'a mut Vec<Occurrence<'d>>,
+        (node, deferred): (NodeId, Option<&'a mut Deferred>),
         left: &'a mut usize,
         limit: usize,
     ) -> Self {
-        Self { graph, document, into, spread: FxHashSet::default(), left, limit }
+        Self { graph, document, into, spread: FxHashSet::default(), deferred, node, left, limit }
     }
 
-    pub fn collect(&mut self, set: &'d SelectionSet, on: TypeId, types: &TypeSet, all: &All) -> Result<(), PlanError> {
+    pub fn collect(
+        &mut self,
+        set: &'d SelectionSet,
+        on: TypeId,
+        types: &TypeSet,
+        all: &All,
+        defer: Option<DeferId>,
+    ) -> Result<(), PlanError> {
         for selection in &set.selections {
             *self.left = self
                 .left
@@ -52,18 +66,20 @@ impl<'a, 'd> Collector<'a, 'd> {
             let Some(all) = conditions(all, selection.directives()) else { continue };
             match selection {
                 Selection::Field(field) => {
-                    self.into.push(Occurrence { field, on, types: types.clone(), all });
+                    self.into.push(Occurrence { field, on, types: types.clone(), all, defer });
                 }
                 Selection::InlineFragment(fragment) => {
                     let inner = fragment.type_condition.as_ref();
                     let inner = inner.and_then(|name| self.graph.type_by_name(name)).unwrap_or(on);
-                    self.narrow(&fragment.selection_set, inner, types, &all)?;
+                    let defer = self.defer(&fragment.directives, &all, defer)?;
+                    self.narrow(&fragment.selection_set, inner, types, &all, defer)?;
                 }
                 Selection::FragmentSpread(spread) => {
                     let Some(fragment) = self.document.fragments.get(&spread.fragment_name) else { continue };
-                    if self.spread.insert((spread.fragment_name.clone(), types.clone(), all.clone())) {
+                    let defer = self.defer(&spread.directives, &all, defer)?;
+                    if self.spread.insert((spread.fragment_name.clone(), types.clone(), all.clone(), defer)) {
                         let inner = self.graph.type_by_name(fragment.type_condition()).unwrap_or(on);
-                        self.narrow(&fragment.selection_set, inner, types, &all)?;
+                        self.narrow(&fragment.selection_set, inner, types, &all, defer)?;
                     }
                 }
             }
@@ -71,9 +87,39 @@ impl<'a, 'd> Collector<'a, 'd> {
         Ok(())
     }
 
-    fn narrow(&mut self, set: &'d SelectionSet, on: TypeId, types: &TypeSet, all: &All) -> Result<(), PlanError> {
+    fn narrow(
+        &mut self,
+        set: &'d SelectionSet,
+        on: TypeId,
+        types: &TypeSet,
+        all: &All,
+        defer: Option<DeferId>,
+    ) -> Result<(), PlanError> {
         let types = types.and(&self.graph.ty(on).possible);
-        if types.is_empty() { Ok(()) } else { self.collect(set, on, &types, all) }
+        if types.is_empty() { Ok(()) } else { self.collect(set, on, &types, all, defer) }
+    }
+
+    /// The fragment with `@defer` that a fragment is, or is in.
+    fn defer(
+        &mut self,
+        directives: &DirectiveList,
+        all: &All,
+        parent: Option<DeferId>,
+    ) -> Result<Option<DeferId>, PlanError> {
+        let Some(deferred) = self.deferred.as_deref_mut() else { return Ok(parent) };
+        let Some(directive) = directives.get("defer") else { return Ok(parent) };
+        let variable = match directive.specified_argument_by_name("if").map(|value| &**value) {
+            Some(Value::Boolean(false)) => return Ok(parent),
+            Some(Value::Variable(variable)) => Some(variable.clone()),
+            _ => None,
+        };
+        let label = match directive.specified_argument_by_name("label").map(|value| &**value) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(label)) => Some(label.clone()),
+            Some(_) => return Err(PlanError::Operation("the label of @defer must be a literal string".to_owned())),
+        };
+        deferred.defers.push(Defer { label, parent, node: self.node, variable, all: all.clone() });
+        Ok(Some(DeferId::new(deferred.defers.len() - 1)))
     }
 }
 

@@ -4,8 +4,9 @@ mod collect;
 mod unions;
 
 use crate::condition::{All, Condition};
+use crate::defer::Deferred;
 use crate::error::PlanError;
-use crate::ids::{NodeId, TypeId, TypeSet};
+use crate::ids::{DeferId, NodeId, TypeId, TypeSet};
 use crate::options::PlanOptions;
 use crate::selection::{Arguments, Node, Selections, Slot, Source};
 use crate::supergraph::Supergraph;
@@ -20,10 +21,12 @@ use collect::{Collector, Occurrence};
 pub(crate) struct Normalised {
     pub selections: Selections,
     pub root: NodeId,
+    pub deferred: Deferred,
 }
 
 /// A selection set of the document and the condition under which it counts at its position.
-pub(super) type Origin<'d> = (&'d SelectionSet, All);
+/// Also the fragment with `@defer` that it is in.
+pub(super) type Origin<'d> = (&'d SelectionSet, All, Option<DeferId>);
 
 /// Resolve fragments, merge response keys, and split them by object type only where that matters.
 ///
@@ -44,13 +47,16 @@ pub(crate) fn normalise(
         options,
         document,
         selections: Selections::default(),
+        deferred: Deferred::default(),
+        // What changes data is done before the response, and an event is answered as a whole.
+        defers: options.incremental && operation.operation_type == OperationType::Query,
         left: options.max_selections,
         depth: 0,
     };
-    let root = normaliser.node(&[(root, vec![(&operation.selection_set, All::default())])])?;
-    let mut selections = normaliser.selections;
+    let root = normaliser.node(&[(root, vec![(&operation.selection_set, All::default(), None)])])?;
+    let (mut selections, deferred) = (normaliser.selections, normaliser.deferred);
     unions::narrow(graph, &mut selections, root);
-    Ok(Normalised { selections, root })
+    Ok(Normalised { selections, root, deferred })
 }
 
 pub(crate) fn kind_name(kind: OperationType) -> &'static str {
@@ -66,6 +72,8 @@ struct Normaliser<'a> {
     options: &'a PlanOptions<'a>,
     document: &'a Valid<ExecutableDocument>,
     selections: Selections,
+    deferred: Deferred,
+    defers: bool,
     left: usize,
     depth: usize,
 }
@@ -83,10 +91,13 @@ impl<'a> Normaliser<'a> {
         for (ty, sets) in origins {
             let types = graph.ty(*ty).possible.clone();
             possible = possible.or(&types);
+            let next = NodeId::new(self.selections.nodes.len());
+            let deferred = self.defers.then_some(&mut self.deferred);
+            let limit = self.options.max_selections;
             let mut collector =
-                Collector::new(graph, self.document, &mut occurrences, &mut self.left, self.options.max_selections);
-            for (set, all) in sets {
-                collector.collect(set, *ty, &types, all)?;
+                Collector::new(graph, self.document, &mut occurrences, (next, deferred), &mut self.left, limit);
+            for (set, all, defer) in sets {
+                collector.collect(set, *ty, &types, all, *defer)?;
             }
         }
         let ty = origins[0].0;
@@ -155,8 +166,10 @@ impl<'a> Normaliser<'a> {
             arguments: Arguments::new(&first.field.arguments),
             child: None,
             internal: false,
+            group: self.deferred.group(members.iter().map(|o| o.defer)),
             denied: false,
             order: u32::try_from(order).expect("occurrences are limited far below 2^32"),
+            later: Vec::new(),
         };
         if !denied.is_empty() {
             slots.push(Slot { types: denied, denied: true, ..slot.clone() });
@@ -181,7 +194,7 @@ impl<'a> Normaliser<'a> {
             let base = self.graph.field_base(field);
             // What is always included, or included exactly with its parent, needs no condition of its own.
             let all = if same { All::default() } else { occurrence.all.clone() };
-            let origin: Origin<'a> = (&occurrence.field.selection_set, all);
+            let origin: Origin<'a> = (&occurrence.field.selection_set, all, occurrence.defer);
             match origins.iter_mut().find(|(ty, _)| *ty == base) {
                 Some((_, sets)) => sets.push(origin),
                 None => origins.push((base, vec![origin])),
@@ -215,13 +228,24 @@ impl<'a> Normaliser<'a> {
         let same = slots.iter_mut().find(|other| {
             other.key == slot.key
                 && !other.denied
+                && other.group == slot.group
                 && other.condition == slot.condition
                 && other.arguments == slot.arguments
                 && other.child.is_none()
                 && same_field(self.graph, other.source, slot.source)
         });
         match same {
-            Some(other) => other.types = other.types.or(&slot.types),
+            Some(other) => {
+                other.types = other.types.or(&slot.types);
+                let (least, order) = (other.order.min(slot.order), slot.order);
+                if order > other.order {
+                    other.later.push((slot.types, order));
+                } else if order < other.order {
+                    let earlier = other.types.minus(&slot.types);
+                    other.later.push((earlier, other.order));
+                }
+                other.order = least;
+            }
             None => slots.push(slot),
         }
     }

@@ -26,14 +26,24 @@ impl QueryPlan {
                     })
                     .collect();
                 let variables: Vec<&str> = request.variables.iter().map(|name| name.as_str()).collect();
-                json!({
+                let group = &self.deferred.groups()[request.group.index()];
+                let defers: Vec<Value> = group
+                    .defers
+                    .iter()
+                    .map(|id| json!({ "id": id.0, "label": self.deferred.defers()[id.index()].label }))
+                    .collect();
+                let mut shown = json!({
                     "subgraph": self.subgraphs[request.subgraph.index()],
                     "wave": request.wave,
                     "after": request.after,
                     "operation": request.operation,
                     "variables": variables,
                     "fetches": fetches,
-                })
+                });
+                if !defers.is_empty() {
+                    shown["deferred"] = Value::Array(defers);
+                }
+                shown
             })
             .collect();
         json!({ "kind": crate::operation::kind_name(self.kind), "waves": self.waves(), "requests": requests })

@@ -3,7 +3,7 @@
 use super::operation::indented;
 use crate::build::{Part, Step};
 use crate::condition::Condition;
-use crate::ids::NodeId;
+use crate::ids::{DeferId, GroupId, NodeId};
 use crate::plan::{Candidate, Fetch, QueryPlan};
 use std::fmt;
 
@@ -33,7 +33,8 @@ impl QueryPlan {
         for wave in 0..self.waves() {
             writeln!(f, "wave {}", wave + 1)?;
             for request in self.requests.iter().filter(|request| request.wave == wave) {
-                writeln!(f, "  request {}", self.subgraphs[request.subgraph.index()])?;
+                let later = self.group_text(request.group);
+                writeln!(f, "  request {}{later}", self.subgraphs[request.subgraph.index()])?;
                 for id in &request.fetches {
                     if explain {
                         self.print_reasons(f, &self.fetches[id.index()])?;
@@ -43,6 +44,16 @@ impl QueryPlan {
             }
         }
         Ok(())
+    }
+
+    /// For which fragments with `@defer` a request is: by label, or by number.
+    fn group_text(&self, group: GroupId) -> String {
+        let name = |id: &DeferId| {
+            let label = self.deferred.defers()[id.index()].label.as_ref();
+            label.map_or_else(|| format!("#{}", id.0), |label| format!("\"{label}\""))
+        };
+        let names: Vec<String> = self.deferred.groups()[group.index()].defers.iter().map(name).collect();
+        if names.is_empty() { String::new() } else { format!(" deferred as {}", names.join(" and ")) }
     }
 
     fn print_reasons(&self, f: &mut fmt::Formatter<'_>, fetch: &Fetch) -> fmt::Result {

@@ -4,6 +4,7 @@ use super::cost::{Cost, NEVER};
 use super::{Place, Provided, Search, SetRef, Want};
 use crate::error::PlanError;
 use crate::ids::{NodeId, SubgraphId, TypeId, TypeSet};
+use crate::supergraph::FieldJoin;
 use smallvec::SmallVec;
 
 /// Who resolves a field.
@@ -82,17 +83,28 @@ impl Search<'_> {
     /// subgraphs as possible are asked.
     ///
     /// # Errors
-    /// [`PlanError::Unreachable`] when nobody can be brought to resolve one.
+    /// [`PlanError::Unreachable`] when nobody can be brought to resolve one, [`PlanError::TooLarge`] when finding out
+    /// took too many steps.
     pub fn decide(&mut self, wants: &[Want], place: &Place) -> Result<Vec<Decision>, PlanError> {
+        self.within_bounds()?;
+        let decided = self.decide_each(wants, place);
+        // What was not found because the search had to end is not unreachable.
+        self.within_bounds().and(decided)
+    }
+
+    fn decide_each(&mut self, wants: &[Want], place: &Place) -> Result<Vec<Decision>, PlanError> {
         let mut decisions = Vec::with_capacity(wants.len());
         let mut units: Vec<Unit> = Vec::new();
         for (index, want) in wants.iter().enumerate() {
-            let mut left = self.wanted_atoms(place, &want.types);
+            let left = self.wanted_atoms(place, &want.types);
+            if left.is_empty() {
+                continue;
+            }
             if let Some(choice) = self.all_local(want, &left, place) {
                 decisions.push(Decision { want: index, types: left, choice, child: want.child, compared: Vec::new() });
                 continue;
             }
-            for atom in std::mem::take(&mut left).iter() {
+            for atom in left.iter() {
                 let choices = self.choices(want, atom, place);
                 let mut priced = Vec::with_capacity(choices.len());
                 for choice in &choices {
@@ -101,8 +113,22 @@ impl Search<'_> {
                         priced.push((choice.clone(), below));
                     }
                 }
+                if priced.len() > 1 && self.is_risky(want, place) {
+                    priced.retain(|(choice, _)| choice.target != Target::Local);
+                }
                 if priced.is_empty() {
-                    let parts = self.divide(want, &choices, place).ok_or_else(|| self.unreachable(want, atom))?;
+                    let parts =
+                        self.divide(want, &choices, place, NEVER - 1).ok_or_else(|| self.unreachable(want, atom))?;
+                    decisions.extend(parts.into_iter().map(|(choice, child)| Decision {
+                        want: index,
+                        types: TypeSet::one(atom),
+                        choice,
+                        child: Some(child),
+                        compared: Vec::new(),
+                    }));
+                    continue;
+                }
+                if let Some(parts) = self.divide_earlier(want, &priced, place) {
                     decisions.extend(parts.into_iter().map(|(choice, child)| Decision {
                         want: index,
                         types: TypeSet::one(atom),
@@ -126,13 +152,33 @@ impl Search<'_> {
         Ok(merge(decisions))
     }
 
-    /// Divide a want's selections among choices none of which resolves all of them: the one that resolves most of the
-    /// rest takes its part, until nothing is left.
-    fn divide(&mut self, want: &Want, choices: &[Choice], place: &Place) -> Option<Vec<(Choice, SetRef)>> {
+    /// Divide a want's selections among several choices where that is earlier than any one of them, and takes no more
+    /// requests: each brings what needs no request after its own.
+    fn divide_earlier(
+        &mut self,
+        want: &Want,
+        priced: &[(Choice, Cost)],
+        place: &Place,
+    ) -> Option<Vec<(Choice, SetRef)>> {
+        let (earliest, requests) =
+            priced.iter().map(|(c, below)| (c.level.max(own_requests(c)) + below.waves, price(c, below))).min()?;
+        let level = priced.iter().map(|(c, _)| c.level.max(own_requests(c))).max()?;
+        if priced.len() < 2 || level >= earliest {
+            return None;
+        }
+        let choices: Vec<Choice> = priced.iter().map(|(choice, _)| choice.clone()).collect();
+        let parts = self.divide(want, &choices, place, 0)?;
+        let taken: u32 = parts.iter().map(|(choice, _)| own_requests(choice)).sum();
+        (parts.len() > 1 && taken <= requests).then_some(parts)
+    }
+
+    /// Divide a want's selections among choices none of which resolves all of them (within `waves`): the one that
+    /// resolves most of the rest takes its part, until nothing is left.
+    fn divide(&mut self, want: &Want, choices: &[Choice], place: &Place, waves: u32) -> Option<Vec<(Choice, SetRef)>> {
         let mut parts = Vec::new();
         for choice in choices {
             let Some(below) = self.place_below(place, choice) else { continue };
-            if let Some(part) = self.resolvable(want.child?, &below) {
+            if let Some(part) = self.resolvable(want.child?, &below, waves) {
                 parts.push((choice, part));
             }
         }
@@ -161,10 +207,14 @@ impl Search<'_> {
 
     /// The choice that needs no comparison: everything can be had here without another request.
     fn all_local(&mut self, want: &Want, atoms: &TypeSet, place: &Place) -> Option<Choice> {
+        self.steps += 1;
         let here = |base, provided| Choice { target: Target::Local, level: 0, requires: None, base, provided };
         let Some(field) = &want.field else {
             return (!self.is_unknown(place)).then(|| here(want.on, Provided::new()));
         };
+        if self.is_risky(want, place) {
+            return None;
+        }
         let mut first = None;
         for atom in atoms.iter() {
             let local = self.local(field, atom, place)?;
@@ -178,9 +228,30 @@ impl Search<'_> {
         Some(first.map_or_else(|| here(want.on, Provided::new()), |l| here(l.base, l.provided)))
     }
 
+    /// Whether a field is better not asked for where object types are unknown: it is wanted for some of them only, and
+    /// where it fails for another one, its null would take the object with it.
+    fn is_risky(&self, want: &Want, place: &Place) -> bool {
+        let (Some(name), Some(subgraph), true) = (&want.field, place.subgraph, self.is_unknown(place)) else {
+            return false;
+        };
+        if self.graph.ty(place.local).possible.is_subset(&want.types) {
+            return false;
+        }
+        let field = self.graph.field_of(place.local, name).map(|field| self.graph.field(field));
+        let non_null = |join: &FieldJoin| join.subgraph == subgraph && join.ty.is_non_null();
+        let is_key = self.graph.join(place.local, subgraph).is_some_and(|join| {
+            join.keys.iter().any(|key| self.graph.sets.node(key.set).slots.iter().any(|slot| slot.key == *name))
+        });
+        !is_key && field.is_some_and(|field| field.joins.iter().any(non_null))
+    }
+
     /// Every way to resolve a want for one object type.
     pub(super) fn choices(&mut self, want: &Want, atom: TypeId, place: &Place) -> Vec<Choice> {
         let mut choices = Vec::new();
+        self.steps += 1;
+        if self.within_bounds().is_err() {
+            return choices;
+        }
         if let Some(local) = want.field.as_ref().and_then(|field| self.local(field, atom, place)) {
             choices.push(Choice {
                 target: Target::Local,
@@ -216,6 +287,7 @@ impl Search<'_> {
                     }
                     level = level.max(before + 1);
                 }
+                self.steps += 1;
                 choices.push(Choice {
                     target: Target::Hop { subgraph: join.subgraph, entity, key: entry.key, delegate: false },
                     level,
@@ -349,8 +421,12 @@ fn compared(priced: &[(Choice, Cost)]) -> Vec<Compared> {
 }
 
 fn price(choice: &Choice, below: &Cost) -> u32 {
-    let own = if choice.target == Target::Local { 0 } else { choice.level.max(1) };
-    own + below.requests
+    own_requests(choice) + below.requests
+}
+
+/// The requests of a choice itself.
+fn own_requests(choice: &Choice) -> u32 {
+    if choice.target == Target::Local { 0 } else { choice.level.max(1) }
 }
 
 fn same_target(a: Target, b: Target) -> bool {

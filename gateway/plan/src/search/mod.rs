@@ -1,7 +1,8 @@
 //! The search: turns "these fields are wanted at this place" into who resolves each, at the least cost.
 //!
-//! All of it is memoised by (selection set, place), and a place is a subgraph with a type: the work is polynomial in the
-//! sizes of operation and supergraph, whatever they are.
+//! All of it is memoised by (selection set, place), and a place is a subgraph with a type. That keeps the work of real
+//! graphs small; what bounds it for any graph is the count of steps, which ends the search at
+//! [`PlanOptions::max_steps`].
 
 mod choose;
 mod cost;
@@ -12,14 +13,16 @@ mod view;
 pub(crate) use choose::{Choice, Compared, Decision, Target};
 pub(crate) use place::{Place, Provided};
 
+use crate::error::PlanError;
 use crate::ids::{NodeId, TypeId, TypeSet};
 use crate::options::PlanOptions;
 use crate::selection::{Selections, Slot, Source};
 use crate::supergraph::Supergraph;
 use apollo_compiler::Name;
 use cost::Cost;
+use indexmap::IndexSet;
 use reach::Entry;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::rc::Rc;
 pub(crate) use view::View;
 
@@ -61,8 +64,10 @@ pub(crate) struct Search<'a> {
     costing: FxHashSet<(SetRef, Place)>,
     reaches: FxHashMap<(TypeId, Place), Rc<Vec<Entry>>>,
     reaching: FxHashSet<(TypeId, Place)>,
-    views: Vec<View>,
-    resolvables: FxHashMap<(SetRef, Place), Option<SetRef>>,
+    views: IndexSet<View, FxBuildHasher>,
+    resolvables: FxHashMap<(SetRef, Place, u32), Option<SetRef>>,
+    /// How many ways to resolve a field were looked at so far.
+    steps: usize,
 }
 
 impl<'a> Search<'a> {
@@ -75,9 +80,24 @@ impl<'a> Search<'a> {
             costing: FxHashSet::default(),
             reaches: FxHashMap::default(),
             reaching: FxHashSet::default(),
-            views: Vec::new(),
+            views: IndexSet::default(),
             resolvables: FxHashMap::default(),
+            steps: 0,
         }
+    }
+
+    /// How many steps the search took so far; see [`PlanOptions::max_steps`].
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Whether the search may go on.
+    ///
+    /// # Errors
+    /// [`PlanError::TooLarge`] when it took all the steps that it may.
+    pub(super) fn within_bounds(&self) -> Result<(), PlanError> {
+        let limit = self.options.max_steps;
+        if self.steps > limit { Err(PlanError::TooLarge { what: "steps of the search", limit }) } else { Ok(()) }
     }
 
     /// What a selection set wants of the objects at its place.

@@ -91,6 +91,8 @@ impl Search<'_> {
     /// After how many steps all fields of a field set can be had of the places available.
     fn set_level(&mut self, set: NodeId, atom: TypeId, available: &[(Place, u32)]) -> Option<u32> {
         let mut level = 0;
+        self.steps += available.len();
+        self.within_bounds().ok()?;
         for want in self.wants(SetRef::FieldSet(set)) {
             let Some(field) = &want.field else { continue };
             if self.graph.ty(want.on).possible.contains(atom) && !want.types.contains(atom) {

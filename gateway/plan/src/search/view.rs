@@ -3,7 +3,6 @@
 //! A field that several subgraphs share may have selections that are nowhere together: it is then selected in each of
 //! them, with the part of its selections that can be resolved from there.
 
-use super::cost::NEVER;
 use super::{Place, Search, SetRef, Want};
 
 /// Part of a selection set.
@@ -36,19 +35,16 @@ impl Search<'_> {
         if self.view(view.base) == view {
             return Some(view.base);
         }
-        let known = self.views.iter().position(|v| *v == view).unwrap_or_else(|| {
-            self.views.push(view);
-            self.views.len() - 1
-        });
+        let (known, _) = self.views.insert_full(view);
         u32::try_from(known).ok().map(SetRef::View)
     }
 
-    /// What of `set` can be resolved from `place`.
-    pub fn resolvable(&mut self, set: SetRef, place: &Place) -> Option<SetRef> {
-        if self.cost(set, place).waves < NEVER {
+    /// What of `set` can be resolved from `place` with at most `waves` requests one after the other.
+    pub fn resolvable(&mut self, set: SetRef, place: &Place, waves: u32) -> Option<SetRef> {
+        if self.cost(set, place).waves <= waves {
             return Some(set);
         }
-        let memo = (set, place.clone());
+        let memo = (set, place.clone(), waves);
         if let Some(known) = self.resolvables.get(&memo) {
             return *known;
         }
@@ -57,11 +53,15 @@ impl Search<'_> {
         let View { base, items } = self.view(set);
         let mut kept = Vec::new();
         for (index, child) in items {
+            self.steps += 1;
+            if self.within_bounds().is_err() {
+                break;
+            }
             let slot = &self.slots(base)[index];
             let Some(want) = self.want(slot, child) else { continue };
-            if self.cost_of_wants(std::slice::from_ref(&want), place).waves < NEVER {
+            if self.cost_of_wants(std::slice::from_ref(&want), place).waves <= waves {
                 kept.push((index, child));
-            } else if let Some(part) = self.resolvable_below(&want, place) {
+            } else if let Some(part) = self.resolvable_below(&want, place, waves) {
                 kept.push((index, Some(part)));
             }
         }
@@ -71,13 +71,14 @@ impl Search<'_> {
     }
 
     /// What of a want's selections can be resolved by any of its choices together.
-    fn resolvable_below(&mut self, want: &Want, place: &Place) -> Option<SetRef> {
+    fn resolvable_below(&mut self, want: &Want, place: &Place, waves: u32) -> Option<SetRef> {
         let set = want.child?;
         let mut whole: Option<SetRef> = None;
         for atom in self.wanted_atoms(place, &want.types).iter() {
             for choice in self.choices(want, atom, place) {
+                let Some(left) = waves.checked_sub(choice.level) else { continue };
                 let Some(below) = self.place_below(place, &choice) else { continue };
-                let Some(part) = self.resolvable(set, &below) else { continue };
+                let Some(part) = self.resolvable(set, &below, left) else { continue };
                 whole = match whole {
                     Some(whole) => self.union(whole, part),
                     None => Some(part),

@@ -2,17 +2,21 @@
 
 use super::join::JoinNames;
 use crate::error::PlanError;
-use apollo_compiler::Schema;
-use apollo_compiler::ast::DirectiveLocation;
+use apollo_compiler::ast::{Definition, DirectiveDefinition, DirectiveLocation, Document};
 use apollo_compiler::schema::{DirectiveList, ExtendedType};
 use apollo_compiler::validation::Valid;
+use apollo_compiler::{Name, Node, Schema};
+use rustc_hash::FxHashSet;
 
 /// Take out the types and directives of linked specifications and everything `@inaccessible`.
 pub(super) fn api_schema(supergraph: &Schema, names: &JoinNames) -> Result<Valid<Schema>, PlanError> {
     let mut schema = supergraph.clone();
     let hidden = |directives: &DirectiveList| directives.has(&names.inaccessible);
     schema.types.retain(|name, ty| !names.is_own(name) && !hidden(ty.directives()));
-    let kept: Vec<_> = schema.types.keys().cloned().collect();
+    if let Some(defer) = defer_directive() {
+        schema.directive_definitions.insert(defer.name.clone(), defer);
+    }
+    let kept: FxHashSet<Name> = schema.types.keys().cloned().collect();
     schema.directive_definitions.retain(|name, definition| {
         let executable = definition.locations.iter().any(|l| is_executable(*l));
         let built_in = matches!(name.as_str(), "skip" | "include" | "deprecated" | "specifiedBy" | "oneOf");
@@ -74,6 +78,16 @@ pub(super) fn api_schema(supergraph: &Schema, names: &JoinNames) -> Result<Valid
     schema
         .validate()
         .map_err(|e| PlanError::Supergraph(format!("its API schema is not valid: {}", e.errors.to_string().trim_end())))
+}
+
+/// `@defer`, as the incremental delivery RFC defines it.
+fn defer_directive() -> Option<Node<DirectiveDefinition>> {
+    let text = "directive @defer(label: String, if: Boolean! = true) on FRAGMENT_SPREAD | INLINE_FRAGMENT";
+    let document = Document::parse(text, "defer.graphql").ok()?;
+    document.definitions.into_iter().find_map(|definition| match definition {
+        Definition::DirectiveDefinition(definition) => Some(definition),
+        _ => None,
+    })
 }
 
 fn is_executable(location: DirectiveLocation) -> bool {

@@ -3,7 +3,7 @@
 use super::Supergraph;
 use crate::condition::Condition;
 use crate::error::PlanError;
-use crate::ids::{NodeId, TypeId, TypeSet};
+use crate::ids::{GroupId, NodeId, TypeId, TypeSet};
 use crate::selection::{Arguments, Node, Slot, Source};
 use apollo_compiler::Schema;
 use apollo_compiler::executable::{Field, FieldSet, Selection, SelectionSet};
@@ -68,8 +68,10 @@ fn add(graph: &mut Supergraph, ty: TypeId, sets: &[&SelectionSet]) -> NodeId {
                 arguments,
                 child: None,
                 internal: true,
+                group: GroupId(0),
                 denied: false,
                 order,
+                later: Vec::new(),
             });
             children.push(Vec::new());
             slots.len() - 1

@@ -3,12 +3,14 @@
 use super::context::Contexts;
 use super::field_set::FieldSets;
 use super::parse::field_definitions;
+use super::type_joins::TypeJoins;
 use super::{FieldJoin, Kind, Subgraph, Supergraph, TypeJoin};
 use crate::error::PlanError;
 use crate::ids::{FieldId, SubgraphId, TypeId, TypeSet};
 use apollo_compiler::Schema;
 use apollo_compiler::ast::{Directive, Type, Value};
 use apollo_compiler::validation::Valid;
+use rustc_hash::FxHashMap;
 
 /// The names under which the specifications are linked.
 #[derive(Debug)]
@@ -99,8 +101,11 @@ pub(super) fn read_subgraphs(schema: &Schema, names: &JoinNames) -> Result<Vec<S
 fn graph_of(graph: &Supergraph, directive: &Directive) -> Result<Option<SubgraphId>, PlanError> {
     let Some(value) = directive.specified_argument_by_name("graph") else { return Ok(None) };
     let Value::Enum(name) = &**value else { return Ok(None) };
-    let index = graph.subgraphs.iter().position(|s| s.graph == *name);
-    index.map(|i| Some(SubgraphId::new(i))).ok_or_else(|| bad(format!("`{name}` is no value of `join__Graph`")))
+    graph
+        .graphs
+        .get(name)
+        .map(|subgraph| Some(*subgraph))
+        .ok_or_else(|| bad(format!("`{name}` is no value of `join__Graph`")))
 }
 
 /// `@join__type`: which subgraphs have the type. A type without it is a value type of all of them (v0.1).
@@ -111,17 +116,17 @@ pub(super) fn read_types(graph: &mut Supergraph, schema: &Schema, names: &JoinNa
         let mut joined = false;
         for directive in definition.directives().get_all(&directive_name) {
             let Some(subgraph) = graph_of(graph, directive)? else { continue };
-            let join = graph.types[i].joins[subgraph.index()].get_or_insert_with(TypeJoin::default);
+            let join = graph.types[i].joins.get_or_insert_with(subgraph, TypeJoin::default);
             join.interface_object |= flag(directive, "isInterfaceObject").unwrap_or(false);
             joined = true;
         }
         let owner = definition.directives().get(&names.directive("owner"));
         if let Some(subgraph) = owner.map(|d| graph_of(graph, d)).transpose()?.flatten() {
-            graph.types[i].joins[subgraph.index()].get_or_insert_with(TypeJoin::default);
+            graph.types[i].joins.get_or_insert_with(subgraph, TypeJoin::default);
             joined = true;
         }
         if !joined {
-            graph.types[i].joins = vec![Some(TypeJoin::default()); graph.subgraphs.len()];
+            graph.types[i].joins = TypeJoins::everywhere(graph.subgraphs.len());
         }
     }
     Ok(())
@@ -132,7 +137,7 @@ pub(super) fn read_types(graph: &mut Supergraph, schema: &Schema, names: &JoinNa
 pub(super) fn read_members(graph: &mut Supergraph, schema: &Schema, names: &JoinNames) -> Result<(), PlanError> {
     let (implements, member) = (names.directive("implements"), names.directive("unionMember"));
     let explicit = schema.directive_definitions.contains_key(&*implements);
-    let mut found: Vec<(TypeId, SubgraphId, TypeId)> = Vec::new();
+    let mut found: FxHashMap<(TypeId, SubgraphId), TypeSet> = FxHashMap::default();
     for i in 0..graph.types.len() {
         let ty = TypeId::new(i);
         let directives = schema.types[&graph.types[i].name].directives();
@@ -141,7 +146,7 @@ pub(super) fn read_members(graph: &mut Supergraph, schema: &Schema, names: &Join
                 continue;
             };
             if let Some(interface) = graph.type_by_name(&name) {
-                found.push((interface, subgraph, ty));
+                found.entry((interface, subgraph)).or_default().insert(ty);
             }
         }
         for directive in directives.get_all(&member) {
@@ -149,25 +154,20 @@ pub(super) fn read_members(graph: &mut Supergraph, schema: &Schema, names: &Join
                 continue;
             };
             if let Some(object) = graph.type_by_name(&name) {
-                found.push((ty, subgraph, object));
+                found.entry((ty, subgraph)).or_default().insert(object);
             }
         }
     }
     for i in 0..graph.types.len() {
         let ty = TypeId::new(i);
-        for s in 0..graph.subgraphs.len() {
-            let subgraph = SubgraphId::new(s);
-            if graph.join(ty, subgraph).is_none() {
-                continue;
-            }
+        let subgraphs: Vec<SubgraphId> = graph.ty(ty).joins.iter().map(|(subgraph, _)| subgraph).collect();
+        for subgraph in subgraphs {
             let possible: TypeSet = match graph.kind(ty) {
                 Kind::Object => TypeSet::one(ty),
-                _ if explicit => {
-                    found.iter().filter(|(a, s, _)| *a == ty && *s == subgraph).map(|(_, _, object)| *object).collect()
-                }
+                _ if explicit => found.remove(&(ty, subgraph)).unwrap_or_default(),
                 _ => graph.ty(ty).possible.iter().filter(|&o| graph.join(o, subgraph).is_some()).collect(),
             };
-            graph.types[i].joins[s].as_mut().expect("checked above").possible = possible;
+            graph.types[i].joins.get_or_insert_with(subgraph, TypeJoin::default).possible = possible;
         }
     }
     Ok(())
@@ -240,9 +240,9 @@ fn everywhere(graph: &Supergraph, ty: TypeId, field: FieldId, owner: Option<Subg
             join.keys.iter().any(|key| graph.sets.node(key.set).slots.iter().any(|slot| slot.key == *name))
         })
     };
-    (0..graph.subgraphs.len())
-        .map(SubgraphId::new)
-        .filter(|&s| graph.join(ty, s).is_some_and(|join| !join.is_virtual))
+    let joins = graph.ty(ty).joins.iter().filter(|(_, join)| !join.is_virtual);
+    joins
+        .map(|(subgraph, _)| subgraph)
         .filter(|&s| owner.is_none_or(|owner| owner == s || in_key(s)))
         .map(|s| plain(graph, field, s))
         .collect()

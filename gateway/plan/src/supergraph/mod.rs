@@ -5,6 +5,7 @@ mod context;
 mod field_set;
 mod join;
 mod parse;
+mod type_joins;
 
 use crate::error::PlanError;
 use crate::ids::{FieldId, NodeId, SubgraphId, TypeId, TypeSet};
@@ -13,11 +14,14 @@ use apollo_compiler::ast::{OperationType, Type};
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
 use rustc_hash::FxHashMap;
+use type_joins::TypeJoins;
 
 /// A composed graph: its subgraphs, its API schema and who can resolve what.
 #[derive(Debug)]
 pub struct Supergraph {
     pub(crate) subgraphs: Vec<Subgraph>,
+    /// The subgraphs by their values of `join__Graph`.
+    pub(crate) graphs: FxHashMap<Name, SubgraphId>,
     pub(crate) types: Vec<TypeDef>,
     pub(crate) fields: Vec<FieldDef>,
     pub(crate) sets: Selections,
@@ -61,8 +65,8 @@ pub(crate) struct TypeDef {
     pub kind: Kind,
     /// Object types that a value of it may have.
     pub possible: TypeSet,
-    /// By subgraph: what it is there.
-    pub joins: Vec<Option<TypeJoin>>,
+    /// What it is in the subgraphs that have it.
+    pub joins: TypeJoins,
     pub fields: FxHashMap<Name, FieldId>,
     pub interfaces: Vec<TypeId>,
     pub inaccessible: bool,
@@ -192,7 +196,7 @@ impl Supergraph {
 
     /// Whether a subgraph sees an interface as an object type.
     pub fn has_interface_object(&self, ty: TypeId) -> bool {
-        self.types[ty.index()].joins.iter().flatten().any(|join| join.interface_object)
+        self.types[ty.index()].joins.iter().any(|(_, join)| join.interface_object)
     }
 
     /// The object types that a type may be; the type itself for an object type.
@@ -229,7 +233,7 @@ impl Supergraph {
     }
 
     pub(crate) fn join(&self, ty: TypeId, subgraph: SubgraphId) -> Option<&TypeJoin> {
-        self.types[ty.index()].joins[subgraph.index()].as_ref()
+        self.types[ty.index()].joins.get(subgraph)
     }
 
     pub(crate) fn is_interface_object(&self, ty: TypeId, subgraph: SubgraphId) -> bool {

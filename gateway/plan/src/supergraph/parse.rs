@@ -2,6 +2,7 @@
 
 use super::field_set::FieldSets;
 use super::join::{self, JoinNames};
+use super::type_joins::TypeJoins;
 use super::{EnumValue, FieldDef, Key, Kind, Supergraph, TypeDef, TypeJoin, api};
 use crate::error::PlanError;
 use crate::ids::{FieldId, SubgraphId, TypeId, TypeSet};
@@ -17,8 +18,10 @@ pub(super) fn parse(sdl: &str) -> Result<Supergraph, PlanError> {
     let names = JoinNames::read(&schema);
     let subgraphs = join::read_subgraphs(&schema, &names)?;
     let api = api::api_schema(&schema, &names)?;
+    let graphs = subgraphs.iter().enumerate().map(|(i, s)| (s.graph.clone(), SubgraphId::new(i))).collect();
     let mut graph = Supergraph {
         subgraphs,
+        graphs,
         types: Vec::new(),
         fields: Vec::new(),
         sets: Selections::default(),
@@ -52,7 +55,7 @@ fn declare_types(graph: &mut Supergraph, schema: &Schema, names: &JoinNames) {
             name: name.clone(),
             kind: kind_of(ty),
             possible: TypeSet::default(),
-            joins: vec![None; graph.subgraphs.len()],
+            joins: TypeJoins::default(),
             fields: FxHashMap::default(),
             interfaces: Vec::new(),
             inaccessible: ty.directives().has(&names.inaccessible),
@@ -147,7 +150,7 @@ fn read_keys(
         let entity = TypeId::new(i);
         for (subgraph, text, resolvable) in join::keys_of(graph, schema, names, entity)? {
             let set = sets.read(graph, entity, &text)?;
-            let join = graph.types[i].joins[subgraph.index()].get_or_insert_with(TypeJoin::default);
+            let join = graph.types[i].joins.get_or_insert_with(subgraph, TypeJoin::default);
             join.keys.push(Key { set, resolvable, entity });
         }
     }
@@ -158,11 +161,11 @@ fn read_keys(
 fn stand_for_themselves(graph: &mut Supergraph) {
     for i in 0..graph.types.len() {
         let ty = &mut graph.types[i];
-        if !ty.possible.is_empty() || !ty.joins.iter().flatten().any(|join| join.interface_object) {
+        if !ty.possible.is_empty() || !ty.joins.iter().any(|(_, join)| join.interface_object) {
             continue;
         }
         ty.possible.insert(TypeId::new(i));
-        for join in ty.joins.iter_mut().flatten() {
+        for join in ty.joins.values_mut() {
             join.possible.insert(TypeId::new(i));
         }
     }
@@ -174,16 +177,13 @@ fn spread_interface_objects(graph: &mut Supergraph) {
     let interfaces: Vec<TypeId> =
         (0..graph.types.len()).map(TypeId::new).filter(|&t| graph.kind(t) == Kind::Interface).collect();
     for interface in interfaces {
-        for s in 0..graph.subgraphs.len() {
-            let subgraph = SubgraphId::new(s);
-            if !graph.is_interface_object(interface, subgraph) {
-                continue;
-            }
+        let objects = graph.ty(interface).joins.iter().filter(|(_, join)| join.interface_object);
+        let subgraphs: Vec<SubgraphId> = objects.map(|(subgraph, _)| subgraph).collect();
+        for subgraph in subgraphs {
             let possible = graph.ty(interface).possible.clone();
-            let keys = graph.join(interface, subgraph).expect("checked above").keys.clone();
+            let keys = graph.join(interface, subgraph).map(|join| join.keys.clone()).unwrap_or_default();
             for ty in possible.iter().filter(|&ty| ty != interface) {
-                let slot = &mut graph.types[ty.index()].joins[s];
-                let join = slot.get_or_insert_with(|| TypeJoin {
+                let join = graph.types[ty.index()].joins.get_or_insert_with(subgraph, || TypeJoin {
                     is_virtual: true,
                     possible: TypeSet::one(ty),
                     ..TypeJoin::default()
@@ -191,7 +191,7 @@ fn spread_interface_objects(graph: &mut Supergraph) {
                 join.keys.extend(keys.iter().cloned());
             }
             spread_fields(graph, interface, subgraph, &possible);
-            let join = graph.types[interface.index()].joins[s].as_mut().expect("checked above");
+            let join = graph.types[interface.index()].joins.get_or_insert_with(subgraph, TypeJoin::default);
             join.possible = possible;
         }
     }
