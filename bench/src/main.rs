@@ -2,6 +2,7 @@
 //!
 //! `README.md` says how, and what came out.
 
+mod files;
 mod mesh;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -36,6 +37,18 @@ enum What {
     },
     /// Time to plan, cold, over a mesh of 100 products
     Plan,
+    /// Time to plan, cold, an operation over a supergraph that was composed elsewhere
+    PlanFile {
+        /// The supergraph's SDL
+        #[arg(long)]
+        supergraph: PathBuf,
+        /// The operation
+        #[arg(short = 'f', long = "operation")]
+        operation: PathBuf,
+        /// Only plan this often, without taking times, for a profiler
+        #[arg(long)]
+        times: Option<usize>,
+    },
     /// Memory of a parsed supergraph
     Memory {
         #[arg(default_values_t = [10, 100, 1000])]
@@ -48,6 +61,12 @@ enum What {
         /// Where to
         file: PathBuf,
     },
+    /// Print the operation of about 500 fields over a mesh
+    Operation {
+        /// How many products the mesh has
+        #[arg(default_value_t = 100)]
+        products: usize,
+    },
 }
 
 fn main() -> Result<()> {
@@ -55,8 +74,10 @@ fn main() -> Result<()> {
         What::Compose { products } => products.iter().try_for_each(|count| time_composition(*count)),
         What::Recompose { products } => products.iter().try_for_each(|count| time_recomposition(*count)),
         What::Plan => time_planning(),
+        What::PlanFile { supergraph, operation, times } => files::time(&supergraph, &operation, times),
         What::Memory { products } => products.iter().try_for_each(|count| measure_memory(*count)),
         What::Write { products, file } => write_mesh(products, &file),
+        What::Operation { products } => say(&mesh::wide(products)),
     }
 }
 

@@ -4,7 +4,7 @@
 //
 // Run it in a folder where the packages of `package.json` are installed. Each SCHEMA.graphql is the SDL of a subgraph; it
 // is served here with made-up values that follow from type, key and field only, so both gateways must get the same. Our
-// composition of the subgraphs is served by both. Exit code 1 when an answer differs.
+// composition of the subgraphs is served by both. Exit code 1 when an answer differs, or is not of the kind it must be.
 
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -12,9 +12,11 @@ import http from 'node:http';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { loadGateway } from './apollo.mjs';
+import { freePort, sleep } from './audit.mjs';
 
 const require = createRequire(path.join(process.cwd(), 'package.json'));
-const { ApolloGateway, RemoteGraphQLDataSource } = require('@apollo/gateway');
 const { buildSubgraphSchema } = require('@apollo/subgraph');
 const graphql = require('graphql');
 
@@ -22,7 +24,8 @@ const args = process.argv.slice(2);
 const program = args[args.indexOf('--terrane') + 1];
 const files = args.filter((arg, index) => !arg.startsWith('--') && args[index - 1] !== '--terrane');
 
-const OPERATIONS = [
+// Each must have data and no error: two gateways that fail alike would show nothing.
+const ANSWERED = [
   '{ continents { nodes { code name latitude } pageInfo { hasNextPage } totalCount } }',
   '{ continent(code: "EU") { name countries { nodes { code name capital } } } }',
   '{ countries { nodes { name alpha3 continent { code name wikipediaUrl } } } }',
@@ -31,8 +34,10 @@ const OPERATIONS = [
   '{ allContinentFacts { edges { cursor node { countryCount languageCount } } } continents { edges { node { name } } } }',
   '{ country(code: "CH") { continent { countries { nodes { continent { name } } } } } }',
   '{ __schema { queryType { name } } __type(name: "Country") { kind name } }',
-  '{ nothing }',
 ];
+
+// Each must be refused.
+const REFUSED = ['{ nothing }', '{ continent { name } }'];
 
 // A value for a leaf type that follows from the place it stands at.
 function leaf(type, place) {
@@ -77,17 +82,6 @@ function serve(sdl) {
   return new Promise((done) => server.listen(0, '127.0.0.1', () => done(server)));
 }
 
-async function theirs(gateway, schema, query, variables) {
-  const document = graphql.parse(query);
-  const errors = graphql.validate(schema, document);
-  if (errors.length > 0) return { errors };
-  return gateway.executor({
-    document, queryHash: query, request: { query, variables }, operationName: undefined, metrics: {}, context: {},
-    operation: document.definitions.find((one) => one.kind === 'OperationDefinition'), schema, logger: console,
-    cache: { get: async () => undefined, set: async () => undefined },
-  });
-}
-
 async function ours(address, query, variables) {
   const body = JSON.stringify({ query, variables });
   const response = await fetch(`${address}/graphql`, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
@@ -98,16 +92,23 @@ async function ready(address) {
   for (let tries = 0; tries < 200; tries += 1) {
     const answer = await fetch(`${address}/health/ready`).catch(() => undefined);
     if (answer?.ok) return;
-    await new Promise((done) => setTimeout(done, 100));
+    await sleep(100);
   }
   throw new Error('our gateway does not become ready');
 }
 
-// The same whatever the order of keys.
-function tidy(json) {
-  if (Array.isArray(json)) return json.map(tidy);
-  if (json === null || typeof json !== 'object') return json;
-  return Object.fromEntries(Object.keys(json).sort().map((key) => [key, tidy(json[key])]));
+// What is wrong with the two answers to one operation.
+async function differences(gateway, address, query, refused) {
+  const variables = { all: true };
+  const answers = [['theirs', await gateway.ask(query, variables)], ['ours', await ours(address, query, variables)]];
+  const wrong = [];
+  for (const [name, { data, errors }] of answers) {
+    const failed = (errors ?? []).length > 0;
+    if (refused ? data != null || !failed : data == null || failed) wrong.push(`${query}\n  ${name} ${JSON.stringify({ data, errors })}`);
+  }
+  const [theirs, mine] = answers.map(([, { data }]) => data ?? null);
+  if (!isDeepStrictEqual(theirs, mine)) wrong.push(`${query}\n  theirs ${JSON.stringify(theirs)}\n  ours   ${JSON.stringify(mine)}`);
+  return wrong;
 }
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'interop-'));
@@ -126,30 +127,19 @@ try {
   fs.writeFileSync(list, JSON.stringify(subgraphs));
   execFileSync(program, ['compose', '--subgraphs', list, '-o', supergraph], { stdio: ['ignore', 'ignore', 'inherit'] });
 
-  const free = http.createServer();
-  const port = await new Promise((done) => free.listen(0, '127.0.0.1', () => done(free.address().port)));
-  await new Promise((done) => free.close(done));
+  const port = await freePort();
   const address = `http://127.0.0.1:${port}`;
-  child = spawn(program, ['gateway', '--listen', `127.0.0.1:${port}`, '--supergraph', supergraph], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, RUST_LOG: 'error' } });
-  const gateway = new ApolloGateway({
-    supergraphSdl: fs.readFileSync(supergraph, 'utf8'),
-    buildService: ({ url }) => new RemoteGraphQLDataSource({ url }),
-    logger: { debug() {}, info() {}, warn() {}, error: console.error },
-  });
-  const { schema } = await gateway.load();
+  child = spawn(program, ['gateway', '--listen', `127.0.0.1:${port}`, '--supergraph', supergraph], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, TERRANE_LOG: 'error' } });
+  const gateway = await loadGateway(fs.readFileSync(supergraph, 'utf8'));
   await ready(address);
 
-  let differ = 0;
-  for (const query of OPERATIONS) {
-    const variables = { all: true };
-    const [a, b] = [await theirs(gateway, schema, query, variables), await ours(address, query, variables)];
-    const [left, right] = [a, b].map(({ data, errors }) => JSON.stringify(tidy({ data: data ?? null, failed: (errors ?? []).length > 0 })));
-    if (left === right) continue;
-    differ += 1;
-    console.log(`${query}\n  theirs ${left} ${JSON.stringify(a.errors ?? [])}\n  ours   ${right} ${JSON.stringify(b.errors ?? [])}`);
+  const wrong = [];
+  for (const [operations, refused] of [[ANSWERED, false], [REFUSED, true]]) {
+    for (const query of operations) wrong.push(...(await differences(gateway, address, query, refused)));
   }
-  console.log(`${OPERATIONS.length - differ} operations answered alike, ${differ} not`);
-  code = differ === 0 ? 0 : 1;
+  wrong.forEach((line) => console.log(line));
+  console.log(`${ANSWERED.length} operations to answer and ${REFUSED.length} to refuse: ${wrong.length} differences`);
+  code = wrong.length === 0 ? 0 : 1;
   await gateway.stop();
 } finally {
   child?.kill();

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use cargo_metadata::MetadataCommand;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +10,7 @@ use std::process::{Command, Stdio};
 /// The first version of Node with everything that the scripts use.
 const LEAST_NODE: u32 = 20;
 
-/// Run both comparisons. Without Node that is a failure, unless it is `optional`.
+/// Run the comparisons. Without Node that is a failure, unless it is `optional`.
 pub fn run(optional: bool) -> Result<()> {
     let metadata = MetadataCommand::new().no_deps().exec().context("cargo metadata")?;
     let root = PathBuf::from(metadata.workspace_root.as_str());
@@ -45,7 +46,20 @@ pub fn run(optional: bool) -> Result<()> {
             .args(&schemas)
             .current_dir(&folder),
     );
-    compared.and(served)
+    compared.and(served).and(audit(&root, &folder, &terrane))
+}
+
+/// Compare over the public federation audit's subgraphs, if `AUDIT_DIR` names a checkout of it with its packages installed.
+fn audit(root: &Path, folder: &Path, terrane: &Path) -> Result<()> {
+    let Some(checkout) = env::var_os("AUDIT_DIR") else {
+        eprintln!("interop: AUDIT_DIR is not set; the public audit's subgraphs were not compared");
+        return Ok(());
+    };
+    let checkout = root.join(checkout);
+    let script = root.join("tests/interop/suites.mjs");
+    let mut node = Command::new("node");
+    node.arg(script).arg("--terrane").arg(terrane).arg("--audit").arg(checkout).current_dir(folder);
+    succeed(&mut node)
 }
 
 /// Whether Node and npm are there and new enough; if not, what is missing.
