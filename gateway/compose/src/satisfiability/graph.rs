@@ -1,5 +1,6 @@
 //! The graph: turns subgraphs into places, the keys that lead to them, and the fields that they answer.
 
+use super::labels::{Condition, LabelId, Labels};
 use crate::names::{Names, Symbol};
 use crate::schema::{Field, FieldSet, Kind, Selection, Subgraph, SubgraphId, Type};
 use crate::supergraph::Supergraph;
@@ -53,18 +54,14 @@ pub struct Graph<'a> {
     provision_ids: FxHashMap<Vec<usize>, ProvisionId>,
     entries: FxHashMap<Symbol, Arc<Vec<Entry<'a>>>>,
     runtime: FxHashMap<(SubgraphId, Symbol), Arc<Vec<Symbol>>>,
-    overridden: FxHashMap<(SubgraphId, Symbol, Symbol), Option<Arc<str>>>,
-    labels: FxHashMap<Arc<str>, bool>,
+    overridden: FxHashMap<(SubgraphId, Symbol, Symbol), Option<LabelId>>,
+    pub labels: Labels,
 }
 
 impl<'a> Graph<'a> {
-    /// The graph of all subgraphs under one choice of override labels.
-    pub fn new(
-        supergraph: &'a Supergraph,
-        subgraphs: &'a [Subgraph],
-        names: &'a Names,
-        labels: FxHashMap<Arc<str>, bool>,
-    ) -> Self {
+    /// The graph of all subgraphs.
+    pub fn new(supergraph: &'a Supergraph, subgraphs: &'a [Subgraph], names: &'a Names) -> Self {
+        let labels = Labels::new(supergraph, subgraphs);
         let mut by_id = vec![None; subgraphs.iter().map(|subgraph| subgraph.id.index() + 1).max().unwrap_or(0)];
         for subgraph in subgraphs {
             by_id[subgraph.id.index()] = Some(subgraph);
@@ -80,7 +77,7 @@ impl<'a> Graph<'a> {
             provision_ids: FxHashMap::default(),
             entries: entries(supergraph, subgraphs),
             runtime: runtime_types(subgraphs),
-            overridden: overridden(subgraphs),
+            overridden: overridden(subgraphs, &labels),
             labels,
         }
     }
@@ -113,23 +110,19 @@ impl<'a> Graph<'a> {
         self.runtime.get(&(subgraph, ty)).cloned().unwrap_or_default()
     }
 
-    /// The field of a place that its subgraph can answer there, `@requires` left aside.
-    pub fn answerable(&self, id: PlaceId, name: Symbol) -> Option<&'a Field> {
+    /// The field of a place that its subgraph can answer there under conditions, `@requires` left aside.
+    pub fn answerable(&self, id: PlaceId, name: Symbol) -> Option<(&'a Field, [Option<Condition>; 2])> {
         let place = self.place(id);
         let field = place.ty.fields.get(&name)?;
         if field.external && self.provided(place, name).is_none() {
             return None;
         }
-        let on = |label: &Arc<str>| self.labels.get(label).copied().unwrap_or(false);
-        if let Some(label) = field.overrides.as_ref().and_then(|overrides| overrides.label.as_ref())
-            && !on(label)
-        {
-            return None;
-        }
+        let own = field.overrides.as_ref().and_then(|overrides| self.labels.id(overrides.label.as_deref()?));
+        let own = own.map(|label| Condition { label, on: true });
         match self.overridden.get(&(place.subgraph.id, place.ty.name, name)) {
-            None => Some(field),
-            Some(Some(label)) if !on(label) => Some(field),
-            Some(_) => None,
+            None => Some((field, [own, None])),
+            Some(Some(label)) => Some((field, [own, Some(Condition { label: *label, on: false })])),
+            Some(None) => None,
         }
     }
 
@@ -252,7 +245,7 @@ fn runtime_types(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol), Arc<
 }
 
 /// Which fields other subgraphs have taken over, and with which label.
-fn overridden(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol, Symbol), Option<Arc<str>>> {
+fn overridden(subgraphs: &[Subgraph], labels: &Labels) -> FxHashMap<(SubgraphId, Symbol, Symbol), Option<LabelId>> {
     let ids: FxHashMap<&str, SubgraphId> =
         subgraphs.iter().map(|subgraph| (subgraph.name.as_str(), subgraph.id)).collect();
     let mut overridden = FxHashMap::default();
@@ -261,7 +254,8 @@ fn overridden(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol, Symbol),
             if let Some(overrides) = &field.overrides
                 && let Some(id) = ids.get(&*overrides.from)
             {
-                overridden.insert((*id, ty.name, field.name), overrides.label.clone());
+                let label = overrides.label.as_deref().and_then(|label| labels.id(label));
+                overridden.insert((*id, ty.name, field.name), label);
             }
         }
     }
