@@ -15,7 +15,9 @@ pub fn unanswered(walk: &mut Walk<'_, '_>, state: usize, field: Symbol, assumed:
     let coordinate = format!("{}.{}", &walk.graph.names[ty], &walk.graph.names[field]);
     let operation = operation(walk, state, Some(field));
     let reasons = reasons(walk, state, field);
-    let labels: Vec<String> = assumed
+    let labels: Vec<String> = walk.states[state]
+        .followed
+        .and(assumed)
         .iter()
         .map(|(label, on)| format!("`{}` is {}", walk.graph.labels.text(label), if on { "on" } else { "off" }))
         .collect();

@@ -39,6 +39,14 @@ impl Assumptions {
         Self(all.into())
     }
 
+    /// The same and those of `others`.
+    pub fn and(&self, others: &Self) -> Self {
+        others
+            .iter()
+            .filter(|(label, _)| self.get(*label).is_none())
+            .fold(self.clone(), |all, (label, on)| all.with(label, on))
+    }
+
     /// Those about labels that `keep` accepts.
     pub fn only(&self, keep: impl Fn(LabelId) -> bool) -> Self {
         if self.0.iter().all(|(label, _)| keep(*label)) {

@@ -38,6 +38,8 @@ pub struct State {
     pub contexts: Contexts,
     /// What the path assumes about labels that still matter.
     pub assumed: Assumptions,
+    /// What it assumed on the way, for those who want to follow it.
+    pub followed: Assumptions,
     /// Where the path came from.
     pub parent: Option<usize>,
     /// Its last step.
@@ -122,6 +124,7 @@ impl Walk<'_, '_> {
     /// Adds a state unless one was seen that had the same or fewer places, contexts and assumptions: more places can only
     /// answer more.
     fn push(&mut self, ty: Symbol, places: Arc<[PlaceId]>, assumed: &Assumptions, parent: Option<usize>, step: Step) {
+        let followed = parent.map_or_else(|| assumed.clone(), |parent| self.states[parent].followed.and(assumed));
         let assumed = assumed.only(|label| self.graph.labels.matters(label, ty));
         let contexts = self.contexts(ty, parent);
         let visited = self.visited.entry(ty).or_default();
@@ -136,7 +139,7 @@ impl Walk<'_, '_> {
             return;
         }
         visited.push((places.clone(), contexts.clone(), assumed.clone()));
-        self.states.push(State { ty, places, contexts, assumed, parent, step });
+        self.states.push(State { ty, places, contexts, assumed, followed, parent, step });
     }
 
     /// What a step comes to, by what it takes to assume beyond `assumed`. `ty` is named if that is too much.
