@@ -220,6 +220,13 @@ impl Merge<'_> {
             return None;
         }
         let coordinate = format!("@{text}");
+        let somewhere =
+            |location: &&&str| present.iter().any(|(_, definition)| definition.locations.contains(*location));
+        if EXECUTABLE.iter().filter(somewhere).count() > locations.len() {
+            let message = format!("executable directive `@{text}` is allowed in common places of the subgraphs only");
+            let hint = "give it the same locations in all subgraphs";
+            self.report.warning("INCONSISTENT_EXECUTABLE_DIRECTIVE_LOCATIONS", message, hint, &at);
+        }
         let fields: Vec<(&Subgraph, Field)> = present
             .iter()
             .map(|(subgraph, definition)| {
