@@ -173,8 +173,9 @@ pub fn merge(supergraph: &mut Supergraph, merge: &mut Merge<'_>) {
         .filter(|definition| definition.locations.iter().any(|location| EXECUTABLE.contains(location)))
         .map(|definition| definition.name)
         .collect();
+    let composed: Set<Symbol> = supergraph.directives.iter().map(|directive| directive.name).collect();
     for name in executable {
-        if !supergraph.directives.iter().any(|directive| directive.name == name)
+        if !composed.contains(&name)
             && let Some(directive) = merge.executable(name)
         {
             supergraph.directives.push(directive);

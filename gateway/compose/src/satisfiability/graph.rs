@@ -2,7 +2,7 @@
 
 use super::labels::{Condition, LabelId, Labels};
 use crate::names::{Names, Symbol};
-use crate::schema::{Field, FieldSet, Kind, Selection, Subgraph, SubgraphId, Type};
+use crate::schema::{Field, FieldSet, Kind, Map, Selection, Set, Subgraph, SubgraphId, Type};
 use crate::supergraph::Supergraph;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub struct Graph<'a> {
     provisions: Vec<Vec<&'a Selection>>,
     provision_ids: FxHashMap<Vec<usize>, ProvisionId>,
     entries: FxHashMap<Symbol, Arc<Vec<Entry<'a>>>>,
-    runtime: FxHashMap<(SubgraphId, Symbol), Arc<Vec<Symbol>>>,
+    runtime: FxHashMap<(SubgraphId, Symbol), Arc<Set<Symbol>>>,
     overridden: FxHashMap<(SubgraphId, Symbol, Symbol), Option<LabelId>>,
     pub labels: Labels,
 }
@@ -106,7 +106,7 @@ impl<'a> Graph<'a> {
     }
 
     /// The object types that a type of a subgraph may turn out to be there.
-    pub fn runtime(&self, subgraph: SubgraphId, ty: Symbol) -> Arc<Vec<Symbol>> {
+    pub fn runtime(&self, subgraph: SubgraphId, ty: Symbol) -> Arc<Set<Symbol>> {
         self.runtime.get(&(subgraph, ty)).cloned().unwrap_or_default()
     }
 
@@ -193,8 +193,8 @@ impl<'a> Graph<'a> {
 
 /// Resolvable keys per type; an object type can also be entered as one of its interfaces where that is an object.
 fn entries<'a>(supergraph: &Supergraph, subgraphs: &'a [Subgraph]) -> FxHashMap<Symbol, Arc<Vec<Entry<'a>>>> {
-    let mut own: FxHashMap<Symbol, Vec<Entry<'a>>> = FxHashMap::default();
-    let mut as_object: FxHashMap<Symbol, Vec<Entry<'a>>> = FxHashMap::default();
+    let mut own: FxHashMap<Symbol, Entries<'a>> = FxHashMap::default();
+    let mut as_object: FxHashMap<Symbol, Entries<'a>> = FxHashMap::default();
     for subgraph in subgraphs {
         for ty in subgraph.types.values() {
             for key in ty.keys.iter().filter(|key| key.resolvable) {
@@ -207,31 +207,32 @@ fn entries<'a>(supergraph: &Supergraph, subgraphs: &'a [Subgraph]) -> FxHashMap<
     }
     if !as_object.is_empty() {
         for ty in supergraph.types.values().filter(|ty| ty.kind == Kind::Object) {
-            for entry in ty.interfaces.iter().filter_map(|interface| as_object.get(interface)).flatten() {
+            for entry in ty.interfaces.iter().filter_map(|interface| as_object.get(interface)).flat_map(Map::values) {
                 for subgraph in &entry.subgraphs {
                     add(own.entry(ty.name).or_default(), entry.key, entry.ty, *subgraph);
                 }
             }
         }
     }
-    own.into_iter().map(|(name, entries)| (name, Arc::new(entries))).collect()
+    own.into_iter().map(|(name, entries)| (name, Arc::new(entries.into_values().collect()))).collect()
 }
 
-fn add<'a>(entries: &mut Vec<Entry<'a>>, key: &'a FieldSet, ty: Symbol, subgraph: SubgraphId) {
-    match entries.iter_mut().find(|entry| entry.ty == ty && entry.key.text == key.text) {
-        Some(entry) => entry.subgraphs.push(subgraph),
-        None => entries.push(Entry { key, ty, subgraphs: vec![subgraph] }),
-    }
+/// The entries of one type by the type that has the key, and the key.
+type Entries<'a> = Map<(Symbol, &'a str), Entry<'a>>;
+
+fn add<'a>(entries: &mut Entries<'a>, key: &'a FieldSet, ty: Symbol, subgraph: SubgraphId) {
+    let entry = entries.entry((ty, &*key.text)).or_insert_with(|| Entry { key, ty, subgraphs: Vec::new() });
+    entry.subgraphs.push(subgraph);
 }
 
-fn runtime_types(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol), Arc<Vec<Symbol>>> {
-    let mut runtime: FxHashMap<(SubgraphId, Symbol), Vec<Symbol>> = FxHashMap::default();
+fn runtime_types(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol), Arc<Set<Symbol>>> {
+    let mut runtime: FxHashMap<(SubgraphId, Symbol), Set<Symbol>> = FxHashMap::default();
     for subgraph in subgraphs {
         for ty in subgraph.types.values() {
             match ty.kind {
                 Kind::Object => {
                     for interface in &ty.interfaces {
-                        runtime.entry((subgraph.id, *interface)).or_default().push(ty.name);
+                        runtime.entry((subgraph.id, *interface)).or_default().insert(ty.name);
                     }
                 }
                 Kind::Union => {

@@ -40,8 +40,8 @@ struct Answer {
 pub struct Reach {
     assumed: Assumptions,
     optimistic: bool,
-    /// Labels that the outcome may depend on, and that nothing is assumed about, in the order of meeting them.
-    unknown: Vec<LabelId>,
+    /// The first label met that nothing is assumed about, so that the outcome may depend on it.
+    unknown: Option<LabelId>,
     places: FxHashMap<PlaceId, Known>,
     fields: FxHashMap<(PlaceId, Symbol), Answer>,
     round: u32,
@@ -57,18 +57,16 @@ impl Reach {
         Self { assumed, optimistic, ..Self::default() }
     }
 
-    /// Labels that were asked for and that nothing is assumed about.
-    pub fn unknown(&self) -> &[LabelId] {
-        &self.unknown
+    /// The first label that was asked for and that nothing is assumed about.
+    pub fn unknown(&self) -> Option<LabelId> {
+        self.unknown
     }
 
     fn holds(&mut self, condition: Condition) -> bool {
         match self.assumed.get(condition.label) {
             Some(on) => on == condition.on,
             None => {
-                if !self.unknown.contains(&condition.label) {
-                    self.unknown.push(condition.label);
-                }
+                self.unknown.get_or_insert(condition.label);
                 self.optimistic
             }
         }

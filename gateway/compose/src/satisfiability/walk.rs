@@ -154,7 +154,7 @@ impl Walk<'_, '_> {
 
     fn choose(&mut self, assumed: &Assumptions, step: Move<'_>, budget: &mut usize) -> Vec<(Assumptions, Outcome)> {
         let least = self.outcome(assumed, false, step);
-        if self.reach(assumed, false).unknown().is_empty() || least == self.outcome(assumed, true, step) {
+        if self.reach(assumed, false).unknown().is_none() || least == self.outcome(assumed, true, step) {
             return vec![(assumed.clone(), least)];
         }
         let Some(label) = self.first_unknown(assumed, step) else { return vec![(assumed.clone(), least)] };
@@ -177,7 +177,7 @@ impl Walk<'_, '_> {
         let key = (assumed.clone(), false);
         let known = self.reaches.insert(key.clone(), Reach::new(assumed.clone(), false));
         self.outcome(assumed, false, step);
-        let first = self.reach(assumed, false).unknown().first().copied();
+        let first = self.reach(assumed, false).unknown();
         if let Some(known) = known {
             self.reaches.insert(key, known);
         }
