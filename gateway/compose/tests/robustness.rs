@@ -147,3 +147,43 @@ fn many_findings_stay_readable() {
     let found = bounded(vec![subgraph("a", &sdl), subgraph("b", &sdl)]).expect_err("nothing is shareable");
     assert!(found.len() <= 1_001, "{} findings", found.len());
 }
+
+/// Documents of one kind of thing, as many as fit: what is done for each must not look at all others.
+#[test]
+fn much_of_one_kind() {
+    const SIZE: usize = 1 << 19;
+    type Each = fn(usize) -> String;
+    let fill = |start: &str, each: Each, end: &str| {
+        let mut text = format!("type Query {{ t: T }} {start}");
+        for number in 0.. {
+            if text.len() > SIZE {
+                break;
+            }
+            text.push_str(&each(number));
+        }
+        text + end
+    };
+    let interface = |n| {
+        let (key, fields) = ("@key(fields: \"id\")", format!("id: ID! i: I{n}"));
+        format!("interface I{n} {key} {{ id: ID! }} type A{n} implements I{n} {key} {{ {fields} }} ")
+    };
+    let entity = "type T @key(fields: \"id\") { id: ID! ";
+    let kinds: [(&str, Each, &str); 6] = [
+        (entity, |n| format!("f{n}: Int "), "}"),
+        ("type T { a: Int } ", |n| format!("directive @d{n}(a: Int) on FIELD "), ""),
+        ("type T { i: I0 } ", interface, ""),
+        ("type T { i: I } interface I { a: Int } ", |n| format!("type A{n} implements I {{ a: Int }} "), ""),
+        ("type T { e: E } enum E { ", |n| format!("V{n} "), "}"),
+        ("type T ", |n| format!("@key(fields: \"id{}\") ", " id".repeat(n % 50)), " { id: ID! }"),
+    ];
+    for (start, each, end) in kinds {
+        assert!(bounded(vec![subgraph("a", &fill(start, each, end))]).is_ok(), "{start}");
+    }
+    let all = |each: Each| (0..SIZE / 50).map(each).collect::<String>();
+    let fields = format!("type Query {{ t: T }} {entity} {}}}", all(|n| format!("f{n}: Int\n")));
+    let taken = all(|n| format!("f{n}: Int @federation__override(from: \"a\", label: \"l{n}\")\n"));
+    assert!(bounded(vec![subgraph("a", &fields), subgraph("b", &format!("{entity} {taken}}}"))]).is_ok());
+    let (members, types) = (all(|n| format!("| M{n} ")), all(|n| format!("type M{n} {{ a: Int }} ")));
+    let union = format!("type Query {{ u: U }} union U = {members} {types}");
+    assert!(bounded(vec![subgraph("a", &union)]).is_ok());
+}

@@ -4,32 +4,47 @@ use crate::names::{Names, Symbol};
 use crate::report::Report;
 use crate::schema::{At, Kind, Set, Subgraph, SubgraphId};
 use crate::supergraph::{MergedField, MergedType, Supergraph};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// Reports shared fields whose subgraphs have no object type in common; a warning where they only differ.
 pub fn check(supergraph: &Supergraph, subgraphs: &[Subgraph], names: &Names, report: &mut Report) {
+    let mut runtime = RuntimeTypes::default();
     for ty in supergraph.types.values().filter(|ty| ty.kind == Kind::Object) {
         let owners = supergraph.owners(ty.name, subgraphs);
         for field in ty.fields.values() {
             let target = supergraph.types.get(&field.ty.base);
             if target.is_some_and(|target| matches!(target.kind, Kind::Interface | Kind::Union)) {
-                check_field(ty, field, &owners, names, report);
+                check_field(ty, field, &owners, &mut runtime, names, report);
             }
         }
     }
 }
 
-fn check_field(ty: &MergedType, field: &MergedField, owners: &[&Subgraph], names: &Names, report: &mut Report) {
-    let mut sources: Vec<(&Subgraph, At, Set<Symbol>)> = Vec::new();
-    for subgraph in owners.iter().copied().filter(|subgraph| answers(field, subgraph.id)) {
+fn check_field(
+    ty: &MergedType,
+    field: &MergedField,
+    owners: &[&Subgraph],
+    runtime: &mut RuntimeTypes,
+    names: &Names,
+    report: &mut Report,
+) {
+    let answering: Vec<&Subgraph> = owners.iter().copied().filter(|subgraph| answers(field, subgraph.id)).collect();
+    if answering.len() < 2 {
+        return;
+    }
+    let mut sources: Vec<(&Subgraph, At, Arc<Set<Symbol>>)> = Vec::new();
+    for subgraph in answering {
         let own = subgraph.types.get(&ty.name).and_then(|ty| ty.fields.get(&field.name));
         if let Some(own) = own
-            && let Some(types) = runtime_types(subgraph, own.ty.base)
+            && let Some(types) = runtime.of(subgraph, own.ty.base)
         {
             sources.push((subgraph, own.at, types));
         }
     }
     let Some((_, _, first)) = sources.first() else { return };
-    if sources.iter().all(|(_, _, types)| types.len() == first.len() && types.iter().all(|one| first.contains(one))) {
+    let equal = |types: &Arc<Set<Symbol>>| types.len() == first.len() && types.iter().all(|one| first.contains(one));
+    if sources.iter().all(|(_, _, types)| equal(types)) {
         return;
     }
     let common = first.iter().any(|one| sources.iter().all(|(_, _, types)| types.contains(one)));
@@ -60,15 +75,29 @@ fn answers(field: &MergedField, subgraph: SubgraphId) -> bool {
         || field.joins.iter().any(|join| join.graph == Some(subgraph) && !join.external && !join.used_overridden)
 }
 
-/// The object types that a type of a subgraph may be; none for an interface object, which hides them.
-fn runtime_types(subgraph: &Subgraph, name: Symbol) -> Option<Set<Symbol>> {
-    let ty = subgraph.types.get(&name).filter(|ty| !ty.interface_object)?;
-    Some(match ty.kind {
-        Kind::Object => [name].into_iter().collect(),
-        Kind::Union => ty.members.clone(),
-        _ => {
-            let objects = subgraph.types.values().filter(|other| other.kind == Kind::Object);
-            objects.filter(|other| other.interfaces.contains(&name)).map(|other| other.name).collect()
+/// The object types behind the types of subgraphs, found once for each.
+#[derive(Default)]
+struct RuntimeTypes {
+    implementations: FxHashMap<SubgraphId, FxHashMap<Symbol, Vec<Symbol>>>,
+    known: FxHashMap<(SubgraphId, Symbol), Arc<Set<Symbol>>>,
+}
+
+impl RuntimeTypes {
+    /// The object types that a type of a subgraph may be; none for an interface object, which hides them.
+    fn of(&mut self, subgraph: &Subgraph, name: Symbol) -> Option<Arc<Set<Symbol>>> {
+        let ty = subgraph.types.get(&name).filter(|ty| !ty.interface_object)?;
+        if let Some(known) = self.known.get(&(subgraph.id, name)) {
+            return Some(known.clone());
         }
-    })
+        let found: Set<Symbol> = match ty.kind {
+            Kind::Object => [name].into_iter().collect(),
+            Kind::Union => ty.members.clone(),
+            _ => {
+                let all = self.implementations.entry(subgraph.id).or_insert_with(|| subgraph.implementations());
+                let own = all.get(&name).into_iter().flatten();
+                own.copied().filter(|own| subgraph.types[own].kind == Kind::Object).collect()
+            }
+        };
+        Some(self.known.entry((subgraph.id, name)).or_insert(Arc::new(found)).clone())
+    }
 }

@@ -7,6 +7,9 @@ use apollo_compiler::Node;
 use apollo_compiler::ast::Value;
 use std::sync::Arc;
 
+/// Applications of one directive with their subgraphs.
+type Group<'d> = Vec<(SubgraphId, &'d Applied)>;
+
 impl Merge<'_> {
     /// Merges applications: repeatable ones are united, the others combined by the rule of their directive.
     pub fn applied<'d>(
@@ -14,7 +17,25 @@ impl Merge<'_> {
         coordinate: &str,
         sources: impl Iterator<Item = (SubgraphId, &'d [Applied])>,
     ) -> Vec<Applied> {
-        let mut groups: Vec<(Directive, Vec<(SubgraphId, &Applied)>)> = Vec::new();
+        let groups = self.groups(sources);
+        for (directive, group) in &groups {
+            self.mention_combined(coordinate, *directive, group);
+        }
+        self.combine_all(coordinate, groups)
+    }
+
+    /// The same for elements that are not one and the same.
+    pub fn united<'d>(
+        &mut self,
+        coordinate: &str,
+        sources: impl Iterator<Item = (SubgraphId, &'d [Applied])>,
+    ) -> Vec<Applied> {
+        let groups = self.groups(sources);
+        self.combine_all(coordinate, groups)
+    }
+
+    fn groups<'d>(&self, sources: impl Iterator<Item = (SubgraphId, &'d [Applied])>) -> Vec<(Directive, Group<'d>)> {
+        let mut groups: Vec<(Directive, Group<'d>)> = Vec::new();
         for (subgraph, applied) in sources {
             for one in applied {
                 let Some(directive) = self.merged_name(subgraph, one.directive) else { continue };
@@ -25,11 +46,28 @@ impl Merge<'_> {
             }
         }
         groups.sort_by_key(|(directive, _)| self.order(*directive));
+        groups
+    }
+
+    fn combine_all(&mut self, coordinate: &str, groups: Vec<(Directive, Group<'_>)>) -> Vec<Applied> {
         let mut merged = Vec::new();
         for (directive, group) in groups {
             merged.extend(self.combine(coordinate, directive, &group));
         }
         merged
+    }
+
+    /// A hint where arguments are combined, so that no subgraph's own are those of the supergraph.
+    fn mention_combined(&mut self, coordinate: &str, directive: Directive, group: &[(SubgraphId, &Applied)]) {
+        let combined =
+            [Directive::RequiresScopes, Directive::Policy, Directive::Cost, Directive::ListSize].contains(&directive);
+        if !combined || group.iter().all(|(_, one)| one.same(group[0].1)) {
+            return;
+        }
+        let at: Vec<(SubgraphId, At)> = group.iter().map(|(subgraph, applied)| (*subgraph, applied.at)).collect();
+        let message = format!("different arguments of a directive on `{coordinate}` are combined");
+        let hint = "give it the same arguments in all subgraphs, if one of them is meant";
+        self.report.warning("MERGED_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, hint, &at);
     }
 
     fn order(&self, directive: Directive) -> (u8, String) {

@@ -33,7 +33,7 @@ pub fn propagate(types: &mut Map<Symbol, MergedType>, merge: &mut Merge<'_>) {
         let own = requirements(existing);
         existing.retain(|one| !is_requirement(&one));
         let all = std::iter::once(own.as_slice()).chain(groups.iter().map(Vec::as_slice));
-        existing.extend(merge.applied(coordinate, all.map(|group| (SubgraphId(0), group))));
+        existing.extend(merge.united(coordinate, all.map(|group| (SubgraphId(0), group))));
     };
     for (interface, groups) in &on_types {
         if let Some(ty) = types.get_mut(interface) {

@@ -173,8 +173,9 @@ pub fn merge(supergraph: &mut Supergraph, merge: &mut Merge<'_>) {
         .filter(|definition| definition.locations.iter().any(|location| EXECUTABLE.contains(location)))
         .map(|definition| definition.name)
         .collect();
+    let composed: Set<Symbol> = supergraph.directives.iter().map(|directive| directive.name).collect();
     for name in executable {
-        if !supergraph.directives.iter().any(|directive| directive.name == name)
+        if !composed.contains(&name)
             && let Some(directive) = merge.executable(name)
         {
             supergraph.directives.push(directive);
@@ -220,6 +221,13 @@ impl Merge<'_> {
             return None;
         }
         let coordinate = format!("@{text}");
+        let somewhere =
+            |location: &&&str| present.iter().any(|(_, definition)| definition.locations.contains(*location));
+        if EXECUTABLE.iter().filter(somewhere).count() > locations.len() {
+            let message = format!("executable directive `@{text}` is allowed in common places of the subgraphs only");
+            let hint = "give it the same locations in all subgraphs";
+            self.report.warning("INCONSISTENT_EXECUTABLE_DIRECTIVE_LOCATIONS", message, hint, &at);
+        }
         let fields: Vec<(&Subgraph, Field)> = present
             .iter()
             .map(|(subgraph, definition)| {

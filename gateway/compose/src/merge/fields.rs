@@ -47,6 +47,7 @@ impl Merge<'_> {
                 by_name.entry(field.name).or_default().extend(FieldSource::of((*subgraph, *ty), field.name));
             }
         }
+        self.check_value_type(sources, merged, &by_name);
         for (name, mut fields) in by_name {
             self.mark_overridden(&mut fields);
             if let Some(field) = self.merge_field(sources, merged, &fields) {
@@ -72,6 +73,15 @@ impl Merge<'_> {
             fields[target].label = label;
             let FieldSource { subgraph, ty, field, .. } = &fields[target];
             let coordinate = format!("{}.{}", &self.names[ty.name], &self.names[field.name]);
+            if field.external {
+                let message = format!(
+                    "[{by}] @override on `{coordinate}` can be removed: [{}] does not answer it",
+                    subgraph.name
+                );
+                let at = &[(fields[index].subgraph.id, fields[index].field.at)];
+                self.report.warning("OVERRIDE_DIRECTIVE_CAN_BE_REMOVED", message, "remove it", at);
+                continue;
+            }
             let (code, what) = match state {
                 Overridden::Partly => ("OVERRIDE_MIGRATION_IN_PROGRESS", "is being migrated to"),
                 _ => ("OVERRIDDEN_FIELD_CAN_BE_REMOVED", "is overridden by"),

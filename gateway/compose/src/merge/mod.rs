@@ -13,6 +13,7 @@ mod references;
 mod sharing;
 mod text;
 mod unions;
+mod value_types;
 
 pub use links::used as used_directives;
 

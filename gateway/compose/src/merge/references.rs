@@ -38,12 +38,20 @@ impl Merge<'_> {
                 Position::Input => fits(*other, *candidate),
             })
         });
-        if let Some(merged) = found {
-            return (merged, false);
-        }
         let mut seen: Vec<String> = Vec::new();
         for (subgraph, _, ty) in sources {
             seen.push(format!("`{}` in [{}]", ty.print(self.names), self.subgraphs_name(*subgraph)));
+        }
+        if let Some(merged) = found {
+            let (ty, seen) = (merged.print(self.names), seen.join(", "));
+            let message = format!("`{coordinate}` is `{ty}`, which fits types that are not the same: {seen}");
+            let code = match code {
+                "FIELD_ARGUMENT_TYPE_MISMATCH" => "INCONSISTENT_BUT_COMPATIBLE_ARGUMENT_TYPE",
+                _ => "INCONSISTENT_BUT_COMPATIBLE_FIELD_TYPE",
+            };
+            let at: Vec<_> = sources.iter().map(|(subgraph, at, _)| (*subgraph, *at)).collect();
+            self.report.warning(code, message, "this is fine if it is meant", &at);
+            return (merged, false);
         }
         let message = format!("`{coordinate}` has types that don't fit together: {}", seen.join(", "));
         let at: Vec<_> = sources.iter().map(|(subgraph, at, _)| (*subgraph, *at)).collect();

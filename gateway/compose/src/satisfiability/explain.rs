@@ -1,6 +1,7 @@
 //! Explanations: turns a field that can't be answered into the operation that shows it and the reasons, per subgraph.
 
 use super::graph::PlaceId;
+use super::labels::Assumptions;
 use super::walk::{Step, Walk};
 use crate::names::Symbol;
 use crate::schema::Kind;
@@ -8,13 +9,21 @@ use std::fmt::Write as _;
 
 const FITS: &str = "a String takes any text";
 
-/// Reports that `field` of the state's type can't be answered there.
-pub fn unanswered(walk: &mut Walk<'_, '_>, state: usize, field: Symbol) {
+/// Reports that `field` of the state's type can't be answered there, under what is assumed about labels.
+pub fn unanswered(walk: &mut Walk<'_, '_>, state: usize, field: Symbol, assumed: &Assumptions) {
     let ty = walk.states[state].ty;
     let coordinate = format!("{}.{}", &walk.graph.names[ty], &walk.graph.names[field]);
     let operation = operation(walk, state, Some(field));
     let reasons = reasons(walk, state, field);
-    let message = format!("`{coordinate}` can't be answered in this operation:\n{operation}because:\n{reasons}");
+    let labels: Vec<String> = walk.states[state]
+        .followed
+        .and(assumed)
+        .iter()
+        .map(|(label, on)| format!("`{}` is {}", walk.graph.labels.text(label), if on { "on" } else { "off" }))
+        .collect();
+    let labels = if labels.is_empty() { String::new() } else { format!(", while {}", labels.join(" and ")) };
+    let message =
+        format!("`{coordinate}` can't be answered in this operation{labels}:\n{operation}because:\n{reasons}");
     let hint = "give the subgraphs a @key in common, or answer the field where the path is";
     walk.report(message, hint, Some((ty, field)));
 }

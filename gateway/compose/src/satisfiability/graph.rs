@@ -1,7 +1,8 @@
 //! The graph: turns subgraphs into places, the keys that lead to them, and the fields that they answer.
 
+use super::labels::{Condition, LabelId, Labels};
 use crate::names::{Names, Symbol};
-use crate::schema::{Field, FieldSet, Kind, Selection, Subgraph, SubgraphId, Type};
+use crate::schema::{Field, FieldSet, Kind, Map, Selection, Set, Subgraph, SubgraphId, Type};
 use crate::supergraph::Supergraph;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
@@ -52,19 +53,15 @@ pub struct Graph<'a> {
     provisions: Vec<Vec<&'a Selection>>,
     provision_ids: FxHashMap<Vec<usize>, ProvisionId>,
     entries: FxHashMap<Symbol, Arc<Vec<Entry<'a>>>>,
-    runtime: FxHashMap<(SubgraphId, Symbol), Arc<Vec<Symbol>>>,
-    overridden: FxHashMap<(SubgraphId, Symbol, Symbol), Option<Arc<str>>>,
-    labels: FxHashMap<Arc<str>, bool>,
+    runtime: FxHashMap<(SubgraphId, Symbol), Arc<Set<Symbol>>>,
+    overridden: FxHashMap<(SubgraphId, Symbol, Symbol), Option<LabelId>>,
+    pub labels: Labels,
 }
 
 impl<'a> Graph<'a> {
-    /// The graph of all subgraphs under one choice of override labels.
-    pub fn new(
-        supergraph: &'a Supergraph,
-        subgraphs: &'a [Subgraph],
-        names: &'a Names,
-        labels: FxHashMap<Arc<str>, bool>,
-    ) -> Self {
+    /// The graph of all subgraphs.
+    pub fn new(supergraph: &'a Supergraph, subgraphs: &'a [Subgraph], names: &'a Names) -> Self {
+        let labels = Labels::new(supergraph, subgraphs);
         let mut by_id = vec![None; subgraphs.iter().map(|subgraph| subgraph.id.index() + 1).max().unwrap_or(0)];
         for subgraph in subgraphs {
             by_id[subgraph.id.index()] = Some(subgraph);
@@ -80,7 +77,7 @@ impl<'a> Graph<'a> {
             provision_ids: FxHashMap::default(),
             entries: entries(supergraph, subgraphs),
             runtime: runtime_types(subgraphs),
-            overridden: overridden(subgraphs),
+            overridden: overridden(subgraphs, &labels),
             labels,
         }
     }
@@ -109,27 +106,23 @@ impl<'a> Graph<'a> {
     }
 
     /// The object types that a type of a subgraph may turn out to be there.
-    pub fn runtime(&self, subgraph: SubgraphId, ty: Symbol) -> Arc<Vec<Symbol>> {
+    pub fn runtime(&self, subgraph: SubgraphId, ty: Symbol) -> Arc<Set<Symbol>> {
         self.runtime.get(&(subgraph, ty)).cloned().unwrap_or_default()
     }
 
-    /// The field of a place that its subgraph can answer there, `@requires` left aside.
-    pub fn answerable(&self, id: PlaceId, name: Symbol) -> Option<&'a Field> {
+    /// The field of a place that its subgraph can answer there under conditions, `@requires` left aside.
+    pub fn answerable(&self, id: PlaceId, name: Symbol) -> Option<(&'a Field, [Option<Condition>; 2])> {
         let place = self.place(id);
         let field = place.ty.fields.get(&name)?;
         if field.external && self.provided(place, name).is_none() {
             return None;
         }
-        let on = |label: &Arc<str>| self.labels.get(label).copied().unwrap_or(false);
-        if let Some(label) = field.overrides.as_ref().and_then(|overrides| overrides.label.as_ref())
-            && !on(label)
-        {
-            return None;
-        }
+        let own = field.overrides.as_ref().and_then(|overrides| self.labels.id(overrides.label.as_deref()?));
+        let own = own.map(|label| Condition { label, on: true });
         match self.overridden.get(&(place.subgraph.id, place.ty.name, name)) {
-            None => Some(field),
-            Some(Some(label)) if !on(label) => Some(field),
-            Some(_) => None,
+            None => Some((field, [own, None])),
+            Some(Some(label)) => Some((field, [own, Some(Condition { label: *label, on: false })])),
+            Some(None) => None,
         }
     }
 
@@ -200,8 +193,8 @@ impl<'a> Graph<'a> {
 
 /// Resolvable keys per type; an object type can also be entered as one of its interfaces where that is an object.
 fn entries<'a>(supergraph: &Supergraph, subgraphs: &'a [Subgraph]) -> FxHashMap<Symbol, Arc<Vec<Entry<'a>>>> {
-    let mut own: FxHashMap<Symbol, Vec<Entry<'a>>> = FxHashMap::default();
-    let mut as_object: FxHashMap<Symbol, Vec<Entry<'a>>> = FxHashMap::default();
+    let mut own: FxHashMap<Symbol, Entries<'a>> = FxHashMap::default();
+    let mut as_object: FxHashMap<Symbol, Entries<'a>> = FxHashMap::default();
     for subgraph in subgraphs {
         for ty in subgraph.types.values() {
             for key in ty.keys.iter().filter(|key| key.resolvable) {
@@ -214,31 +207,32 @@ fn entries<'a>(supergraph: &Supergraph, subgraphs: &'a [Subgraph]) -> FxHashMap<
     }
     if !as_object.is_empty() {
         for ty in supergraph.types.values().filter(|ty| ty.kind == Kind::Object) {
-            for entry in ty.interfaces.iter().filter_map(|interface| as_object.get(interface)).flatten() {
+            for entry in ty.interfaces.iter().filter_map(|interface| as_object.get(interface)).flat_map(Map::values) {
                 for subgraph in &entry.subgraphs {
                     add(own.entry(ty.name).or_default(), entry.key, entry.ty, *subgraph);
                 }
             }
         }
     }
-    own.into_iter().map(|(name, entries)| (name, Arc::new(entries))).collect()
+    own.into_iter().map(|(name, entries)| (name, Arc::new(entries.into_values().collect()))).collect()
 }
 
-fn add<'a>(entries: &mut Vec<Entry<'a>>, key: &'a FieldSet, ty: Symbol, subgraph: SubgraphId) {
-    match entries.iter_mut().find(|entry| entry.ty == ty && entry.key.text == key.text) {
-        Some(entry) => entry.subgraphs.push(subgraph),
-        None => entries.push(Entry { key, ty, subgraphs: vec![subgraph] }),
-    }
+/// The entries of one type by the type that has the key, and the key.
+type Entries<'a> = Map<(Symbol, &'a str), Entry<'a>>;
+
+fn add<'a>(entries: &mut Entries<'a>, key: &'a FieldSet, ty: Symbol, subgraph: SubgraphId) {
+    let entry = entries.entry((ty, &*key.text)).or_insert_with(|| Entry { key, ty, subgraphs: Vec::new() });
+    entry.subgraphs.push(subgraph);
 }
 
-fn runtime_types(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol), Arc<Vec<Symbol>>> {
-    let mut runtime: FxHashMap<(SubgraphId, Symbol), Vec<Symbol>> = FxHashMap::default();
+fn runtime_types(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol), Arc<Set<Symbol>>> {
+    let mut runtime: FxHashMap<(SubgraphId, Symbol), Set<Symbol>> = FxHashMap::default();
     for subgraph in subgraphs {
         for ty in subgraph.types.values() {
             match ty.kind {
                 Kind::Object => {
                     for interface in &ty.interfaces {
-                        runtime.entry((subgraph.id, *interface)).or_default().push(ty.name);
+                        runtime.entry((subgraph.id, *interface)).or_default().insert(ty.name);
                     }
                 }
                 Kind::Union => {
@@ -252,7 +246,7 @@ fn runtime_types(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol), Arc<
 }
 
 /// Which fields other subgraphs have taken over, and with which label.
-fn overridden(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol, Symbol), Option<Arc<str>>> {
+fn overridden(subgraphs: &[Subgraph], labels: &Labels) -> FxHashMap<(SubgraphId, Symbol, Symbol), Option<LabelId>> {
     let ids: FxHashMap<&str, SubgraphId> =
         subgraphs.iter().map(|subgraph| (subgraph.name.as_str(), subgraph.id)).collect();
     let mut overridden = FxHashMap::default();
@@ -261,7 +255,8 @@ fn overridden(subgraphs: &[Subgraph]) -> FxHashMap<(SubgraphId, Symbol, Symbol),
             if let Some(overrides) = &field.overrides
                 && let Some(id) = ids.get(&*overrides.from)
             {
-                overridden.insert((*id, ty.name, field.name), overrides.label.clone());
+                let label = overrides.label.as_deref().and_then(|label| labels.id(label));
+                overridden.insert((*id, ty.name, field.name), label);
             }
         }
     }

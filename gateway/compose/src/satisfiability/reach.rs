@@ -5,6 +5,7 @@
 //! and rounds repeat until nothing is added.
 
 use super::graph::{Entry, Graph, PlaceId, ProvisionId};
+use super::labels::{Assumptions, Condition, LabelId};
 use crate::names::Symbol;
 use crate::schema::{Kind, Map, Selection};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -33,9 +34,14 @@ struct Answer {
     done: bool,
 }
 
-/// The fixed point computed so far.
+/// The fixed point computed so far, for all choices of labels that agree with what is assumed: with those that nothing is
+/// assumed about, either what can be reached in any case, or, when optimistic, more than can be in one of them.
 #[derive(Default)]
 pub struct Reach {
+    assumed: Assumptions,
+    optimistic: bool,
+    /// The first label met that nothing is assumed about, so that the outcome may depend on it.
+    unknown: Option<LabelId>,
     places: FxHashMap<PlaceId, Known>,
     fields: FxHashMap<(PlaceId, Symbol), Answer>,
     round: u32,
@@ -46,6 +52,26 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// Nothing computed yet.
+    pub fn new(assumed: Assumptions, optimistic: bool) -> Self {
+        Self { assumed, optimistic, ..Self::default() }
+    }
+
+    /// The first label that was asked for and that nothing is assumed about.
+    pub fn unknown(&self) -> Option<LabelId> {
+        self.unknown
+    }
+
+    fn holds(&mut self, condition: Condition) -> bool {
+        match self.assumed.get(condition.label) {
+            Some(on) => on == condition.on,
+            None => {
+                self.unknown.get_or_insert(condition.label);
+                self.optimistic
+            }
+        }
+    }
+
     /// All places that can be moved to from `start`, itself included, in the order of their numbers.
     pub fn from(&mut self, graph: &mut Graph<'_>, start: PlaceId) -> Arc<[PlaceId]> {
         if !self.places.get(&start).is_some_and(|known| known.done) {
@@ -192,7 +218,10 @@ impl Reach {
         if name == Symbol::TYPENAME {
             return !place.ty.interface_object;
         }
-        let Some(field) = graph.answerable(id, name) else { return false };
+        let Some((field, conditions)) = graph.answerable(id, name) else { return false };
+        if !conditions.into_iter().flatten().all(|condition| self.holds(condition)) {
+            return false;
+        }
         let Some(requires) = &field.requires else { return true };
         if self.selections(graph, &requires.selections, &[id]) {
             return true;

@@ -2,6 +2,7 @@
 
 use super::explain;
 use super::graph::{Graph, PlaceId, ProvisionId, as_state};
+use super::labels::{Assumptions, LabelId};
 use super::reach::Reach;
 use crate::names::Symbol;
 use crate::report::Report;
@@ -35,6 +36,10 @@ pub struct State {
     pub places: Arc<[PlaceId]>,
     /// The contexts that types on the path set: subgraph and name, sorted.
     pub contexts: Contexts,
+    /// What the path assumes about labels that still matter.
+    pub assumed: Assumptions,
+    /// What it assumed on the way, for those who want to follow it.
+    pub followed: Assumptions,
     /// Where the path came from.
     pub parent: Option<usize>,
     /// Its last step.
@@ -44,13 +49,33 @@ pub struct State {
 /// Contexts that are set at a state.
 pub type Contexts = Arc<BTreeSet<(SubgraphId, Arc<str>)>>;
 
-/// What a visited state had: its places and contexts.
-type Seen = (Arc<[PlaceId]>, Contexts);
+/// What a visited state had: its places, contexts and assumptions.
+type Seen = (Arc<[PlaceId]>, Contexts, Assumptions);
+
+/// Everything that can be reached after a step, nothing beyond a leaf; `None` where the step can't be taken.
+type Outcome = Option<Arc<[PlaceId]>>;
+
+/// One step of the walk.
+#[derive(Clone, Copy)]
+struct Move<'s> {
+    /// The state that it starts from.
+    from: usize,
+    /// The field asked for; none for a step that is taken in any case.
+    field: Option<Symbol>,
+    /// The places that may answer the field, or those that the step leads to.
+    places: &'s [PlaceId],
+    is_composite: bool,
+}
+
+/// A step that depends on more labels than make this number of differences is not followed in all of them.
+const MOST_CHOICES: usize = 256;
+/// Results are kept for this number of different assumptions.
+const MOST_KEPT: usize = 1_000;
 
 /// The walk's progress.
 pub struct Walk<'a, 'r> {
     pub graph: Graph<'a>,
-    pub reach: Reach,
+    reaches: FxHashMap<(Assumptions, bool), Reach>,
     pub states: Vec<State>,
     visited: FxHashMap<Symbol, Vec<Seen>>,
     set_contexts: FxHashMap<Symbol, Contexts>,
@@ -65,7 +90,7 @@ pub fn walk(graph: Graph<'_>, report: &mut Report) {
     let set_contexts = set_contexts(graph.subgraphs);
     let mut walk = Walk {
         graph,
-        reach: Reach::default(),
+        reaches: FxHashMap::default(),
         states: Vec::new(),
         visited: FxHashMap::default(),
         set_contexts,
@@ -78,7 +103,10 @@ pub fn walk(graph: Graph<'_>, report: &mut Report) {
             let subgraphs = walk.graph.subgraphs;
             let places = subgraphs.iter().filter_map(|subgraph| walk.graph.find(root, subgraph.id, ProvisionId::NONE));
             let places: Vec<PlaceId> = places.collect();
-            walk.push(root, &places, None, Step::Root);
+            let step = Move { from: 0, field: None, places: &places, is_composite: true };
+            for (assumed, outcome) in walk.outcomes(root, &Assumptions::default(), step) {
+                walk.push(root, outcome.unwrap_or_default(), &assumed, None, Step::Root);
+            }
         }
     }
     let mut next = 0;
@@ -93,33 +121,108 @@ pub fn walk(graph: Graph<'_>, report: &mut Report) {
 }
 
 impl Walk<'_, '_> {
-    /// Adds a state unless one with the same or fewer places was seen: more places can only answer more.
-    fn push(&mut self, ty: Symbol, options: &[PlaceId], parent: Option<usize>, step: Step) {
-        let closure = self.closure(options);
+    /// Adds a state unless one was seen that had the same or fewer places, contexts and assumptions: more places can only
+    /// answer more.
+    fn push(&mut self, ty: Symbol, places: Arc<[PlaceId]>, assumed: &Assumptions, parent: Option<usize>, step: Step) {
+        let followed = parent.map_or_else(|| assumed.clone(), |parent| self.states[parent].followed.and(assumed));
+        let assumed = assumed.only(|label| self.graph.labels.matters(label, ty));
         let contexts = self.contexts(ty, parent);
         let visited = self.visited.entry(ty).or_default();
-        if visited.iter().any(|(seen, set)| is_subset(seen, &closure) && set.is_subset(&contexts)) {
+        let is_seen = |(seen, set, before): &Seen| {
+            is_subset(seen, &places) && set.is_subset(&contexts) && before.is_subset(&assumed)
+        };
+        if visited.iter().any(is_seen) {
             return;
         }
         if visited.len() >= MOST_STATES {
             self.limited.insert(ty);
             return;
         }
-        visited.push((closure.clone(), contexts.clone()));
-        self.states.push(State { ty, places: closure, contexts, parent, step });
+        visited.push((places.clone(), contexts.clone(), assumed.clone()));
+        self.states.push(State { ty, places, contexts, assumed, followed, parent, step });
+    }
+
+    /// What a step comes to, by what it takes to assume beyond `assumed`. `ty` is named if that is too much.
+    fn outcomes(&mut self, ty: Symbol, assumed: &Assumptions, step: Move<'_>) -> Vec<(Assumptions, Outcome)> {
+        let mut budget = MOST_CHOICES;
+        let all = self.choose(assumed, step, &mut budget);
+        if budget == 0 {
+            self.limited.insert(ty);
+        }
+        all
+    }
+
+    fn choose(&mut self, assumed: &Assumptions, step: Move<'_>, budget: &mut usize) -> Vec<(Assumptions, Outcome)> {
+        let least = self.outcome(assumed, false, step);
+        if self.reach(assumed, false).unknown().is_none() || least == self.outcome(assumed, true, step) {
+            return vec![(assumed.clone(), least)];
+        }
+        let Some(label) = self.first_unknown(assumed, step) else { return vec![(assumed.clone(), least)] };
+        if *budget == 0 {
+            return Vec::new();
+        }
+        *budget -= 1;
+        let mut off = self.choose(&assumed.with(label, false), step, budget);
+        let on = self.choose(&assumed.with(label, true), step, budget);
+        let without = |(all, outcome): &(Assumptions, Outcome)| (all.only(|other| other != label), outcome.clone());
+        if off.iter().map(without).eq(on.iter().map(without)) {
+            return off.iter().map(without).collect();
+        }
+        off.extend(on);
+        off
+    }
+
+    /// The first label that a step depends on.
+    fn first_unknown(&mut self, assumed: &Assumptions, step: Move<'_>) -> Option<LabelId> {
+        let key = (assumed.clone(), false);
+        let known = self.reaches.insert(key.clone(), Reach::new(assumed.clone(), false));
+        self.outcome(assumed, false, step);
+        let first = self.reach(assumed, false).unknown();
+        if let Some(known) = known {
+            self.reaches.insert(key, known);
+        }
+        first
+    }
+
+    fn reach(&mut self, assumed: &Assumptions, optimistic: bool) -> &mut Reach {
+        if self.reaches.len() > MOST_KEPT {
+            self.reaches.retain(|(assumed, _), _| assumed.is_empty());
+        }
+        let key = (assumed.clone(), optimistic);
+        self.reaches.entry(key).or_insert_with(|| Reach::new(assumed.clone(), optimistic))
+    }
+
+    fn outcome(&mut self, assumed: &Assumptions, optimistic: bool, step: Move<'_>) -> Outcome {
+        let Some(field) = step.field else { return Some(self.closure(assumed, optimistic, step.places)) };
+        let mut options = Vec::new();
+        let mut is_answered = false;
+        for place in step.places {
+            self.reach(assumed, optimistic);
+            let reach = self.reaches.get_mut(&(assumed.clone(), optimistic)).expect("it was made just now");
+            if reach.answers(&mut self.graph, *place, field) && self.has_contexts(step.from, *place, field) {
+                is_answered = true;
+                options.extend(self.graph.target(*place, field));
+            }
+        }
+        options.sort_unstable();
+        options.dedup();
+        let is_composite = step.is_composite;
+        is_answered.then(|| if is_composite { self.closure(assumed, optimistic, &options) } else { Arc::default() })
     }
 
     /// Everything that can be reached from one of the places.
-    fn closure(&mut self, options: &[PlaceId]) -> Arc<[PlaceId]> {
+    fn closure(&mut self, assumed: &Assumptions, optimistic: bool, options: &[PlaceId]) -> Arc<[PlaceId]> {
+        self.reach(assumed, optimistic);
+        let reach = self.reaches.get_mut(&(assumed.clone(), optimistic)).expect("it was made just now");
         let [first, rest @ ..] = options else { return Arc::default() };
-        let first = self.reach.from(&mut self.graph, *first);
+        let first = reach.from(&mut self.graph, *first);
         if rest.iter().all(|option| first.binary_search(option).is_ok()) {
             return first;
         }
         let mut closure: FxHashSet<PlaceId> = first.iter().copied().collect();
         for option in rest {
             if !closure.contains(option) {
-                closure.extend(self.reach.from(&mut self.graph, *option).iter().copied());
+                closure.extend(reach.from(&mut self.graph, *option).iter().copied());
             }
         }
         as_state(closure)
@@ -145,7 +248,8 @@ impl Walk<'_, '_> {
     }
 
     fn visit(&mut self, index: usize) {
-        let (ty, places) = (self.states[index].ty, self.states[index].places.clone());
+        let State { ty, places, assumed, .. } = &self.states[index];
+        let (ty, places, assumed) = (*ty, places.clone(), assumed.clone());
         let supergraph = self.graph.supergraph;
         let Some(merged) = supergraph.types.get(&ty) else { return };
         if matches!(merged.kind, Kind::Interface | Kind::Union) && !self.cast(index, merged, &places) {
@@ -153,28 +257,21 @@ impl Walk<'_, '_> {
         }
         let (abstract_places, by_field) = self.candidates(&places);
         for field in merged.fields.values().filter(|field| !field.has(Directive::Inaccessible)) {
-            let mut options = Vec::new();
-            let mut answered = false;
             let concrete = by_field.get(&field.name).map_or(&[][..], Vec::as_slice);
-            for place in abstract_places.iter().chain(concrete) {
-                if self.reach.answers(&mut self.graph, *place, field.name)
-                    && self.has_contexts(index, *place, field.name)
-                {
-                    answered = true;
-                    options.extend(self.graph.target(*place, field.name));
-                }
-            }
-            if !answered {
-                if self.failed.insert((ty, field.name)) {
-                    explain::unanswered(self, index, field.name);
-                }
-                continue;
-            }
+            let candidates: Vec<PlaceId> = abstract_places.iter().chain(concrete).copied().collect();
             let target = supergraph.types.get(&field.ty.base);
-            if target.is_some_and(|target| target.kind.is_composite()) {
-                options.sort_unstable();
-                options.dedup();
-                self.push(field.ty.base, &options, Some(index), Step::Field(field.name));
+            let is_composite = target.is_some_and(|target| target.kind.is_composite());
+            let step = Move { from: index, field: Some(field.name), places: &candidates, is_composite };
+            for (assumed, outcome) in self.outcomes(ty, &assumed, step) {
+                match outcome {
+                    None if self.failed.insert((ty, field.name)) => {
+                        explain::unanswered(self, index, field.name, &assumed);
+                    }
+                    Some(places) if is_composite => {
+                        self.push(field.ty.base, places, &assumed, Some(index), Step::Field(field.name));
+                    }
+                    _ => {}
+                }
             }
         }
     }
@@ -228,8 +325,13 @@ impl Walk<'_, '_> {
                     options.extend(self.graph.find(ty, place.subgraph.id, place.provision));
                 }
             }
-            if possible {
-                self.push(ty, &options, Some(index), Step::Cast(ty));
+            if !possible {
+                continue;
+            }
+            let assumed = self.states[index].assumed.clone();
+            let step = Move { from: index, field: None, places: &options, is_composite: true };
+            for (assumed, outcome) in self.outcomes(ty, &assumed, step) {
+                self.push(ty, outcome.unwrap_or_default(), &assumed, Some(index), Step::Cast(ty));
             }
         }
         false

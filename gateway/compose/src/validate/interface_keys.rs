@@ -3,6 +3,7 @@
 use crate::names::Names;
 use crate::report::Report;
 use crate::schema::{Kind, Subgraph};
+use rustc_hash::FxHashSet;
 
 /// Reports interface objects without key and implementations that lack a key of their interface.
 pub fn check(subgraph: &Subgraph, names: &Names, report: &mut Report) {
@@ -18,13 +19,16 @@ pub fn check(subgraph: &Subgraph, names: &Names, report: &mut Report) {
 fn check_keys(subgraph: &Subgraph, names: &Names, report: &mut Report) {
     let implementations = subgraph.implementations();
     for interface in subgraph.types.values().filter(|ty| ty.kind == Kind::Interface && !subgraph.is_fed1()) {
-        for key in &interface.keys {
-            let implementing = implementations.get(&interface.name).into_iter().flatten();
-            let implementing = implementing.filter_map(|name| subgraph.types.get(name));
-            for ty in implementing.filter(|ty| ty.kind == Kind::Object) {
-                let has =
-                    ty.keys.iter().any(|own| own.fields.text == key.fields.text && (own.resolvable || !key.resolvable));
-                if !has {
+        if interface.keys.is_empty() {
+            continue;
+        }
+        let implementing = implementations.get(&interface.name).into_iter().flatten();
+        let implementing = implementing.filter_map(|name| subgraph.types.get(name));
+        for ty in implementing.filter(|ty| ty.kind == Kind::Object) {
+            let own: FxHashSet<(&str, bool)> = ty.keys.iter().map(|own| (&*own.fields.text, own.resolvable)).collect();
+            for key in &interface.keys {
+                let text = &*key.fields.text;
+                if !own.contains(&(text, true)) && (key.resolvable || !own.contains(&(text, false))) {
                     let message = format!(
                         "[{}] `{}` has @key(fields: \"{}\"), but its implementation `{}` has not",
                         subgraph.name, &names[interface.name], key.fields.text, &names[ty.name]
