@@ -121,9 +121,13 @@ impl QueryPlan {
 fn parts_text(parts: &[Part]) -> String {
     let texts: Vec<String> = parts
         .iter()
-        .map(|part| match &part.below {
-            Some(below) => format!("{} {}", part.name, parts_text(below)),
-            None => part.name.to_string(),
+        .map(|part| {
+            let text = match &part.below {
+                Some(below) => format!("{} {}", part.name, parts_text(below)),
+                None => part.name.to_string(),
+            };
+            let condition = describe(&part.condition);
+            if condition.is_empty() { text } else { format!("({text}{condition})") }
         })
         .collect();
     format!("{{ {} }}", texts.join(" "))
