@@ -48,6 +48,10 @@ pub fn names(subgraphs: &[schema::Subgraph]) -> Vec<String> {
 fn sanitise(name: &str) -> String {
     let mut out: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    // Names with two underscores in front are GraphQL's own.
+    if out.starts_with("__") {
+        out = format!("GRAPH{out}");
+    }
     if out.starts_with(|first: char| first.is_ascii_digit()) {
         out.insert(0, '_');
     }
@@ -57,4 +61,17 @@ fn sanitise(name: &str) -> String {
         out.push('_');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sanitise;
+
+    #[test]
+    fn any_name_has_an_enum_value_that_graphql_takes() {
+        let cases = [("a-b", "A_B"), ("7up", "_7UP"), ("a_1", "A_1_"), (")\0\0a", "GRAPH___A"), ("--", "GRAPH__")];
+        for (name, value) in cases {
+            assert_eq!(sanitise(name), value, "{name:?}");
+        }
+    }
 }

@@ -100,14 +100,14 @@ fn random_graph(subgraphs: usize, types: usize, places: &[usize]) -> Supergraph 
         text
     };
     let mut text = include_str!("../../../tests/plan/join.graphql").to_owned();
-    write!(text, "type Query{} {{ t0: T0{} }}\n", joined(""), at()).unwrap();
+    writeln!(text, "type Query{} {{ t0: T0{} }}", joined(""), at()).unwrap();
     for i in 0..types {
         let next = (i + 1) % types;
         write!(text, "type T{i}{} {{ id: ID! ", joined(", key: \"id\"")).unwrap();
-        write!(text, "x: Int{} y: Int{} next: T{next}{} other: [T{i}]{} value: V }}\n", at(), at(), at(), at())
+        writeln!(text, "x: Int{} y: Int{} next: T{next}{} other: [T{i}]{} value: V }}", at(), at(), at(), at())
             .unwrap();
     }
-    write!(text, "type V{} {{ n: Int{} t: T0{} }}\n", joined(""), joined("").replace("type", "field"), at()).unwrap();
+    writeln!(text, "type V{} {{ n: Int{} t: T0{} }}", joined(""), joined("").replace("type", "field"), at()).unwrap();
     Supergraph::parse(&text).unwrap()
 }
 

@@ -234,7 +234,7 @@ impl Delivery {
 }
 
 impl Part {
-    fn next<'o>(list: &'o mut Vec<u8>, id: Option<u32>) -> &'o mut Vec<u8> {
+    fn next(list: &mut Vec<u8>, id: Option<u32>) -> &mut Vec<u8> {
         list.extend_from_slice(if list.is_empty() { b"{\"id\":\"" } else { b",{\"id\":\"" });
         list.extend_from_slice(itoa::Buffer::new().format(id.unwrap_or_default()).as_bytes());
         list.push(b'"');

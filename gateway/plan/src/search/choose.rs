@@ -152,86 +152,6 @@ impl Search<'_> {
         Ok(merge(decisions))
     }
 
-    /// Divide a want's selections among several choices where that is earlier than any one of them, and takes no more
-    /// requests: each brings what needs no request after its own. What may not be needed, for the types that objects turn
-    /// out to have, does not count.
-    fn divide_earlier(
-        &mut self,
-        want: &Want,
-        choices: &[Choice],
-        priced: &[(Choice, Cost)],
-        place: &Place,
-    ) -> Option<Vec<(Choice, SetRef)>> {
-        let first = |choice: &Choice| choice.level.max(own_requests(choice));
-        let sure = |choice: &Choice, below: &Cost| (first(choice) + below.sure.0, own_requests(choice) + below.sure.1);
-        let (earliest, requests) = priced.iter().map(|(choice, below)| sure(choice, below)).min()?;
-        let waves = priced.iter().map(|(choice, below)| choice.level + below.waves).min()?;
-        if choices.len() < 2 || choices.iter().map(first).min()? >= earliest {
-            return None;
-        }
-        let parts = self.divide(want, choices, place, 0)?;
-        let mut divided = (0, 0);
-        for (choice, part) in &parts {
-            let below = self.cost(*part, &self.place_below(place, choice)?);
-            let (at, more) = sure(choice, &below);
-            divided = (divided.0.max(at), divided.1 + more);
-            if choice.level + below.waves > waves {
-                return None;
-            }
-        }
-        (parts.len() > 1 && divided.0 < earliest && divided.1 <= requests).then_some(parts)
-    }
-
-    /// Divide a want's selections among choices none of which resolves all of them (within `waves`): the one that
-    /// resolves most of the rest takes its part, until nothing is left that any does. What is left then goes to one that
-    /// resolves it later.
-    fn divide(&mut self, want: &Want, choices: &[Choice], place: &Place, waves: u32) -> Option<Vec<(Choice, SetRef)>> {
-        let mut parts = Vec::new();
-        for choice in choices {
-            let Some(below) = self.place_below(place, choice) else { continue };
-            if let Some(part) = self.resolvable(want.child?, &below, waves) {
-                parts.push((choice, part));
-            }
-        }
-        let mut left = Some(want.child?);
-        let mut divided: Vec<(Choice, SetRef)> = Vec::new();
-        while let Some(rest) = left {
-            let mut best: Option<(usize, &Choice, SetRef)> = None;
-            for (choice, part) in &parts {
-                let Some(takes) = self.both(rest, *part) else { continue };
-                let size = self.size(takes);
-                if best.as_ref().is_none_or(|(most, ..)| size > *most) {
-                    best = Some((size, choice, takes));
-                }
-            }
-            let Some((_, choice, takes)) = best else {
-                return self.leave(rest, place, divided);
-            };
-            divided.push((choice.clone(), takes));
-            left = self.minus(rest, takes);
-        }
-        Some(divided)
-    }
-
-    /// Give what is left to the part whose choice resolves it at the least cost.
-    fn leave(
-        &mut self,
-        rest: SetRef,
-        place: &Place,
-        mut divided: Vec<(Choice, SetRef)>,
-    ) -> Option<Vec<(Choice, SetRef)>> {
-        let mut best: Option<(Cost, usize)> = None;
-        for (i, (choice, _)) in divided.iter().enumerate() {
-            let cost = self.cost(rest, &self.place_below(place, choice)?);
-            if cost.waves < NEVER && best.is_none_or(|(least, _)| cost < least) {
-                best = Some((cost, i));
-            }
-        }
-        let (_, i) = best?;
-        divided[i].1 = self.union(divided[i].1, rest)?;
-        Some(divided)
-    }
-
     fn unreachable(&self, want: &Want, atom: TypeId) -> PlanError {
         let field = want.field.as_ref().map_or("__typename", |name| name.as_str());
         PlanError::Unreachable { field: format!("{}.{field}", self.graph.type_name(atom)) }
@@ -457,7 +377,7 @@ fn price(choice: &Choice, below: &Cost) -> u32 {
 }
 
 /// The requests of a choice itself.
-fn own_requests(choice: &Choice) -> u32 {
+pub(super) fn own_requests(choice: &Choice) -> u32 {
     if choice.target == Target::Local { 0 } else { choice.level.max(1) }
 }
 

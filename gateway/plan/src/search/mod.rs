@@ -6,6 +6,7 @@
 
 mod choose;
 mod cost;
+mod divide;
 mod place;
 mod reach;
 mod view;

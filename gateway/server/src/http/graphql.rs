@@ -17,11 +17,10 @@ use terrane_graphql::{GraphqlError, Request};
 
 /// `POST /graphql` with a JSON body.
 pub async fn post(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Response {
-    let reply = match exchange::read_post(&headers, &body) {
+    match exchange::read_post(&headers, &body) {
         Ok((request, media)) => answer(&gateway, &headers, &request, media, true).await,
         Err(reply) => reply.map(Body::from),
-    };
-    reply
+    }
 }
 
 /// `GET /graphql?query=…`: queries only.
@@ -31,11 +30,10 @@ pub async fn get(
     Query(parts): Query<Vec<(String, String)>>,
 ) -> Response {
     let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let reply = match exchange::read_get(&headers, parts) {
+    match exchange::read_get(&headers, parts) {
         Ok((request, media)) => answer(&gateway, &headers, &request, media, false).await,
         Err(reply) => reply.map(Body::from),
-    };
-    reply
+    }
 }
 
 async fn answer(
