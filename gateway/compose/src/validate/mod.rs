@@ -8,6 +8,7 @@ mod field_sets;
 mod interface_keys;
 mod overrides;
 mod placement;
+mod references;
 
 pub use contexts::split as split_context;
 pub use overrides::check as check_overrides;
@@ -24,6 +25,7 @@ pub fn validate(subgraph: &mut Subgraph, names: &mut Names, report: &mut Report)
     costs::check(subgraph, names, report);
     defaults::check(subgraph, names, report);
     placement::check(subgraph, names, report);
+    references::check(subgraph, names, report);
     external::check(subgraph, names, report);
     interface_keys::check(subgraph, names, report);
 }
