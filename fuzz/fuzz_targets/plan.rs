@@ -49,6 +49,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     if data.len() % 2 == 0 {
         options.labels.insert("percent(50)".to_owned());
     }
+    options.incremental = data.len() % 3 == 0;
     match plan(graph, &document, name, &options) {
         Ok(planned) => {
             // A plan prints, and the same operation has the same plan.

@@ -79,6 +79,9 @@ impl Walk<'_> {
         let Some(on) = names.get(choice % names.len().max(1)).map(|name| (*name).to_owned()) else { return };
         let _ = write!(self.text, "... on {on}");
         self.directives(choice);
+        if choice % 5 == 0 {
+            self.text.push_str(" @defer");
+        }
         self.text.push(' ');
         self.selections(&on, depth + 1);
         self.text.push(' ');
