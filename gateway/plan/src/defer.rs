@@ -2,7 +2,6 @@
 //!
 //! This is what the incremental delivery RFC calls deferred fragments and their grouped field sets.
 
-use crate::condition::All;
 use crate::ids::{DeferId, GroupId, NodeId};
 use apollo_compiler::Name;
 use smallvec::SmallVec;
@@ -18,8 +17,6 @@ pub struct Defer {
     pub node: NodeId,
     /// `if:` is this variable: where that is false, nothing is deferred.
     pub variable: Option<Name>,
-    /// When the fragment is part of the response at all.
-    pub all: All,
 }
 
 /// Fields that are delivered together: those that all of some deferred fragments have, and no other selection.

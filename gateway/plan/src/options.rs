@@ -27,6 +27,8 @@ pub struct PlanOptions<'a> {
     /// The client takes the response in parts: fragments with `@defer` are fetched apart. Otherwise they are fragments
     /// like others.
     pub incremental: bool,
+    /// Most fragments with `@defer` an operation may have.
+    pub max_defers: usize,
     /// Keep what each choice was compared with.
     pub explain: bool,
     /// Most fetches a plan may have.
@@ -44,6 +46,7 @@ impl std::fmt::Debug for PlanOptions<'_> {
             .field("max_selections", &self.max_selections)
             .field("max_depth", &self.max_depth)
             .field("incremental", &self.incremental)
+            .field("max_defers", &self.max_defers)
             .field("explain", &self.explain)
             .field("max_fetches", &self.max_fetches)
             .field("max_steps", &self.max_steps)
@@ -59,6 +62,7 @@ impl Default for PlanOptions<'_> {
             max_selections: 20_000,
             max_depth: 100,
             incremental: false,
+            max_defers: 100,
             explain: false,
             max_fetches: 1_000,
             max_steps: 1_000_000,

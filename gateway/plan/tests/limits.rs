@@ -64,6 +64,19 @@ fn a_search_ends_at_its_limit() {
 }
 
 #[test]
+fn an_operation_defers_a_limited_number_of_fragments() {
+    let graph = graph();
+    let text = format!("{{ node {{ {} id }} }}", "... @defer { id ... on P { a } } ".repeat(101));
+    let document = ExecutableDocument::parse_and_validate(graph.api_schema(), text, "operation.graphql").unwrap();
+    let refused = plan(&graph, &document, None, &PlanOptions { incremental: true, ..PlanOptions::default() });
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "the operation is too large to plan: more than 100 fragments with @defer"
+    );
+    assert!(plan(&graph, &document, None, &PlanOptions::default()).is_ok(), "who takes no parts defers nothing");
+}
+
+#[test]
 fn many_aliases_and_deep_nesting_take_a_small_stack() {
     let worker = std::thread::Builder::new().stack_size(2 << 20);
     let run = || {

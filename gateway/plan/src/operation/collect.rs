@@ -4,6 +4,7 @@ use crate::condition::{All, Literal};
 use crate::defer::{Defer, Deferred};
 use crate::error::PlanError;
 use crate::ids::{DeferId, NodeId, TypeId, TypeSet};
+use crate::options::PlanOptions;
 use crate::supergraph::Supergraph;
 use apollo_compiler::ast::{DirectiveList, Value};
 use apollo_compiler::executable::{Field, Selection, SelectionSet};
@@ -36,6 +37,7 @@ pub(super) struct Collector<'a, 'd> {
     node: NodeId,
     left: &'a mut usize,
     limit: usize,
+    max_defers: usize,
 }
 
 impl<'a, 'd> Collector<'a, 'd> {
@@ -45,9 +47,10 @@ impl<'a, 'd> Collector<'a, 'd> {
         into: &'a mut Vec<Occurrence<'d>>,
         (node, deferred): (NodeId, Option<&'a mut Deferred>),
         left: &'a mut usize,
-        limit: usize,
+        options: &PlanOptions<'_>,
     ) -> Self {
-        Self { graph, document, into, spread: FxHashSet::default(), deferred, node, left, limit }
+        let (limit, max_defers) = (options.max_selections, options.max_defers);
+        Self { graph, document, into, spread: FxHashSet::default(), deferred, node, left, limit, max_defers }
     }
 
     pub fn collect(
@@ -71,12 +74,12 @@ impl<'a, 'd> Collector<'a, 'd> {
                 Selection::InlineFragment(fragment) => {
                     let inner = fragment.type_condition.as_ref();
                     let inner = inner.and_then(|name| self.graph.type_by_name(name)).unwrap_or(on);
-                    let defer = self.defer(&fragment.directives, &all, defer)?;
+                    let defer = self.defer(&fragment.directives, defer)?;
                     self.narrow(&fragment.selection_set, inner, types, &all, defer)?;
                 }
                 Selection::FragmentSpread(spread) => {
                     let Some(fragment) = self.document.fragments.get(&spread.fragment_name) else { continue };
-                    let defer = self.defer(&spread.directives, &all, defer)?;
+                    let defer = self.defer(&spread.directives, defer)?;
                     if self.spread.insert((spread.fragment_name.clone(), types.clone(), all.clone(), defer)) {
                         let inner = self.graph.type_by_name(fragment.type_condition()).unwrap_or(on);
                         self.narrow(&fragment.selection_set, inner, types, &all, defer)?;
@@ -100,12 +103,7 @@ impl<'a, 'd> Collector<'a, 'd> {
     }
 
     /// The fragment with `@defer` that a fragment is, or is in.
-    fn defer(
-        &mut self,
-        directives: &DirectiveList,
-        all: &All,
-        parent: Option<DeferId>,
-    ) -> Result<Option<DeferId>, PlanError> {
+    fn defer(&mut self, directives: &DirectiveList, parent: Option<DeferId>) -> Result<Option<DeferId>, PlanError> {
         let Some(deferred) = self.deferred.as_deref_mut() else { return Ok(parent) };
         let Some(directive) = directives.get("defer") else { return Ok(parent) };
         let variable = match directive.specified_argument_by_name("if").map(|value| &**value) {
@@ -118,7 +116,10 @@ impl<'a, 'd> Collector<'a, 'd> {
             Some(Value::String(label)) => Some(label.clone()),
             Some(_) => return Err(PlanError::Operation("the label of @defer must be a literal string".to_owned())),
         };
-        deferred.defers.push(Defer { label, parent, node: self.node, variable, all: all.clone() });
+        if deferred.defers.len() >= self.max_defers {
+            return Err(PlanError::TooLarge { what: "fragments with @defer", limit: self.max_defers });
+        }
+        deferred.defers.push(Defer { label, parent, node: self.node, variable });
         Ok(Some(DeferId::new(deferred.defers.len() - 1)))
     }
 }

@@ -93,9 +93,8 @@ impl<'a> Normaliser<'a> {
             possible = possible.or(&types);
             let next = NodeId::new(self.selections.nodes.len());
             let deferred = self.defers.then_some(&mut self.deferred);
-            let limit = self.options.max_selections;
             let mut collector =
-                Collector::new(graph, self.document, &mut occurrences, (next, deferred), &mut self.left, limit);
+                Collector::new(graph, self.document, &mut occurrences, (next, deferred), &mut self.left, self.options);
             for (set, all, defer) in sets {
                 collector.collect(set, *ty, &types, all, *defer)?;
             }

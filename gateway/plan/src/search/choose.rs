@@ -119,23 +119,11 @@ impl Search<'_> {
                 if priced.is_empty() {
                     let parts =
                         self.divide(want, &choices, place, NEVER - 1).ok_or_else(|| self.unreachable(want, atom))?;
-                    decisions.extend(parts.into_iter().map(|(choice, child)| Decision {
-                        want: index,
-                        types: TypeSet::one(atom),
-                        choice,
-                        child: Some(child),
-                        compared: Vec::new(),
-                    }));
+                    decisions.extend(divided(index, atom, parts));
                     continue;
                 }
                 if let Some(parts) = self.divide_earlier(want, &choices, &priced, place) {
-                    decisions.extend(parts.into_iter().map(|(choice, child)| Decision {
-                        want: index,
-                        types: TypeSet::one(atom),
-                        choice,
-                        child: Some(child),
-                        compared: Vec::new(),
-                    }));
+                    decisions.extend(divided(index, atom, parts));
                     continue;
                 }
                 let compared = if self.options.explain { compared(&priced) } else { Vec::new() };
@@ -325,6 +313,17 @@ impl Search<'_> {
             }
         }
     }
+}
+
+/// The decisions for the parts of a want.
+fn divided(want: usize, atom: TypeId, parts: Vec<(Choice, SetRef)>) -> impl Iterator<Item = Decision> {
+    parts.into_iter().map(move |(choice, child)| Decision {
+        want,
+        types: TypeSet::one(atom),
+        choice,
+        child: Some(child),
+        compared: Vec::new(),
+    })
 }
 
 /// The target that serves most units at their least price; among equals the earliest, and the one that brings most.
