@@ -341,7 +341,8 @@ impl Maker {
                 self.ty(TypeId(0)).fields.push(field);
             }
             if self.random.once_in(2) {
-                let field = self.random_field(&[*graph], true);
+                let owners = if self.random.once_in(3) { self.owners(&graphs) } else { vec![*graph] };
+                let field = self.random_field(&owners, true);
                 self.ty(TypeId(1)).fields.push(field);
             }
         }

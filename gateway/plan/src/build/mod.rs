@@ -39,7 +39,7 @@ pub(crate) fn build(
 ) -> Result<Draft, PlanError> {
     let mut builder = Builder {
         graph,
-        search: Search::new(graph, &normalised.selections, options),
+        search: Search::new(graph, &normalised.selections, kind, options),
         nodes: normalised.selections.clone(),
         fetches: Vec::new(),
         selections: Vec::new(),

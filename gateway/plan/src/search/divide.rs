@@ -45,6 +45,9 @@ impl Search<'_> {
         place: &Place,
         waves: u32,
     ) -> Option<Vec<(Choice, SetRef)>> {
+        if place.subgraph.is_none() && !self.divides_roots {
+            return None;
+        }
         let mut parts = Vec::new();
         for choice in choices {
             let Some(below) = self.place_below(place, choice) else { continue };

@@ -20,6 +20,7 @@ use crate::options::PlanOptions;
 use crate::selection::{Selections, Slot, Source};
 use crate::supergraph::Supergraph;
 use apollo_compiler::Name;
+use apollo_compiler::ast::OperationType;
 use cost::Cost;
 use indexmap::IndexSet;
 use reach::Entry;
@@ -69,10 +70,17 @@ pub(crate) struct Search<'a> {
     resolvables: FxHashMap<(SetRef, Place, u32), Option<SetRef>>,
     /// How many ways to resolve a field were looked at so far.
     steps: usize,
+    /// Whether root fields may be asked of several subgraphs, each for a part: queries only, since it does no harm there.
+    divides_roots: bool,
 }
 
 impl<'a> Search<'a> {
-    pub fn new(graph: &'a Supergraph, operation: &'a Selections, options: &'a PlanOptions<'a>) -> Self {
+    pub fn new(
+        graph: &'a Supergraph,
+        operation: &'a Selections,
+        kind: OperationType,
+        options: &'a PlanOptions<'a>,
+    ) -> Self {
         Self {
             graph,
             options,
@@ -84,6 +92,7 @@ impl<'a> Search<'a> {
             views: IndexSet::default(),
             resolvables: FxHashMap::default(),
             steps: 0,
+            divides_roots: kind == OperationType::Query,
         }
     }
 
