@@ -31,13 +31,15 @@ pub fn run(optional: bool) -> Result<()> {
     fs::write(&products, subgraph_list(&schemas)?).with_context(|| products.display().to_string())?;
 
     let command = format!("{} compose --subgraphs {{file}}", terrane.display());
-    let compared = succeed(
-        Command::new("node")
-            .arg(root.join("tests/interop/compose.mjs"))
-            .args(["--command", &command])
-            .args([&root.join("tests/compose"), &products])
-            .current_dir(&folder),
-    );
+    let mut node = Command::new("node");
+    node.arg(root.join("tests/interop/compose.mjs"))
+        .args(["--command", &command])
+        .args([&root.join("tests/compose"), &products])
+        .current_dir(&folder);
+    if let Some(checkout) = env::var_os("AUDIT_DIR") {
+        node.arg("--suites").arg(root.join(checkout).join("src/test-suites"));
+    }
+    let compared = succeed(&mut node);
     let served = succeed(
         Command::new("node")
             .arg(root.join("tests/interop/serve.mjs"))
