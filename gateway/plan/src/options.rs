@@ -65,7 +65,7 @@ impl Default for PlanOptions<'_> {
             max_defers: 100,
             explain: false,
             max_fetches: 1_000,
-            max_steps: 1_000_000,
+            max_steps: 200_000,
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::plan::{Decided, QueryPlan};
 use serde_json::{Value, json};
 
 impl QueryPlan {
-    /// The plan as JSON: `kind`, `waves` and `requests` with `subgraph`, `wave`, `after` (positions of requests),
+    /// The plan as JSON: `kind`, `waves`, `steps` (of the search, which are limited) and `requests` with `subgraph`, `wave`, `after` (positions of requests),
     /// `operation`, `variables` and per fetch its paths and why it is there.
     pub fn to_json(&self) -> Value {
         let requests: Vec<Value> = self
@@ -46,7 +46,8 @@ impl QueryPlan {
                 shown
             })
             .collect();
-        json!({ "kind": crate::operation::kind_name(self.kind), "waves": self.waves(), "requests": requests })
+        let kind = crate::operation::kind_name(self.kind);
+        json!({ "kind": kind, "waves": self.waves(), "steps": self.steps, "requests": requests })
     }
 
     fn decided_json(&self, decided: &Decided) -> Value {
