@@ -32,7 +32,26 @@ impl Search<'_> {
                 return None;
             }
         }
-        (parts.len() > 1 && divided.0 < earliest && divided.1 <= requests).then_some(parts)
+        let better = parts.len() > 1 && divided.0 < earliest && divided.1 <= requests;
+        (better && !self.divides_list(want, &parts)).then_some(parts)
+    }
+
+    /// Whether several parts have something of the items of one list. They are put together by position, and that two
+    /// subgraphs give a list in one order is a promise not to rely on without need.
+    fn divides_list(&self, want: &Want, parts: &[(Choice, SetRef)]) -> bool {
+        let field = want.field.as_ref().and_then(|name| self.graph.field_of(want.on, name));
+        field.is_some_and(|field| self.graph.field_type(field).is_list())
+            || parts.iter().enumerate().any(|(i, (_, a))| parts[..i].iter().any(|(_, b)| self.share_list(*a, *b)))
+    }
+
+    fn share_list(&self, a: SetRef, b: SetRef) -> bool {
+        let (a, b) = (self.view(a), self.view(b));
+        a.items.iter().any(|(index, child)| {
+            let Some((_, Some(other))) = b.items.iter().find(|(known, _)| known == index) else { return false };
+            let Some(child) = *child else { return false };
+            let field = self.slots(a.base)[*index].field();
+            field.is_some_and(|field| self.graph.field_type(field).is_list()) || self.share_list(child, *other)
+        })
     }
 
     /// Divide a want's selections among choices none of which resolves all of them (within `waves`): the one that
