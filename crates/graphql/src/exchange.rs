@@ -46,13 +46,13 @@ pub fn authorization(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The response to an operation that ran.
-pub fn respond(media: ResponseMedia, body: Vec<u8>) -> Reply {
-    reply(StatusCode::OK, media, body)
+pub fn respond(media: ResponseMedia, body: impl Into<Bytes>) -> Reply {
+    reply(StatusCode::OK, media, body.into())
 }
 
 /// The response to an operation that did not run, with a status of its own.
 pub fn refuse(status: StatusCode, media: ResponseMedia, errors: &[GraphqlError]) -> Reply {
-    reply(status, media, request_error_body(errors))
+    reply(status, media, request_error_body(errors).into())
 }
 
 /// The response to an operation with request errors. For `application/json`, a well-formed GraphQL response has status
@@ -84,8 +84,8 @@ fn bad_request(media: ResponseMedia, error: &RequestError) -> Box<Reply> {
     Box::new(refuse(StatusCode::BAD_REQUEST, media, &[GraphqlError::new(error.code(), error.to_string())]))
 }
 
-fn reply(status: StatusCode, media: ResponseMedia, body: Vec<u8>) -> Reply {
-    let mut reply = Response::new(Bytes::from(body));
+fn reply(status: StatusCode, media: ResponseMedia, body: Bytes) -> Reply {
+    let mut reply = Response::new(body);
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
     reply

@@ -1,7 +1,7 @@
 //! Execution errors: turns what stopped a whole operation into a code and a message.
 
 /// Why an operation did not run. What goes wrong while it runs is in the response instead.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ExecuteError {
     /// The variables do not fit the operation.
     #[error("{0}")]

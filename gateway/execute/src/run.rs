@@ -9,7 +9,9 @@ use crate::read::{self, Answer, Target};
 use crate::respond::respond;
 use crate::store::{Failure, Store, Value};
 use crate::targets::{Guard, collect, objects_at};
-use crate::transport::{Answered, Identity, Shares, Transport, TransportError};
+use crate::transport::{
+    Answered, Executed, Headers, Identity, QueryIdentity, Shares, Transport, TransportError, compared,
+};
 use crate::variables::Variables;
 use apollo_compiler::ast::OperationType;
 use bytes::Bytes;
@@ -19,6 +21,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value as Json};
+use std::sync::Arc;
 use std::time::Duration;
 use terrane_graphql::json::write_str;
 use tokio::sync::mpsc;
@@ -28,7 +31,10 @@ use tower::ServiceExt;
 #[derive(Debug)]
 pub struct Executor {
     subgraphs: Vec<SubgraphClient>,
-    shares: std::sync::Arc<Shares>,
+    /// Requests to subgraphs under way.
+    requests: Arc<Shares<Identity, Answered>>,
+    /// Queries under way.
+    queries: Arc<Shares<QueryIdentity, Executed>>,
     max_errors: usize,
 }
 
@@ -67,6 +73,7 @@ struct Run<'a> {
     program: &'a Program,
     variables: &'a Variables,
     headers: &'a HeaderMap,
+    compared: Headers,
     holds: Vec<bool>,
     store: Store,
     root: u32,
@@ -79,7 +86,7 @@ impl Executor {
     /// An executor for the subgraphs of a supergraph, in the order of their ids. At most `max_errors` errors are in a
     /// response.
     pub fn new(subgraphs: Vec<SubgraphClient>, max_errors: usize) -> Self {
-        Self { subgraphs, shares: Default::default(), max_errors }
+        Self { subgraphs, requests: Arc::default(), queries: Arc::default(), max_errors }
     }
 
     /// Run a program. `headers` are sent to subgraphs as they are.
@@ -98,6 +105,42 @@ impl Executor {
         let mut run = Run::new(self, program, &variables, headers)?;
         run.all().await;
         Ok(respond(run.source()))
+    }
+
+    /// The same; equal queries that are under way at the same time run once. What the response depends on is the program,
+    /// the variables and the headers. Mutations always run, and who asks after one has ended gets no result of before.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn execute_once(
+        self: &Arc<Self>,
+        program: &Arc<Program>,
+        variables: Option<&Map<String, Json>>,
+        headers: &HeaderMap,
+    ) -> Result<Bytes, ExecuteError> {
+        if program.plan.kind != OperationType::Query {
+            return Ok(self.execute(program, variables, headers).await?.into());
+        }
+        let identity = QueryIdentity {
+            program: Arc::clone(program),
+            variables: variables
+                .filter(|variables| !variables.is_empty())
+                .map(|variables| serde_json::to_vec(variables).expect("a JSON value becomes JSON text").into())
+                .unwrap_or_default(),
+            headers: compared(headers),
+        };
+        let start = || {
+            let (executor, program) = (Arc::clone(self), Arc::clone(program));
+            let (variables, headers) = (variables.cloned(), headers.clone());
+            async move { Ok(executor.execute(&program, variables.as_ref(), &headers).await?.into()) }
+        };
+        self.queries.join(identity, start).await
+    }
+
+    /// Data was changed: nobody joins reading that began before.
+    fn changed(&self) {
+        self.queries.forget();
+        self.requests.forget();
     }
 
     /// Run a program whose plan was made for a client that takes the response in parts
@@ -157,7 +200,8 @@ impl<'a> Run<'a> {
         let count = program.requests.len();
         let introspection = introspect(program, variables)?;
         let (done, started) = (vec![false; count], vec![false; count]);
-        Ok(Run { executor, program, variables, headers, holds, store, root, introspection, done, started })
+        let compared = compared(headers);
+        Ok(Run { executor, program, variables, headers, compared, holds, store, root, introspection, done, started })
     }
 
     fn source(&self) -> Source<'_> {
@@ -246,7 +290,7 @@ impl Run<'_> {
         }
         self.variables.write(&mut body, &request.variables, first);
         body.extend_from_slice(b"}}");
-        let answer = self.executor.send(request, body.into(), self.headers);
+        let answer = self.executor.send(request, body.into(), self.headers, &self.compared);
         Some(async move { Sent { request: number, targets, keys: None, guards, answered: answer.await } }.boxed())
     }
 
@@ -299,7 +343,7 @@ impl Run<'_> {
         }
         self.variables.write(&mut body, &request.variables, false);
         body.extend_from_slice(b"}}");
-        let answer = self.executor.send(request, body.into(), self.headers);
+        let answer = self.executor.send(request, body.into(), self.headers, &self.compared);
         let keys = Some(keys);
         Some(async move { Sent { request: number, targets, keys, guards, answered: answer.await } }.boxed())
     }
@@ -310,6 +354,9 @@ impl Run<'_> {
         let request = &program.requests[sent.request];
         let subgraph = &self.executor.subgraphs[request.subgraph].name;
         self.done[sent.request] = true;
+        if !request.shareable {
+            self.executor.changed();
+        }
         let mut parts = Vec::with_capacity(sent.targets.len());
         if let Some(keys) = &sent.keys {
             parts.extend(keys.iter().map(|key| Some(key.as_bytes())).zip(sent.targets.iter().cloned()));
@@ -375,26 +422,20 @@ impl Run<'_> {
 
 impl Executor {
     /// Send a body to a subgraph; equal queries under way are one.
-    fn send(&self, request: &RequestCode, body: Bytes, headers: &HeaderMap) -> BoxFuture<'static, Answered> {
-        let client = &self.subgraphs[request.subgraph];
+    fn send(
+        &self,
+        request: &RequestCode,
+        body: Bytes,
+        headers: &HeaderMap,
+        compared: &Headers,
+    ) -> BoxFuture<'static, Answered> {
+        let client = self.subgraphs[request.subgraph].clone();
         if !request.shareable {
-            return post(client.clone(), body, headers.clone()).boxed();
+            return post(client, body, headers.clone()).boxed();
         }
-        let identity = Identity {
-            subgraph: request.subgraph,
-            body: body.clone(),
-            headers: headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect(),
-        };
-        let client = client.clone();
-        let headers = headers.clone();
-        let shared = self.shares.join(identity.clone(), || post(client, body, headers).boxed());
-        let shares = std::sync::Arc::clone(&self.shares);
-        async move {
-            let answered = shared.await;
-            shares.done(&identity);
-            answered
-        }
-        .boxed()
+        let (subgraph, headers_compared) = (request.subgraph, Arc::clone(compared));
+        let identity = Identity { subgraph, body: body.clone(), headers: headers_compared };
+        self.requests.join(identity, || post(client, body, headers.clone())).boxed()
     }
 }
 

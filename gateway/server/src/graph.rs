@@ -9,6 +9,7 @@ use apollo_compiler::executable::OperationType;
 use apollo_compiler::parser::Parser;
 use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::{DiagnosticList, Valid};
+use bytes::Bytes;
 use http::HeaderMap;
 use moka::sync::Cache;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
@@ -39,7 +40,7 @@ pub struct Parts {
 pub struct Graph {
     sdl: String,
     supergraph: Arc<Supergraph>,
-    executor: Executor,
+    executor: Arc<Executor>,
     policy: MeshPolicy,
     programs: Cache<ProgramKey, Arc<Program>>,
     limits: Limits,
@@ -86,7 +87,7 @@ impl Graph {
             .weigher(|key: &ProgramKey, _: &Arc<Program>| u32::try_from(key.text.len() * 16 + 4096).unwrap_or(u32::MAX))
             .max_capacity(limits.plan_cache_bytes)
             .build();
-        Ok(Self { sdl, supergraph, executor: Executor::new(clients, MOST_ERRORS), policy, programs, limits })
+        Ok(Self { sdl, supergraph, executor: Arc::new(Executor::new(clients, MOST_ERRORS)), policy, programs, limits })
     }
 
     /// The supergraph's text.
@@ -108,7 +109,7 @@ impl Graph {
         }
     }
 
-    /// Run an operation; the body of the response.
+    /// Run an operation; the body of the response. Equal queries that are under way at the same time run once.
     ///
     /// # Errors
     /// The errors of an operation that did not run.
@@ -118,13 +119,13 @@ impl Graph {
         roles: &RoleSet,
         forwarded: &HeaderMap,
         allow_mutations: bool,
-    ) -> Result<Vec<u8>, RunError> {
+    ) -> Result<Bytes, RunError> {
         let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
         let program = self.program(text, request.operation_name.as_deref(), roles, false)?;
         if !allow_mutations && program.plan().kind != OperationType::Query {
             return Err(RunError::NotAQuery);
         }
-        let executed = self.executor.execute(&program, request.variables.as_ref(), forwarded).await;
+        let executed = self.executor.execute_once(&program, request.variables.as_ref(), forwarded).await;
         executed.map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))
     }
 

@@ -4,7 +4,7 @@ mod http;
 mod shared;
 
 pub use self::http::HttpTransport;
-pub(crate) use shared::{Answered, Identity, Shares};
+pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};

@@ -1,54 +1,120 @@
-//! Sharing: turns equal requests that are under way at the same time into one.
+//! Sharing: turns equal work that is under way at the same time into one.
 
 use super::TransportError;
+use crate::error::ExecuteError;
+use crate::program::Program;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use rustc_hash::FxHashMap;
-use std::sync::Mutex;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-/// What is sent, as far as the answer may depend on it.
+/// Forwarded headers, as far as answers may depend on them.
+pub(crate) type Headers = Arc<[(HeaderName, HeaderValue)]>;
+
+/// The forwarded headers in the form in which they are compared.
+pub(crate) fn compared(headers: &HeaderMap) -> Headers {
+    headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// What is sent to a subgraph, as far as the answer may depend on it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     pub subgraph: usize,
     pub body: Bytes,
-    /// Forwarded headers.
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: Headers,
+}
+
+/// What a whole query's response depends on. It keeps the program, so that no other one gets its address.
+#[derive(Debug, Clone)]
+pub(crate) struct QueryIdentity {
+    pub program: Arc<Program>,
+    /// JSON text.
+    pub variables: Bytes,
+    pub headers: Headers,
+}
+
+impl PartialEq for QueryIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.program, &other.program) && self.variables == other.variables && self.headers == other.headers
+    }
+}
+
+impl Eq for QueryIdentity {}
+
+impl Hash for QueryIdentity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.program).hash(state);
+        self.variables.hash(state);
+        self.headers.hash(state);
+    }
 }
 
 pub(crate) type Answered = Result<(http::StatusCode, Bytes), TransportError>;
-type Running = WeakShared<BoxFuture<'static, Answered>>;
+pub(crate) type Executed = Result<Bytes, ExecuteError>;
 
-/// Requests under way.
-#[derive(Debug, Default)]
-pub(crate) struct Shares {
-    running: Mutex<FxHashMap<Identity, Running>>,
+/// Work under way, by what its result depends on.
+#[derive(Debug)]
+pub(crate) struct Shares<K, T: Clone> {
+    running: Mutex<FxHashMap<K, WeakShared<BoxFuture<'static, T>>>>,
 }
 
-impl Shares {
-    /// The answer of an equal request that is under way, or of `start`.
-    pub fn join(
-        &self,
-        identity: Identity,
-        start: impl FnOnce() -> BoxFuture<'static, Answered>,
-    ) -> Shared<BoxFuture<'static, Answered>> {
-        let mut running = self.running.lock().expect("nothing panics while it is held");
-        if let Some(shared) = running.get(&identity).and_then(WeakShared::upgrade).filter(|s| s.peek().is_none()) {
+impl<K, T: Clone> Default for Shares<K, T> {
+    fn default() -> Self {
+        Self { running: Mutex::default() }
+    }
+}
+
+/// Takes work off the list when it is done, or when nobody waits for it any more.
+struct UnderWay<K: Eq + Hash, T: Clone> {
+    shares: Arc<Shares<K, T>>,
+    identity: K,
+}
+
+impl<K: Eq + Hash, T: Clone> Drop for UnderWay<K, T> {
+    fn drop(&mut self) {
+        self.shares.lock().remove(&self.identity);
+    }
+}
+
+impl<K: Eq + Hash, T: Clone> Shares<K, T> {
+    fn lock(&self) -> MutexGuard<'_, FxHashMap<K, WeakShared<BoxFuture<'static, T>>>> {
+        self.running.lock().expect("nothing panics while it is held")
+    }
+
+    /// Nobody joins what is under way now: its result may be out of date.
+    pub fn forget(&self) {
+        self.lock().clear();
+    }
+}
+
+impl<K, T> Shares<K, T>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    T: Clone + Send + Sync + 'static,
+{
+    /// The result of equal work that is under way, or of `start`.
+    pub fn join<F>(self: &Arc<Self>, identity: K, start: impl FnOnce() -> F) -> Shared<BoxFuture<'static, T>>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let mut running = self.lock();
+        if let Some(shared) = running.get(&identity).and_then(WeakShared::upgrade) {
             return shared;
         }
-        // What nobody waits for any more is gone, but its entry is not.
-        if running.len() >= 1024 {
-            running.retain(|_, weak| weak.upgrade().is_some());
-        }
-        let shared = start().shared();
+        let under_way = UnderWay { shares: Arc::clone(self), identity: identity.clone() };
+        let work = start();
+        let work = async move {
+            let _under_way = under_way;
+            work.await
+        };
+        let shared = work.boxed().shared();
         if let Some(weak) = shared.downgrade() {
             running.insert(identity, weak);
         }
         shared
-    }
-
-    /// Forget a request that was answered.
-    pub fn done(&self, identity: &Identity) {
-        self.running.lock().expect("nothing panics while it is held").remove(identity);
     }
 }
