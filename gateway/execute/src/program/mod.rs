@@ -140,6 +140,30 @@ impl Program {
         }
     }
 
+    /// The same program without what only reading its plan needs, for keeping many of them.
+    pub fn compact(mut self) -> Self {
+        // Requests with values from contexts are written anew from their selections.
+        if !self.contextual {
+            for fetch in &mut self.plan.fetches {
+                (fetch.branches, fetch.inputs, fetch.reason) = (Vec::new(), Vec::new(), String::new());
+            }
+        }
+        self.outputs.shrink_to_fit();
+        self.reads.shrink_to_fit();
+        self
+    }
+
+    /// About how many bytes of memory it takes, once it is [`Self::compact`].
+    pub fn weight(&self) -> usize {
+        // What each is on the heap, with its names, types and texts, by the memory of many programs.
+        let (slot_bytes, written_bytes, read_bytes, rest) = (450, 350, 250, 4096);
+        let slots: usize = self.slot_counts.iter().sum();
+        let written: usize = self.outputs.iter().flat_map(|output| &output.lists).map(Vec::len).sum();
+        let read: usize = self.reads.iter().map(|set| set.fields.len()).sum();
+        let sent: usize = self.requests.iter().map(|request| request.head.len()).sum();
+        slots * slot_bytes + written * written_bytes + read * read_bytes + sent * 2 + rest
+    }
+
     /// Append a type's name as a JSON string; names need no escapes.
     pub(crate) fn write_type_name(&self, out: &mut Vec<u8>, ty: u32) {
         out.push(b'"');
