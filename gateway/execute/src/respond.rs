@@ -253,7 +253,7 @@ impl<'a> Writer<'a> {
     fn field(&mut self, field: &'a OutField, object: u32, ty: u32) -> Result<(), Bubble> {
         match field.kind {
             Kind::Typename => {
-                self.out.extend_from_slice(&self.program.type_names[ty as usize]);
+                self.program.write_type_name(&mut self.out, ty);
                 Ok(())
             }
             Kind::Introspection => {

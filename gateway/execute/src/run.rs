@@ -181,7 +181,7 @@ impl Executor {
             let message = "subscriptions need a streaming connection; send this operation over one";
             return Err(ExecuteError::Unsupported(message.to_owned()));
         }
-        Variables::coerce(program.supergraph.api_schema(), program.operation(), given)
+        Variables::coerce(program.supergraph.api_schema(), &program.operation, given)
     }
 }
 
@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
         headers: &'a HeaderMap,
     ) -> Result<Self, ExecuteError> {
         let holds = program.conditions.iter().map(|c| c.holds(|name| variables.is_true(name))).collect();
-        let mut store = Store::default();
+        let mut store = program.sizes.store();
         let root_node = program.plan.root;
         let root_ty = program.plan.nodes.node(root_node).ty;
         let root = store.add_object(root_node.0, root_ty.0, program.slot_counts[root_node.index()]);
@@ -225,6 +225,7 @@ impl Run<'_> {
             self.finish(sent);
             self.start(&under_way);
         }
+        self.program.sizes.keep(&self.store);
     }
 
     /// Start every request whose predecessors are done. One that has nothing to ask is done at once, which may let
@@ -266,7 +267,11 @@ impl Run<'_> {
             if !program.plan.fetches[fetch].is_entity {
                 let objects = if active { objects_at(&self.store, self.root, &code.paths) } else { Vec::new() };
                 let read = code.branches[0];
-                targets.push(if objects.is_empty() { Vec::new() } else { vec![Target { read, objects }] });
+                targets.push(if objects.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![Target { read, objects: objects.into() }]
+                });
                 continue;
             }
             if !first {

@@ -67,6 +67,16 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// An empty store with room for this much.
+    pub fn with_capacity(objects: usize, slots: usize, items: usize) -> Self {
+        Self {
+            objects: Vec::with_capacity(objects),
+            slots: Vec::with_capacity(slots),
+            items: Vec::with_capacity(items),
+            ..Self::default()
+        }
+    }
+
     /// A new object without values.
     pub fn add_object(&mut self, node: u32, ty: u32, slot_count: usize) -> u32 {
         let slots = index(self.slots.len());

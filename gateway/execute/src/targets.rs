@@ -5,7 +5,7 @@ use crate::read::Target;
 use crate::store::{Store, UNKNOWN, Value};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use std::hash::Hasher;
 use terrane_plan::{Step, TypeId, TypeSet};
 
@@ -80,7 +80,7 @@ pub(crate) fn fails(program: &Program, fetch: usize, store: &mut Store, object: 
     let ty = store.objects[object as usize].ty;
     if let Some(number) = input_for(&code.inputs, ty) {
         let read = code.branches[code.branch_of_input[number]];
-        crate::read::fail_target(program, store, &Target { read, objects: vec![object] }, failure);
+        crate::read::fail_target(program, store, &Target { read, objects: smallvec![object] }, failure);
     }
 }
 
@@ -94,8 +94,8 @@ pub(crate) fn collect_objects(
 ) -> Collected {
     let code: &FetchCode = &program.fetches[fetch];
     let mut collected = Collected::default();
-    let mut ranges: Vec<(usize, usize)> = Vec::new();
-    let mut known: HashTable<usize> = HashTable::new();
+    let mut ranges: Vec<(usize, usize)> = Vec::with_capacity(objects.len());
+    let mut known: HashTable<usize> = HashTable::with_capacity(objects.len());
     for object in objects {
         let ty = store.objects[object as usize].ty;
         let Some(number) = input_for(&code.inputs, ty) else { continue };
@@ -115,7 +115,7 @@ pub(crate) fn collect_objects(
             collected.bytes.truncate(before);
             match written {
                 Err(Lacks::Failed(failure)) => {
-                    let target = Target { read, objects: vec![object] };
+                    let target = Target { read, objects: smallvec![object] };
                     crate::read::fail_target(program, store, &target, failure);
                 }
                 Err(Lacks::Value) => {}
@@ -138,7 +138,7 @@ pub(crate) fn collect_objects(
         let i = ranges.len();
         ranges.push((start, collected.bytes.len()));
         known.insert_unique(hash, i, |&i| hash_of(&collected.bytes[ranges[i].0..ranges[i].1]));
-        collected.targets.push(Target { read, objects: vec![object] });
+        collected.targets.push(Target { read, objects: smallvec![object] });
     }
     collected
 }
@@ -247,7 +247,7 @@ impl<'a> Writer<'a> {
         let mut first = true;
         if part.typename && ty != UNKNOWN {
             out.extend_from_slice(b"\"__typename\":");
-            out.extend_from_slice(&self.program.type_names[ty as usize]);
+            self.program.write_type_name(out, ty);
             first = false;
         }
         for inner in &part.below {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
 use terrane_graphql::{GraphqlError, Request};
-use terrane_plan::{PlanOptions, Supergraph};
+use terrane_plan::{PlanOptions, QueryPlan, Supergraph};
 use terrane_policy::RoleSet;
 use tokio::sync::mpsc;
 
@@ -84,7 +84,9 @@ impl Graph {
         }
         let policy = MeshPolicy::new(mesh_policy, object_fields(&supergraph)).map_err(|e| e.to_string())?;
         let programs = Cache::builder()
-            .weigher(|key: &ProgramKey, _: &Arc<Program>| u32::try_from(key.text.len() * 16 + 4096).unwrap_or(u32::MAX))
+            .weigher(|key: &ProgramKey, program: &Arc<Program>| {
+                u32::try_from(key.text.len() + program.weight()).unwrap_or(u32::MAX)
+            })
             .max_capacity(limits.plan_cache_bytes)
             .build();
         Ok(Self { sdl, supergraph, executor: Arc::new(Executor::new(clients, MOST_ERRORS)), policy, programs, limits })
@@ -174,7 +176,7 @@ impl Graph {
     /// # Errors
     /// The operation's errors.
     pub fn explain(&self, text: &str, name: Option<&str>, roles: &RoleSet) -> Result<String, RunError> {
-        Ok(self.program(text, name, roles, false)?.plan().to_string())
+        Ok(self.planned(text, name, &self.policy.denied(roles), false)?.1.to_string())
     }
 
     fn program(
@@ -202,6 +204,17 @@ impl Graph {
         denied: &DeniedFields,
         incremental: bool,
     ) -> Result<Program, RunError> {
+        let (document, plan) = self.planned(text, name, denied, incremental)?;
+        Ok(Program::compile(self.supergraph.clone(), Arc::new(document), name, plan).compact())
+    }
+
+    fn planned(
+        &self,
+        text: &str,
+        name: Option<&str>,
+        denied: &DeniedFields,
+        incremental: bool,
+    ) -> Result<(Valid<ExecutableDocument>, QueryPlan), RunError> {
         let document = self.parse(text)?;
         let operation = document
             .operations
@@ -213,7 +226,7 @@ impl Graph {
         let options = PlanOptions { denied, incremental, ..PlanOptions::default() };
         let plan = terrane_plan::plan(&self.supergraph, &document, name, &options)
             .map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        Ok(Program::compile(self.supergraph.clone(), Arc::new(document), name, plan))
+        Ok((document, plan))
     }
 
     fn parse(&self, text: &str) -> Result<Valid<ExecutableDocument>, RunError> {

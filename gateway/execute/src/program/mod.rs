@@ -9,19 +9,21 @@ pub(crate) use output::{Kind, OutField, Output};
 pub(crate) use shape::{LeafKind, ReadField, ReadSet, TypeSource};
 
 use crate::introspect::Introspection;
+use crate::store::Store;
 use apollo_compiler::ExecutableDocument;
+use apollo_compiler::executable::{Operation, SelectionSet};
 use apollo_compiler::validation::Valid;
-use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use terrane_graphql::json::write_str;
-use terrane_plan::{Condition, FetchSelection, GroupId, QueryPlan, Source, Step, Supergraph};
+use terrane_plan::{Condition, FetchSelection, GroupId, QueryPlan, Source, Step, Supergraph, TypeId};
 
 /// A plan in the form in which it runs. Immutable; cache it by the operation's text and name.
 #[derive(Debug)]
 pub struct Program {
     pub(crate) supergraph: Arc<Supergraph>,
-    pub(crate) document: Arc<Valid<ExecutableDocument>>,
-    pub(crate) operation_name: Option<String>,
+    /// The operation that it runs, without what it selects: that is in the plan.
+    pub(crate) operation: Operation,
     pub(crate) plan: QueryPlan,
     /// By selection set of the response: how many slots.
     pub(crate) slot_counts: Vec<usize>,
@@ -35,13 +37,33 @@ pub struct Program {
     pub(crate) group_requests: Vec<Vec<usize>>,
     /// Conditions, by the numbers that other tables use; 0 always holds.
     pub(crate) conditions: Vec<Condition>,
-    /// Quoted type names, by type.
-    pub(crate) type_names: Vec<Box<[u8]>>,
-    /// Types by name.
-    pub(crate) types: FxHashMap<Box<[u8]>, u32>,
     pub(crate) introspection: Option<Introspection>,
     /// Equal objects may not be shared: what is above them counts.
     pub(crate) contextual: bool,
+    pub(crate) sizes: Sizes,
+}
+
+/// How large the store was in the end, so that the next one begins so.
+#[derive(Debug, Default)]
+pub(crate) struct Sizes {
+    objects: AtomicUsize,
+    slots: AtomicUsize,
+    items: AtomicUsize,
+}
+
+impl Sizes {
+    /// A store for as much as the last one had.
+    pub fn store(&self) -> Store {
+        let last = |size: &AtomicUsize| size.load(Ordering::Relaxed);
+        Store::with_capacity(last(&self.objects), last(&self.slots), last(&self.items))
+    }
+
+    /// Keep the sizes of a store that is full.
+    pub fn keep(&self, store: &Store) {
+        self.objects.store(store.objects.len(), Ordering::Relaxed);
+        self.slots.store(store.slots.len(), Ordering::Relaxed);
+        self.items.store(store.items.len(), Ordering::Relaxed);
+    }
 }
 
 /// A fetch in the form in which it runs.
@@ -91,10 +113,15 @@ impl Program {
             plan.fetches.iter().map(|fetch| shape::fetch(&supergraph, &plan, fetch, &mut reads, &mut conditions));
         let fetches: Vec<FetchCode> = fetches.collect();
         let requests = plan.requests.iter().map(|request| request_code(&plan, request)).collect();
-        let names: Vec<&str> =
-            (0..supergraph.type_count()).map(|i| supergraph.type_name(terrane_plan::TypeId::new(i)).as_str()).collect();
-        let types = names.iter().zip(0u32..).map(|(name, id)| (name.as_bytes().into(), id)).collect();
         let root = plan.nodes.node(plan.root);
+        let operation = document.operations.get(operation_name).expect("the plan was made of this operation");
+        let operation = Operation {
+            operation_type: operation.operation_type,
+            name: operation.name.clone(),
+            variables: operation.variables.clone(),
+            directives: operation.directives.clone(),
+            selection_set: SelectionSet::new(operation.selection_set.ty.clone()),
+        };
         let introspects = root.slots.iter().any(|slot| slot.source == Source::Introspection);
         Self {
             slot_counts: plan.nodes.nodes().iter().map(|node| node.slots.len()).collect(),
@@ -105,20 +132,43 @@ impl Program {
             group_requests: group_requests(&plan),
             contextual: plan.fetches.iter().any(|fetch| !fetch.contexts.is_empty()),
             conditions,
-            type_names: names.iter().map(|name| quoted(name)).collect(),
-            types,
-            introspection: introspects.then(Introspection::default),
-            operation_name: operation_name.map(str::to_owned),
+            sizes: Sizes::default(),
+            operation,
+            introspection: introspects.then(|| Introspection::new(document, operation_name)),
             supergraph,
-            document,
             plan,
         }
     }
 
-    /// The operation that it runs.
-    pub(crate) fn operation(&self) -> &apollo_compiler::executable::Operation {
-        let operation = self.document.operations.get(self.operation_name.as_deref());
-        operation.expect("the plan was made of this operation")
+    /// The same program without what only reading its plan needs, for keeping many of them.
+    pub fn compact(mut self) -> Self {
+        // Requests with values from contexts are written anew from their selections.
+        if !self.contextual {
+            for fetch in &mut self.plan.fetches {
+                (fetch.branches, fetch.inputs, fetch.reason) = (Vec::new(), Vec::new(), String::new());
+            }
+        }
+        self.outputs.shrink_to_fit();
+        self.reads.shrink_to_fit();
+        self
+    }
+
+    /// About how many bytes of memory it takes, once it is [`Self::compact`].
+    pub fn weight(&self) -> usize {
+        // What each is on the heap, with its names, types and texts, by the memory of many programs.
+        let (slot_bytes, written_bytes, read_bytes, rest) = (450, 350, 250, 4096);
+        let slots: usize = self.slot_counts.iter().sum();
+        let written: usize = self.outputs.iter().flat_map(|output| &output.lists).map(Vec::len).sum();
+        let read: usize = self.reads.iter().map(|set| set.fields.len()).sum();
+        let sent: usize = self.requests.iter().map(|request| request.head.len()).sum();
+        slots * slot_bytes + written * written_bytes + read * read_bytes + sent * 2 + rest
+    }
+
+    /// Append a type's name as a JSON string; names need no escapes.
+    pub(crate) fn write_type_name(&self, out: &mut Vec<u8>, ty: u32) {
+        out.push(b'"');
+        out.extend_from_slice(self.supergraph.type_name(TypeId(ty)).as_bytes());
+        out.push(b'"');
     }
 
     /// The plan that it runs.

@@ -1,6 +1,6 @@
 //! Shapes: turns the selection sets of a fetch into tables by which answers are read.
 
-use super::{FetchCode, condition_number, input};
+use super::{FetchCode, condition_number, input, quoted};
 use apollo_compiler::Name;
 use terrane_plan::{Condition, Fetch, FetchSelection, Kind, QueryPlan, Supergraph, list_depth};
 
@@ -27,14 +27,21 @@ pub(crate) enum TypeSource {
 /// A field of an answer.
 #[derive(Debug)]
 pub(crate) struct ReadField {
-    /// The response key; names need no escapes.
-    pub key: Box<[u8]>,
+    /// The response key with its quotes; names need no escapes.
+    pub quoted: Box<[u8]>,
     pub slot: u32,
     /// How many lists are around its values.
     pub depth: u8,
     pub leaf: LeafKind,
     /// The selection set of its objects.
     pub child: Option<usize>,
+}
+
+impl ReadField {
+    /// The response key.
+    pub fn key(&self) -> &[u8] {
+        &self.quoted[1..self.quoted.len() - 1]
+    }
 }
 
 /// What a leaf may be.
@@ -91,7 +98,7 @@ fn read_set(
         let slot = &node.slots[field.slot.index()];
         let base = slot.field().map(|f| graph.field_base(f)).or(base);
         fields.push(ReadField {
-            key: field.key.as_bytes().into(),
+            quoted: quoted(&field.key),
             slot: field.slot.0,
             depth: u8::try_from(list_depth(&field.ty)).unwrap_or(u8::MAX),
             leaf: base.map_or(LeafKind::Any, |base| leaf_kind(graph, base, slot.internal)),

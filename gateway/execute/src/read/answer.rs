@@ -5,6 +5,7 @@ use super::json::{Cursor, Next, NotJson};
 use crate::program::{LeafKind, Program, ReadField, ReadSet, TypeSource};
 use crate::store::{Failure, Store, UNKNOWN, Value, index};
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// What one entity or root of an answer fills.
 #[derive(Debug, Clone)]
@@ -12,7 +13,7 @@ pub(crate) struct Target {
     /// The selection set by which it is read.
     pub read: usize,
     /// The objects; the first is read into, the others get the same values.
-    pub objects: Vec<u32>,
+    pub objects: SmallVec<[u32; 4]>,
 }
 
 /// What is expected of an answer.
@@ -145,8 +146,8 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// An object's fields into the slots of `object`. Keys come in the order of the selection as a rule, so the search
-    /// for one starts after the one before it.
+    /// An object's fields into the slots of `object`. Keys come in the order of the selection as a rule, so the one
+    /// after that before is tried first.
     fn object_into(&mut self, set: &'a ReadSet, object: u32) -> Result<(), NotJson> {
         self.cursor.expect(b'{')?;
         if let TypeSource::Fixed(ty) = set.ty {
@@ -157,20 +158,24 @@ impl<'a> Reader<'a, '_> {
         }
         let mut expected = 0;
         loop {
-            let key = self.cursor.string()?;
-            self.cursor.expect(b':')?;
-            let count = set.fields.len();
-            let found = (0..count).map(|i| (expected + i) % count).find(|&i| *set.fields[i].key == *key);
-            match found {
-                Some(i) => {
-                    expected = i + 1;
-                    let field = &set.fields[i];
-                    let before = self.store.slot(object, field.slot);
-                    let value = self.value(field, field.depth, before)?;
-                    self.store.set_slot(object, field.slot, value);
+            match set.fields.get(expected) {
+                Some(field) if self.cursor.take_text(&field.quoted) => {
+                    self.cursor.expect(b':')?;
+                    expected += 1;
+                    self.field_into(field, object)?;
                 }
-                None if key == b"__typename" => self.typename(set, object)?,
-                None => drop(self.cursor.skip()?),
+                _ => {
+                    let key = self.cursor.string()?;
+                    self.cursor.expect(b':')?;
+                    match set.fields.iter().position(|field| field.key() == key) {
+                        Some(i) => {
+                            expected = i + 1;
+                            self.field_into(&set.fields[i], object)?;
+                        }
+                        None if key == b"__typename" => self.typename(set, object)?,
+                        None => drop(self.cursor.skip()?),
+                    }
+                }
             }
             if self.cursor.take(b'}') {
                 return Ok(());
@@ -179,15 +184,23 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
+    fn field_into(&mut self, field: &'a ReadField, object: u32) -> Result<(), NotJson> {
+        let before = self.store.slot(object, field.slot);
+        let value = self.value(field, field.depth, before)?;
+        self.store.set_slot(object, field.slot, value);
+        Ok(())
+    }
+
     fn typename(&mut self, set: &ReadSet, object: u32) -> Result<(), NotJson> {
         if self.cursor.peek()? != Next::String {
             return self.cursor.skip().map(drop);
         }
         let name = self.cursor.string()?;
         if set.ty == TypeSource::Answer
-            && let Some(&ty) = self.answer.program.types.get(name)
+            && let Ok(name) = std::str::from_utf8(name)
+            && let Some(ty) = self.answer.program.supergraph.type_by_name(name)
         {
-            self.store.objects[object as usize].ty = ty;
+            self.store.objects[object as usize].ty = ty.0;
         }
         Ok(())
     }
@@ -218,7 +231,7 @@ impl<'a> Reader<'a, '_> {
     fn list(&mut self, field: &'a ReadField, depth: u8, before: Value) -> Result<Value, NotJson> {
         self.cursor.expect(b'[')?;
         // Items are collected apart, since the items of inner lists are stored while this one grows.
-        let mut items: smallvec::SmallVec<[Value; 16]> = smallvec::SmallVec::new();
+        let mut items: SmallVec<[Value; 16]> = SmallVec::new();
         if !self.cursor.take(b']') {
             loop {
                 let known = match before {

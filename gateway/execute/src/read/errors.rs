@@ -60,7 +60,7 @@ pub(super) fn put(
     failure: u32,
 ) -> bool {
     let Some((Segment::Key(key), mut rest)) = path.split_first() else { return false };
-    let Some(field) = set.fields.iter().find(|field| *field.key == *key.as_bytes()) else { return false };
+    let Some(field) = set.fields.iter().find(|field| field.key() == key.as_bytes()) else { return false };
     let at = (store.objects[object as usize].slots + field.slot) as usize;
     let mut value = store.slots[at];
     let mut item = None;

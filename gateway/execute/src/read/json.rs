@@ -1,7 +1,5 @@
 //! JSON: walks over JSON text (RFC 8259) without building values.
 
-use memchr::memchr2;
-
 /// How deep values may nest.
 const MAX_DEPTH: usize = 256;
 
@@ -19,6 +17,26 @@ pub(crate) enum Next {
     String,
     Object,
     Array,
+}
+
+/// How many bytes at the beginning a string may have as they are: neither a quote, a backslash nor a control character.
+/// Eight at a time: a byte's highest bit is set where it equals one of the former, or is less than 0x20.
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (i, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (is_zero(word ^ (ONES * 0x22)) | is_zero(word ^ (ONES * 0x5c)) | control) & HIGH;
+        if found != 0 {
+            // Borrows only ever reach bytes behind the first found.
+            return i * 8 + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    let special = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+    bytes.len() - rest.len() + special.unwrap_or(rest.len())
 }
 
 /// A place in JSON text. The text is valid UTF-8.
@@ -78,20 +96,27 @@ impl<'a> Cursor<'a> {
         self.fail()
     }
 
+    /// Take `text`, which is a whole token, where it comes next.
+    pub fn take_text(&mut self, text: &[u8]) -> bool {
+        self.skip_space();
+        let there = self.bytes[self.at..].starts_with(text);
+        self.at += if there { text.len() } else { 0 };
+        there
+    }
+
     /// Take a string with its quotes: its text is between them, with its escapes.
     pub fn string(&mut self) -> Result<&'a [u8], NotJson> {
         self.expect(b'"')?;
         let start = self.at;
         loop {
-            let Some(found) = memchr2(b'"', b'\\', &self.bytes[self.at..]) else { return self.fail() };
-            let run = &self.bytes[self.at..self.at + found];
-            if let Some(bad) = run.iter().position(|&b| b < 0x20) {
-                return Err(NotJson(self.at + bad));
-            }
-            self.at += found;
-            if self.bytes[self.at] == b'"' {
-                self.at += 1;
-                return Ok(&self.bytes[start..self.at - 1]);
+            self.at += plain(&self.bytes[self.at..]);
+            match self.bytes.get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(&self.bytes[start..self.at - 1]);
+                }
+                Some(b'\\') => {}
+                _ => return self.fail(),
             }
             match self.bytes.get(self.at + 1) {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
@@ -208,6 +233,21 @@ mod tests {
                     .prop_map(|m| serde_json::Value::Object(m.into_iter().collect())),
             ]
         })
+    }
+
+    #[test]
+    fn plain_text_ends_at_the_first_special_byte() {
+        for special in (0..0x20).chain([b'"', b'\\']) {
+            for at in 0..20 {
+                for other in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+                    let mut text = vec![other; 24];
+                    text[at] = special;
+                    assert_eq!(plain(&text), at, "{special} among {other}");
+                    text.truncate(at);
+                    assert_eq!(plain(&text), at);
+                }
+            }
+        }
     }
 
     proptest! {

@@ -100,7 +100,7 @@ impl Default for Limits {
             tokens: 15_000,
             depth: 64,
             aliases: 500,
-            plan_cache_bytes: 64 * 1024 * 1024,
+            plan_cache_bytes: 40 * 1024 * 1024,
             subgraph_timeout_seconds: 30,
             subgraph_body_bytes: 64 * 1024 * 1024,
         }
