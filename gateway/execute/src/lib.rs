@@ -12,11 +12,13 @@ mod read;
 mod respond;
 mod run;
 mod store;
+mod subgraph;
 mod targets;
 pub mod transport;
 mod variables;
 
 pub use error::ExecuteError;
 pub use program::Program;
-pub use run::{Executor, SubgraphClient};
+pub use run::Executor;
+pub use subgraph::SubgraphClient;
 pub use transport::{HttpTransport, Transport, TransportError};

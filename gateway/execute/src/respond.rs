@@ -191,7 +191,7 @@ impl<'a> Writer<'a> {
         let output = &self.program.outputs[object.node as usize];
         let list = match object.ty {
             UNKNOWN => output.any.or_else(|| self.common_list(output)),
-            ty => output.by_type.get(&ty).copied(),
+            ty => output.list_of(ty),
         };
         let Some(list) = list else {
             self.report_lost_type(object.slots, self.program.slot_counts[object.node as usize]);
@@ -204,21 +204,27 @@ impl<'a> Writer<'a> {
                 self.is_now(field, id, &mut known);
             }
         }
-        let mut before = b'{';
+        let opening = self.out.len();
         for field in &output.lists[list] {
-            if !self.holds[field.condition] || !self.is_now(field, id, &mut known) {
+            if !self.holds[field.condition] || (self.split.is_some() && !self.is_now(field, id, &mut known)) {
                 continue;
             }
-            self.out.push(before);
-            before = b',';
             self.out.extend_from_slice(&field.prefix);
+            // What can't fail needs no path.
+            let slot = if field.kind == Kind::Leaf { self.store.slot(id, field.slot) } else { Value::Missing };
+            if let Value::Leaf { body, start, len } = slot {
+                self.out.extend_from_slice(self.store.leaf(body, start, len));
+                continue;
+            }
             self.path.push(Step::Key(&field.key));
             let written = self.field(field, id, object.ty);
             self.path.pop();
             written?;
         }
-        if before == b'{' {
-            self.out.push(b'{');
+        match self.out.get_mut(opening) {
+            // The comma of the first field.
+            Some(comma) => *comma = b'{',
+            None => self.out.push(b'{'),
         }
         self.out.push(b'}');
         Ok(())

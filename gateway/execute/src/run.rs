@@ -8,10 +8,9 @@ use crate::program::{Program, RequestCode};
 use crate::read::{self, Answer, Target};
 use crate::respond::respond;
 use crate::store::{Failure, Store, Value};
+use crate::subgraph::{Subgraph, SubgraphClient};
 use crate::targets::{Guard, collect, objects_at};
-use crate::transport::{
-    Answered, Executed, Headers, Identity, QueryIdentity, Shares, Transport, TransportError, compared,
-};
+use crate::transport::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
 use crate::variables::Variables;
 use apollo_compiler::ast::OperationType;
 use bytes::Bytes;
@@ -19,42 +18,20 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
-use std::time::Duration;
 use terrane_graphql::json::write_str;
 use tokio::sync::mpsc;
-use tower::ServiceExt;
 
 /// Runs programs of one supergraph against its subgraphs.
 #[derive(Debug)]
 pub struct Executor {
-    subgraphs: Vec<SubgraphClient>,
+    subgraphs: Vec<Arc<Subgraph>>,
     /// Requests to subgraphs under way.
     requests: Arc<Shares<Identity, Answered>>,
     /// Queries under way.
     queries: Arc<Shares<QueryIdentity, Executed>>,
     max_errors: usize,
-}
-
-/// How a subgraph is asked.
-#[derive(Clone)]
-pub struct SubgraphClient {
-    /// Its name, for errors.
-    pub name: String,
-    /// Where requests go.
-    pub uri: http::Uri,
-    /// What carries them.
-    pub transport: Transport,
-    /// How long one may take in all.
-    pub timeout: Duration,
-}
-
-impl std::fmt::Debug for SubgraphClient {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SubgraphClient").field("name", &self.name).field("uri", &self.uri).finish_non_exhaustive()
-    }
 }
 
 /// What a request under way was for.
@@ -72,8 +49,7 @@ struct Run<'a> {
     executor: &'a Executor,
     program: &'a Program,
     variables: &'a Variables,
-    headers: &'a HeaderMap,
-    compared: Headers,
+    headers: Headers,
     holds: Vec<bool>,
     store: Store,
     root: u32,
@@ -86,6 +62,7 @@ impl Executor {
     /// An executor for the subgraphs of a supergraph, in the order of their ids. At most `max_errors` errors are in a
     /// response.
     pub fn new(subgraphs: Vec<SubgraphClient>, max_errors: usize) -> Self {
+        let subgraphs = subgraphs.into_iter().map(|client| Arc::new(Subgraph::new(client))).collect();
         Self { subgraphs, requests: Arc::default(), queries: Arc::default(), max_errors }
     }
 
@@ -200,8 +177,8 @@ impl<'a> Run<'a> {
         let count = program.requests.len();
         let introspection = introspect(program, variables)?;
         let (done, started) = (vec![false; count], vec![false; count]);
-        let compared = compared(headers);
-        Ok(Run { executor, program, variables, headers, compared, holds, store, root, introspection, done, started })
+        let headers = compared(headers);
+        Ok(Run { executor, program, variables, headers, holds, store, root, introspection, done, started })
     }
 
     fn source(&self) -> Source<'_> {
@@ -295,7 +272,7 @@ impl Run<'_> {
         }
         self.variables.write(&mut body, &request.variables, first);
         body.extend_from_slice(b"}}");
-        let answer = self.executor.send(request, body.into(), self.headers, &self.compared);
+        let answer = self.executor.send(request, body.into(), &self.headers);
         Some(async move { Sent { request: number, targets, keys: None, guards, answered: answer.await } }.boxed())
     }
 
@@ -348,7 +325,7 @@ impl Run<'_> {
         }
         self.variables.write(&mut body, &request.variables, false);
         body.extend_from_slice(b"}}");
-        let answer = self.executor.send(request, body.into(), self.headers, &self.compared);
+        let answer = self.executor.send(request, body.into(), &self.headers);
         let keys = Some(keys);
         Some(async move { Sent { request: number, targets, keys, guards, answered: answer.await } }.boxed())
     }
@@ -357,7 +334,7 @@ impl Run<'_> {
     fn finish(&mut self, sent: Sent) {
         let program = self.program;
         let request = &program.requests[sent.request];
-        let subgraph = &self.executor.subgraphs[request.subgraph].name;
+        let subgraph = &self.executor.subgraphs[request.subgraph].client.name;
         self.done[sent.request] = true;
         if !request.shareable {
             self.executor.changed();
@@ -427,33 +404,12 @@ impl Run<'_> {
 
 impl Executor {
     /// Send a body to a subgraph; equal queries under way are one.
-    fn send(
-        &self,
-        request: &RequestCode,
-        body: Bytes,
-        headers: &HeaderMap,
-        compared: &Headers,
-    ) -> BoxFuture<'static, Answered> {
-        let client = self.subgraphs[request.subgraph].clone();
+    fn send(&self, request: &RequestCode, body: Bytes, headers: &Headers) -> BoxFuture<'static, Answered> {
+        let subgraph = Arc::clone(&self.subgraphs[request.subgraph]);
         if !request.shareable {
-            return post(client, body, headers.clone()).boxed();
+            return subgraph.post(body, Arc::clone(headers)).boxed();
         }
-        let (subgraph, headers_compared) = (request.subgraph, Arc::clone(compared));
-        let identity = Identity { subgraph, body: body.clone(), headers: headers_compared };
-        self.requests.join(identity, || post(client, body, headers.clone())).boxed()
+        let identity = Identity { subgraph: request.subgraph, body: body.clone(), headers: Arc::clone(headers) };
+        self.requests.join(identity, || subgraph.post(body, Arc::clone(headers))).boxed()
     }
-}
-
-async fn post(client: SubgraphClient, body: Bytes, headers: HeaderMap) -> Answered {
-    let mut request = http::Request::new(body);
-    *request.method_mut() = http::Method::POST;
-    *request.uri_mut() = client.uri;
-    *request.headers_mut() = headers;
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    request
-        .headers_mut()
-        .insert(ACCEPT, HeaderValue::from_static("application/graphql-response+json, application/json;q=0.9"));
-    let answer = tokio::time::timeout(client.timeout, client.transport.oneshot(request)).await;
-    let response = answer.map_err(|_| TransportError::Timeout(client.timeout))??;
-    Ok((response.status(), response.into_body()))
 }

@@ -3,24 +3,35 @@
 use super::{condition_number, quoted};
 use apollo_compiler::Name;
 use apollo_compiler::ast::Type;
-use rustc_hash::FxHashMap;
 use terrane_plan::{Condition, NodeId, QueryPlan, Slot, Source, Supergraph, TypeId};
 
 /// What to write for the objects of a selection set.
 #[derive(Debug)]
 pub(crate) struct Output {
     /// By type; types that are not here are not for clients: their objects are null.
-    pub by_type: FxHashMap<u32, usize>,
+    pub by_type: Vec<(u32, usize)>,
     /// For objects whose type nobody told; none where what to write depends on it.
     pub any: Option<usize>,
     /// The lists that these numbers mean.
     pub lists: Vec<Vec<OutField>>,
 }
 
+impl Output {
+    /// What to write for objects of a type: the number of its list.
+    pub fn list_of(&self, ty: u32) -> Option<usize> {
+        let found = match &self.by_type[..] {
+            // As it is nearly always; types are in the order of their numbers.
+            [one] => (one.0 == ty).then_some(0),
+            many => many.binary_search_by_key(&ty, |(known, _)| *known).ok(),
+        };
+        found.map(|at| self.by_type[at].1)
+    }
+}
+
 /// One field of the response.
 #[derive(Debug, PartialEq)]
 pub(crate) struct OutField {
-    /// `"key":`
+    /// `,"key":`
     pub prefix: Box<[u8]>,
     pub key: Name,
     pub slot: u32,
@@ -51,7 +62,7 @@ pub(super) fn outputs(graph: &Supergraph, plan: &QueryPlan, conditions: &mut Vec
 
 fn output(graph: &Supergraph, plan: &QueryPlan, id: NodeId, conditions: &mut Vec<Condition>) -> Output {
     let node = plan.nodes.node(id);
-    let mut output = Output { by_type: FxHashMap::default(), any: None, lists: Vec::new() };
+    let mut output = Output { by_type: Vec::new(), any: None, lists: Vec::new() };
     let mut written: Vec<(usize, &Slot)> = node.slots.iter().enumerate().filter(|(_, slot)| !slot.internal).collect();
     written.sort_by_key(|(_, slot)| slot.order);
     for ty in node.possible.iter().filter(|&ty| !graph.is_inaccessible(ty)) {
@@ -59,7 +70,7 @@ fn output(graph: &Supergraph, plan: &QueryPlan, id: NodeId, conditions: &mut Vec
         fields.sort_by_key(|(_, slot)| slot.order_for(ty));
         let list = fields.into_iter().map(|&(i, slot)| field(graph, ty, i, slot, conditions)).collect();
         let number = add(&mut output.lists, list);
-        output.by_type.insert(ty.0, number);
+        output.by_type.push((ty.0, number));
     }
     let independent =
         written.iter().all(|(_, slot)| node.possible.is_subset(&slot.types) && slot.source != Source::Typename);
@@ -78,8 +89,7 @@ fn add(lists: &mut Vec<Vec<OutField>>, list: Vec<OutField>) -> usize {
 }
 
 fn field(graph: &Supergraph, ty: TypeId, index: usize, slot: &Slot, conditions: &mut Vec<Condition>) -> OutField {
-    let mut prefix = quoted(&slot.key).into_vec();
-    prefix.push(b':');
+    let prefix = [b",", &*quoted(&slot.key), b":"].concat();
     let declared = slot.field().map(|field| graph.field_of(ty, graph.field_name(field)).unwrap_or(field));
     let kind = match slot.source {
         _ if slot.denied => Kind::Denied,
