@@ -9,12 +9,18 @@ use crate::schema::DataSchema;
 use crate::write::{RowSource, WriteError, Writer, write_key};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use terrane_graphql::GraphqlError;
+
+/// Statements of this process so far.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// The data fields of an operation as one SQL statement and the layout of its rows. Cheap to share between requests.
 pub struct Statement {
     schema: Arc<DataSchema>,
-    sql: String,
+    id: u64,
+    pace: AtomicU32,
+    sql: Arc<str>,
     form: Form,
     params: Vec<Param>,
     pages: Vec<PageSpec>,
@@ -26,7 +32,9 @@ impl Statement {
     pub(crate) fn new(schema: Arc<DataSchema>, compiled: Compiled) -> Self {
         Self {
             schema,
-            sql: compiled.sql.into_string(),
+            id: MADE.fetch_add(1, Ordering::Relaxed),
+            pace: AtomicU32::new(0),
+            sql: compiled.sql.into_string().into(),
             form: compiled.form,
             params: compiled.params,
             pages: compiled.pages,
@@ -37,8 +45,18 @@ impl Statement {
 
     /// The statement's text; the same operation, shape of variables and access give the same text. `None` when every
     /// data field is denied or constant, so that nothing needs to be asked: then write without rows.
-    pub fn sql(&self) -> Option<&str> {
-        (!self.sql.is_empty()).then_some(self.sql.as_str())
+    pub fn sql(&self) -> Option<&Arc<str>> {
+        (!self.sql.is_empty()).then_some(&self.sql)
+    }
+
+    /// Tells this statement from all others of the process: what it is prepared under.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// How long the statement takes, in microseconds: kept here for whoever runs it; 0 until then.
+    pub fn pace(&self) -> &AtomicU32 {
+        &self.pace
     }
 
     /// The parameters for one request: coerced `values` of [`crate::Prepared::plan`], and the caller's `claims` for row

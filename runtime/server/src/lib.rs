@@ -11,6 +11,7 @@ mod http;
 mod loader;
 mod operation;
 mod ports;
+mod reading;
 mod rows;
 mod service;
 mod transport;

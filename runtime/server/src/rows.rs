@@ -1,6 +1,6 @@
 //! Rows: turns a dataset, columns and a cursor into a page of rows, through the data port and its policy.
 
-use crate::operation::{self, OperationError};
+use crate::operation::{self, Mode, OperationError};
 use crate::ports::PortsContext;
 use crate::ports::guard::{internal, refused};
 use crate::ports::records::RowPage;
@@ -37,7 +37,8 @@ pub async fn page(
         ])),
         ..Request::default()
     };
-    let body = match operation::run(service, &context.caller, &request, false).await {
+    let body = match operation::run(service, &context.caller, &request, Mode { mutations: false, primary: true }).await
+    {
         Ok(body) => body,
         Err(OperationError::Request(errors)) => {
             let error = errors.into_iter().next();

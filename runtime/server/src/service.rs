@@ -4,12 +4,14 @@ use crate::error::RuntimeError;
 use crate::folder::read_folder;
 use crate::loader::StepLoader;
 use crate::ports::{self, PortsContext, PortsSchema};
+use crate::reading::start_reader;
 use async_graphql::dataloader::DataLoader;
 use moka::sync::Cache;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use terrane_auth::{AuthError, Authenticator};
 use terrane_diagnostics::Diagnostic;
+use terrane_driver::Reader;
 use terrane_graphql::GraphqlError;
 use terrane_ingest::Upstreams;
 use terrane_manifest::Product;
@@ -46,6 +48,7 @@ struct Inner {
     product: Arc<Product>,
     warnings: Vec<Diagnostic>,
     store: Store,
+    reader: Reader,
     pipeline: Pipeline,
     schema: Arc<DataSchema>,
     ports: PortsSchema,
@@ -74,6 +77,7 @@ impl ProductService {
         let schema = Arc::new(DataSchema::build(&product, &ports::sdl()).map_err(failed)?);
         let policy = Policy::new(DEFAULT_MODEL, &product.policy_lines())?;
         let store = Store::open(&options.store, &product).await?;
+        let reader = start_reader(&options.store, &product)?;
         let pipeline =
             Pipeline::new(store.clone(), product.clone(), options.folder.clone(), Arc::new(options.upstreams));
         let plans = Cache::builder()
@@ -85,6 +89,7 @@ impl ProductService {
                 product,
                 warnings,
                 store,
+                reader,
                 pipeline,
                 schema,
                 ports: ports::schema(),
@@ -121,6 +126,11 @@ impl ProductService {
     /// Its database.
     pub fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    /// Runs the data port's statements.
+    pub fn reader(&self) -> &Reader {
+        &self.inner.reader
     }
 
     /// Its data port's schema.

@@ -1,6 +1,6 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the product, and their results into responses.
 
-use crate::operation::{self, OperationError};
+use crate::operation::{self, Mode, OperationError};
 use crate::service::ProductService;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -66,7 +66,7 @@ async fn outcome(
             return ("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error]));
         }
     };
-    match operation::run(service, &caller, request, mutations).await {
+    match operation::run(service, &caller, request, Mode { mutations, primary: false }).await {
         Ok(body) => ("answered", respond(media, body)),
         Err(OperationError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),
         Err(OperationError::NotAQuery) => ("refused", refuse_method(media)),
