@@ -11,6 +11,7 @@ mod cluster;
 mod error;
 mod package;
 mod process;
+mod standby;
 mod tuning;
 
 pub use binaries::Binaries;
