@@ -28,7 +28,7 @@ pub(crate) enum Param {
         pg: PgType,
         list: bool,
     },
-    /// A page's size and one more row, which says whether there is a next page.
+    /// A page's size, and one more row where it is asked whether there is another page.
     Limit(usize),
     Offset(ValueSource),
     /// Part `index` of a cursor with `count` parts.
@@ -60,6 +60,8 @@ pub(crate) struct PageSpec {
     pub(crate) size: Option<ValueSource>,
     pub(crate) argument: &'static str,
     pub(crate) offset: Option<ValueSource>,
+    /// Whether the operation asks if there are rows beyond the page.
+    pub(crate) looks_ahead: bool,
     /// What multiplies it: the page or the representations it is nested in.
     pub(crate) within: Within,
 }
@@ -138,7 +140,7 @@ impl Binder<'_> {
         let mut binds = Vec::with_capacity(params.len());
         for param in params {
             let bind = match param {
-                Param::Limit(page) => Ok(Bind::Int8(Some(sizes[*page].size + 1))),
+                Param::Limit(page) => Ok(Bind::Int8(Some(sizes[*page].size + i64::from(pages[*page].looks_ahead)))),
                 Param::Keys { root, group, part } => {
                     Ok(std::mem::replace(&mut keys[*root][*group][*part], Bind::Int8(None)))
                 }

@@ -154,6 +154,7 @@ impl<'a> Compiler<'a> {
             size: last.or(first).map(|g| g.source()),
             argument: if backward { "last" } else { "first" },
             offset: offset.as_ref().map(Given::source),
+            looks_ahead: false,
             within,
         });
         Ok(PageArguments {
@@ -187,7 +188,13 @@ impl<'a> Compiler<'a> {
                     wanted.rows = true;
                     ConnectionMember::Edges(self.edge_members(id, &sets, scope, row, page, wanted)?)
                 }
-                "pageInfo" => ConnectionMember::PageInfo(self.page_members(&sets, wanted)?),
+                "pageInfo" => {
+                    let members = self.page_members(&sets, wanted)?;
+                    let ahead =
+                        |m: &Entry<PageMember>| matches!(m.value, PageMember::HasNext | PageMember::HasPrevious);
+                    self.pages[page.0].looks_ahead |= members.iter().any(ahead);
+                    ConnectionMember::PageInfo(members)
+                }
                 "totalCount" => {
                     wanted.total = true;
                     ConnectionMember::Total
