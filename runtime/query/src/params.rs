@@ -57,6 +57,8 @@ pub(crate) enum Param {
 /// A page of the operation.
 #[derive(Debug, Clone)]
 pub(crate) struct PageSpec {
+    /// The response key of the list.
+    pub(crate) name: String,
     pub(crate) size: Option<ValueSource>,
     pub(crate) argument: &'static str,
     pub(crate) offset: Option<ValueSource>,
@@ -254,22 +256,35 @@ fn bind_typed(value: &Value, scalar: Scalar, pg: PgType, list: bool) -> Result<B
     })
 }
 
+/// Estimate how many objects the operation asks for: every page full, within every full page around it.
 fn check_cost(pages: &[PageSpec], sizes: &[PageBounds], entities: &[EntitySlots]) -> Result<(), Vec<GraphqlError>> {
     let mut totals: Vec<i64> = Vec::with_capacity(pages.len());
+    let mut outers: Vec<i64> = Vec::with_capacity(pages.len());
     for (page, size) in pages.iter().zip(sizes) {
         let outer = match page.within {
             Within::Root => 1,
             Within::Page(outer) => totals[outer],
             Within::Entities(root) => entities[root].slots.len() as i64,
         };
+        outers.push(outer.max(1));
         totals.push(outer.max(1).saturating_mul(size.size.max(1)));
     }
     let total = totals.iter().fold(0i64, |a, b| a.saturating_add(*b));
     if total <= MAX_OBJECTS {
         return Ok(());
     }
-    Err(vec![GraphqlError::new(
-        "OPERATION_TOO_EXPENSIVE",
-        format!("the operation may ask for {total} objects; at most {MAX_OBJECTS} are allowed, use smaller pages"),
-    )])
+    let dearest = (0..pages.len()).max_by_key(|page| totals[*page]).unwrap_or_default();
+    let rest = total.saturating_sub(totals[dearest]);
+    let fits = (MAX_OBJECTS - rest.min(MAX_OBJECTS)) / outers[dearest];
+    let page = &pages[dearest];
+    let advice = if fits > 0 {
+        format!("`{}: {fits}` on `{}` would fit", page.argument, page.name)
+    } else {
+        format!("`{}` is asked for {} times: take smaller pages of what it is in", page.name, outers[dearest])
+    };
+    let message = format!("the operation may ask for {total} objects; at most {MAX_OBJECTS} are allowed: {advice}");
+    let mut error = GraphqlError::new("OPERATION_TOO_EXPENSIVE", message);
+    error.extensions.insert("estimate".to_owned(), total.into());
+    error.extensions.insert("limit".to_owned(), MAX_OBJECTS.into());
+    Err(vec![error])
 }

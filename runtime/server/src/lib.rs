@@ -9,6 +9,7 @@ mod export;
 mod folder;
 mod http;
 mod loader;
+mod meters;
 mod operation;
 mod ports;
 mod reading;

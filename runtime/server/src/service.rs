@@ -3,12 +3,13 @@
 use crate::error::RuntimeError;
 use crate::folder::read_folder;
 use crate::loader::StepLoader;
+use crate::meters::Meters;
 use crate::ports::{self, PortsContext, PortsSchema};
 use crate::reading::start_reader;
 use async_graphql::dataloader::DataLoader;
 use moka::sync::Cache;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use terrane_auth::{AuthError, Authenticator};
 use terrane_diagnostics::Diagnostic;
 use terrane_driver::Reader;
@@ -56,6 +57,7 @@ struct Inner {
     authenticator: Authenticator,
     access: Cache<RoleSet, Arc<Access>>,
     plans: Cache<PlanKey, Arc<Prepared>>,
+    meters: OnceLock<Meters>,
 }
 
 /// What a compiled operation depends on.
@@ -64,6 +66,20 @@ struct PlanKey {
     roles: RoleSet,
     text: Arc<str>,
     name: Option<String>,
+}
+
+/// A [`PlanKey`] that owns nothing, for looking one up: equal keys have equal hashes, field by field.
+#[derive(Hash)]
+struct PlanQuery<'a> {
+    roles: &'a RoleSet,
+    text: &'a str,
+    name: Option<&'a str>,
+}
+
+impl equivalent::Equivalent<PlanKey> for PlanQuery<'_> {
+    fn equivalent(&self, key: &PlanKey) -> bool {
+        *self.roles == key.roles && *self.text == *key.text && self.name == key.name.as_deref()
+    }
 }
 
 impl ProductService {
@@ -97,6 +113,7 @@ impl ProductService {
                 authenticator: options.authenticator,
                 access: Cache::new(KEPT_ACCESS),
                 plans,
+                meters: OnceLock::new(),
             }),
         })
     }
@@ -126,6 +143,11 @@ impl ProductService {
     /// Its database.
     pub fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    /// What is counted.
+    pub fn meters(&self) -> &Meters {
+        self.inner.meters.get_or_init(|| Meters::new(&self.inner.product.id))
     }
 
     /// Runs the data port's statements.
@@ -162,10 +184,10 @@ impl ProductService {
         name: Option<&str>,
         access: &Arc<Access>,
     ) -> Result<Arc<Prepared>, Vec<GraphqlError>> {
-        let key = PlanKey { roles: access.roles().clone(), text: text.into(), name: name.map(str::to_owned) };
-        if let Some(prepared) = self.inner.plans.get(&key) {
+        if let Some(prepared) = self.inner.plans.get(&PlanQuery { roles: access.roles(), text, name }) {
             return Ok(prepared);
         }
+        let key = PlanKey { roles: access.roles().clone(), text: text.into(), name: name.map(str::to_owned) };
         let prepared = Arc::new(prepare(&self.inner.schema, text, name, access)?);
         self.inner.plans.insert(key, prepared.clone());
         Ok(prepared)

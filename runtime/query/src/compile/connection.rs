@@ -151,6 +151,7 @@ impl<'a> Compiler<'a> {
         let backward = last.is_some();
         let id = PageId(self.pages.len());
         self.pages.push(PageSpec {
+            name: field.response_key().to_string(),
             size: last.or(first).map(|g| g.source()),
             argument: if backward { "last" } else { "first" },
             offset: offset.as_ref().map(Given::source),
