@@ -28,6 +28,11 @@ pub(crate) enum Param {
         pg: PgType,
         list: bool,
     },
+    /// A text to compare with, or the pattern that it makes.
+    Text {
+        source: ValueSource,
+        pattern: Pattern,
+    },
     /// A page's size and one more row, which says whether there is a next page.
     Limit(usize),
     Offset(ValueSource),
@@ -52,6 +57,38 @@ pub(crate) enum Param {
         group: usize,
         part: usize,
     },
+}
+
+/// What a text is for LIKE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pattern {
+    /// As it is.
+    Given,
+    /// What a text ends with.
+    End,
+    /// What is anywhere in a text.
+    Part,
+}
+
+impl Pattern {
+    /// The pattern of `text`, which stands for itself: `%` and `_` in it are no wildcards.
+    fn apply(self, text: &str) -> String {
+        if self == Self::Given {
+            return text.to_owned();
+        }
+        let mut pattern = String::with_capacity(text.len() + 2);
+        pattern.push('%');
+        for c in text.chars() {
+            if matches!(c, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        if self == Self::Part {
+            pattern.push('%');
+        }
+        pattern
+    }
 }
 
 /// A page of the operation.
@@ -155,6 +192,12 @@ impl Binder<'_> {
     fn bind_param(&self, param: &Param) -> Result<Bind, String> {
         match param {
             Param::Value { source, scalar, pg, list } => bind_typed(&source.resolve(self.values), *scalar, *pg, *list),
+            Param::Text { source, pattern } => {
+                match bind_typed(&source.resolve(self.values), Scalar::String, PgType::Text, false)? {
+                    Bind::Text(Some(text)) => Ok(Bind::Text(Some(pattern.apply(&text)))),
+                    other => Ok(other),
+                }
+            }
             Param::Literal(value, scalar, pg) => bind_typed(value, *scalar, *pg, false),
             Param::Offset(source) => match source.resolve(self.values).as_i64() {
                 Some(offset) if offset >= 0 => Ok(Bind::Int8(Some(offset))),

@@ -55,6 +55,9 @@ pub(crate) fn print_sdl(catalog: &Catalog) -> String {
     for id in catalog.ids() {
         print_entity(catalog, id, &mut out);
     }
+    for id in catalog.quantified() {
+        print_relation_filter(&catalog.entity(id).type_name, &mut out);
+    }
     for scalar in FILTER_SCALARS.iter().filter(|s| used.contains(s)) {
         print_scalar_filter(scalar.name(), *scalar, &mut out);
     }
@@ -177,7 +180,7 @@ fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
     out.push_str("}\n");
     if entity.table.is_some() {
         print_connection(entity, out);
-        print_filter(entity, out);
+        print_filter(catalog, entity, out);
         print_order(entity, out);
     }
 }
@@ -223,13 +226,32 @@ pub(crate) fn filter_type(column: &Column) -> String {
     if column.array { format!("{name}ListFilter") } else { format!("{name}Filter") }
 }
 
-fn print_filter(entity: &Entity, out: &mut String) {
+fn print_filter(catalog: &Catalog, entity: &Entity, out: &mut String) {
     let kind = &entity.type_name;
     write!(out, "\n\"All that is given must hold.\"\ninput {kind}Filter {{\n").expect(TEXT);
     for column in &entity.columns {
         writeln!(out, "  {}: {}", column.name, filter_type(column)).expect(TEXT);
     }
+    for relation in catalog.followed(entity) {
+        let target = &catalog.entity(relation.target).type_name;
+        match relation.shape {
+            Shape::One => writeln!(out, "  \"It exists and matches.\"\n  {}: {target}Filter", relation.name),
+            _ => writeln!(out, "  {}: {target}RelationFilter", relation.name),
+        }
+        .expect(TEXT);
+    }
     write!(out, "  and: [{kind}Filter!]\n  or: [{kind}Filter!]\n  not: {kind}Filter\n}}\n").expect(TEXT);
+}
+
+/// What a filter asks of many related rows.
+fn print_relation_filter(kind: &str, out: &mut String) {
+    write!(
+        out,
+        "\n\"Of the related rows that the caller may see.\"\ninput {kind}RelationFilter {{\n  \"At least one \
+         matches.\"\n  some: {kind}Filter\n  \"Not one matches.\"\n  none: {kind}Filter\n  \"All match, or there are \
+         none.\"\n  every: {kind}Filter\n}}\n"
+    )
+    .expect(TEXT);
 }
 
 /// The enum value that orders by a column: `AREA_KM2`.
@@ -261,7 +283,7 @@ fn print_order(entity: &Entity, out: &mut String) {
 fn print_scalar_filter(name: &str, scalar: Scalar, out: &mut String) {
     write!(out, "\ninput {name}Filter {{\n").expect(TEXT);
     if scalar == Scalar::Json {
-        out.push_str("  \"Contains this JSON (Postgres `@>`).\"\n  contains: JSON\n");
+        out.push_str("  \"Contains this JSON (Postgres `@>`).\"\n  contains: JSON\n  \"Is an object with this key.\"\n  hasKey: String\n");
     } else {
         write!(out, "  eq: {name}\n  ne: {name}\n  in: [{name}!]\n  notIn: [{name}!]\n").expect(TEXT);
     }
@@ -270,7 +292,10 @@ fn print_scalar_filter(name: &str, scalar: Scalar, out: &mut String) {
     }
     if scalar.is_text() {
         out.push_str("  \"SQL pattern: `%` is any text, `_` one character.\"\n  like: String\n");
-        out.push_str("  \"The same without regard to case.\"\n  ilike: String\n  startsWith: String\n");
+        out.push_str("  \"The same without regard to case.\"\n  ilike: String\n");
+        out.push_str("  startsWith: String\n  endsWith: String\n");
+        out.push_str("  \"Has this text anywhere in it.\"\n  includes: String\n");
+        out.push_str("  \"The same without regard to case.\"\n  includesInsensitive: String\n");
     }
     out.push_str("  isNull: Boolean\n}\n");
 }
@@ -287,7 +312,7 @@ fn print_list_filter(name: &str, item: &str, out: &mut String) {
     write!(
         out,
         "\ninput {name} {{\n  eq: [{item}!]\n  \"Has all of these.\"\n  contains: [{item}!]\n  \"Has one of these.\"\n  \
-         overlaps: [{item}!]\n  isNull: Boolean\n}}\n"
+         overlaps: [{item}!]\n  \"Has nothing but these.\"\n  containedBy: [{item}!]\n  isEmpty: Boolean\n  isNull: Boolean\n}}\n"
     )
     .expect(TEXT);
 }

@@ -352,6 +352,9 @@ fn check_type_names(catalog: &Catalog, findings: &mut Vec<Diagnostic>) {
             }
         }
     }
+    for id in catalog.quantified() {
+        check(format!("{}RelationFilter", catalog.entity(id).type_name));
+    }
     for scalar in crate::sdl::FILTER_SCALARS {
         check(format!("{}Filter", scalar.name()));
         check(format!("{}ListFilter", scalar.name()));

@@ -51,7 +51,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// What keeps the caller from following `relation`: a side of it that it may not read.
-    fn relation_denied(&self, id: EntityId, relation: &Relation) -> Option<String> {
+    pub(super) fn relation_denied(&self, id: EntityId, relation: &Relation) -> Option<String> {
         let (here, there) = (self.catalog.entity(id), self.catalog.entity(relation.target));
         let hidden = |entity: &crate::catalog::Entity, columns: &[ColumnId]| {
             columns.iter().any(|c| !self.access.reads(entity.column(*c)))
@@ -155,7 +155,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// The expressions on this side of `relation`.
-    fn join(&self, relation: &Relation, scope: &Scope) -> Vec<Sql> {
+    pub(super) fn join(&self, relation: &Relation, scope: &Scope) -> Vec<Sql> {
         relation.from.iter().map(|c| scope.expr(*c).clone()).collect()
     }
 }
