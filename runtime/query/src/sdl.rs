@@ -181,7 +181,7 @@ fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
     if entity.table.is_some() {
         print_connection(entity, out);
         print_filter(catalog, entity, out);
-        print_order(entity, out);
+        print_order(catalog, entity, out);
     }
 }
 
@@ -266,14 +266,24 @@ pub(crate) fn order_value(name: &str) -> String {
     out
 }
 
-fn print_order(entity: &Entity, out: &mut String) {
+fn print_order(catalog: &Catalog, entity: &Entity, out: &mut String) {
     let kind = &entity.type_name;
-    write!(
-        out,
-        "\ninput {kind}Order {{\n  field: {kind}OrderField!\n  direction: OrderDirection = ASC\n  nulls: NullsOrder = \
-         LAST\n}}\n\nenum {kind}OrderField {{\n"
-    )
-    .expect(TEXT);
+    let related: Vec<&Relation> = catalog.followed(entity).filter(|r| r.shape == Shape::One).collect();
+    if related.is_empty() {
+        writeln!(out, "\ninput {kind}Order {{\n  field: {kind}OrderField!").expect(TEXT);
+    } else {
+        write!(
+            out,
+            "\n\"Exactly one of `field` or a relation, which has its own direction.\"\ninput {kind}Order {{\n  field: \
+             {kind}OrderField\n"
+        )
+        .expect(TEXT);
+    }
+    out.push_str("  direction: OrderDirection = ASC\n  nulls: NullsOrder = LAST\n");
+    for relation in related {
+        writeln!(out, "  {}: {}Order", relation.name, catalog.entity(relation.target).type_name).expect(TEXT);
+    }
+    write!(out, "}}\n\nenum {kind}OrderField {{\n").expect(TEXT);
     for column in entity.columns.iter().filter(|c| !c.array && c.scalar.is_ordered()) {
         writeln!(out, "  {}", order_value(&column.name)).expect(TEXT);
     }

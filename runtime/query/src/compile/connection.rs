@@ -88,16 +88,17 @@ impl<'a> Compiler<'a> {
         let page = self.page(field, within)?;
         let given_order = self.argument(field, "orderBy");
         let order = self.order(id, &scope, given_order.as_ref())?;
-        let mark = order_mark(&describe(&entity.type_name, &order));
+        let mark = order_mark(&describe(&entity.type_name, &order.columns));
         let mut all = from_table(entity, &alias);
         push_where(&mut all, &conditions);
         for (cursor, before) in [(&page.after, false), (&page.before, true)] {
             if let Some(cursor) = cursor {
-                let condition = self.keyset(&order, &cursor.source(), mark, before);
+                let condition = self.keyset(&order.columns, &cursor.source(), mark, before);
                 conditions.push(condition);
             }
         }
         let mut from = from_table(entity, &alias);
+        from.append(&order.joins);
         push_where(&mut from, &conditions);
         let mut limit = Sql::lit(" LIMIT ");
         self.push_param(&mut limit, Param::Limit(page.page.0), PgType::Int8, false);
@@ -109,7 +110,7 @@ impl<'a> Compiler<'a> {
         let mut wanted = Wanted::default();
         let members = self.connection_members(id, sets, &scope, &mut row, page.page, &mut wanted)?;
         let cursor = match wanted.cursor {
-            true => order.iter().map(|o| (row.add(o.expr.clone()), o.pg)).collect(),
+            true => order.columns.iter().map(|o| (row.add(o.expr.clone()), o.pg)).collect(),
             false => Vec::new(),
         };
         self.leave();
@@ -122,7 +123,7 @@ impl<'a> Compiler<'a> {
                 sql
             }),
             from,
-            order: order_by(&order, page.backward),
+            order: order_by(&order.columns, page.backward),
             limit,
             layout: ConnectionLayout {
                 rows: None,

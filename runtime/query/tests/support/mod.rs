@@ -175,10 +175,10 @@ pub fn indent(json: &str) -> String {
 /// Break a statement into lines, for people who read snapshots.
 fn readable(sql: &str) -> String {
     let mut text = sql.to_owned();
-    for word in [" FROM ", " WHERE ", " ORDER BY ", " LIMIT ", " JOIN ", ", (SELECT "] {
+    for word in [" FROM ", " WHERE ", " GROUP BY ", " HAVING ", " ORDER BY ", " LIMIT ", " JOIN ", ", (SELECT "] {
         text = text.replace(word, &format!("\n{}", word.trim_start()));
     }
-    text + "\n"
+    text.replace(" LEFT\nJOIN ", "\nLEFT JOIN ") + "\n"
 }
 
 /// Fill `output` of a database with what a product's models make of its sample data.

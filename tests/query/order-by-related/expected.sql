@@ -1,0 +1,13 @@
+SELECT (SELECT array_agg(s4.r)
+FROM (SELECT ROW(t0."code"
+, (SELECT ROW(t3."name")
+FROM "output"."stations" AS t3
+WHERE t3."code" = t0."parent_code"
+LIMIT 1), t1."name", t2."code", t0."name") AS r
+FROM "output"."stations" AS t0
+LEFT JOIN "output"."stations" AS t1 ON t1."code" = t0."parent_code"
+LEFT JOIN "output"."stations" AS t2 ON t2."code" = t1."parent_code"
+ORDER BY t1."name" DESC, t2."code", t0."name", t0."code"
+LIMIT $1::bigint) AS s4)
+, (SELECT count(*)
+FROM "output"."stations" AS t0)
