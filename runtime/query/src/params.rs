@@ -35,6 +35,8 @@ pub(crate) enum Param {
     },
     /// A page's size and one more row, which says whether there is a next page.
     Limit(usize),
+    /// A page's size alone.
+    Size(usize),
     Offset(ValueSource),
     /// Part `index` of a cursor with `count` parts.
     Cursor {
@@ -176,6 +178,7 @@ impl Binder<'_> {
         for param in params {
             let bind = match param {
                 Param::Limit(page) => Ok(Bind::Int8(Some(sizes[*page].size + 1))),
+                Param::Size(page) => Ok(Bind::Int8(Some(sizes[*page].size))),
                 Param::Keys { root, group, part } => {
                     Ok(std::mem::replace(&mut keys[*root][*group][*part], Bind::Int8(None)))
                 }
@@ -211,7 +214,7 @@ impl Binder<'_> {
                 crate::cursor::bind_part(&parts[*index], *pg)
             }
             Param::Claim { name, scalar, pg, list } => Ok(bind_claim(self.claims, name, *scalar, *pg, *list)),
-            Param::Limit(_) | Param::Keys { .. } => unreachable!("bound by `bind`"),
+            Param::Limit(_) | Param::Size(_) | Param::Keys { .. } => unreachable!("bound by `bind`"),
         }
     }
 

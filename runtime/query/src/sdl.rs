@@ -1,5 +1,8 @@
 //! SDL: turns the catalog into the text of the data port's schema, as federation serves it and in full.
 
+mod aggregates;
+
+use crate::aggregate::result_scalars;
 use crate::catalog::{Catalog, Column, Entity, EntityId, Relation, Root, Shape};
 use crate::scalar::Scalar;
 use std::collections::BTreeSet;
@@ -43,6 +46,7 @@ pub(crate) fn print_sdl(catalog: &Catalog) -> String {
     print_query(catalog, &mut out);
     if catalog.roots.values().any(|r| matches!(r, Root::List(_))) {
         print_paging(&mut out);
+        aggregates::print_shared(catalog, &mut out);
     }
     for (name, kind) in &catalog.enums {
         write!(out, "\nenum {name} {{\n").expect(TEXT);
@@ -85,24 +89,20 @@ pub(crate) fn print_full(catalog: &Catalog, sdl: &str) -> String {
 
 const TEXT: &str = "a String takes any text";
 
+/// Print the scalars that GraphQL does not define; returns those that filters are needed for.
 fn print_scalars(catalog: &Catalog, out: &mut String) -> BTreeSet<Scalar> {
-    let columns = catalog.entities.iter().flat_map(|e| &e.columns);
-    let used: BTreeSet<Scalar> =
-        columns.map(|c| if c.scalar == Scalar::Id { Scalar::String } else { c.scalar }).collect();
+    let plain = |c: &Column| if c.scalar == Scalar::Id { Scalar::String } else { c.scalar };
+    let results = result_scalars(catalog);
+    let mut used: BTreeSet<Scalar> = catalog.entities.iter().flat_map(|e| &e.columns).map(plain).collect();
+    used.extend(&results);
     for scalar in &used {
         let Some((description, url)) = scalar.definition() else { continue };
         out.push('\n');
         print_description(out, Some(description), "");
         writeln!(out, "scalar {} @specifiedBy(url: \"{url}\")", scalar.name()).expect(TEXT);
     }
-    catalog
-        .entities
-        .iter()
-        .filter(|e| e.table.is_some())
-        .flat_map(|e| &e.columns)
-        .filter(|c| !c.array && c.enum_type.is_none())
-        .map(|c| if c.scalar == Scalar::Id { Scalar::String } else { c.scalar })
-        .collect()
+    let filtered = filtered_columns(catalog).filter(|c| !c.array && c.enum_type.is_none()).map(plain);
+    filtered.chain(results).collect()
 }
 
 fn print_description(out: &mut String, description: Option<&str>, indent: &str) {
@@ -182,6 +182,7 @@ fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
         print_connection(entity, out);
         print_filter(catalog, entity, out);
         print_order(catalog, entity, out);
+        aggregates::print_types(entity, out);
     }
 }
 
@@ -214,9 +215,11 @@ fn print_connection(entity: &Entity, out: &mut String) {
     write!(
         out,
         "\ntype {kind}Connection {{\n  edges: [{kind}Edge!]!\n  nodes: [{kind}!]!\n  pageInfo: PageInfo!\n  \"All rows \
-         that the filter matches.\"\n  totalCount: Int!\n}}\n\ntype {kind}Edge {{\n  cursor: String!\n  node: {kind}!\n}}\n"
+         that the filter matches.\"\n  totalCount: Int!\n"
     )
     .expect(TEXT);
+    aggregates::print_fields(kind, out);
+    write!(out, "}}\n\ntype {kind}Edge {{\n  cursor: String!\n  node: {kind}!\n}}\n").expect(TEXT);
 }
 
 /// The filter input type of a column's values.

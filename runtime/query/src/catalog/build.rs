@@ -350,6 +350,7 @@ fn check_type_names(catalog: &Catalog, findings: &mut Vec<Diagnostic>) {
             for suffix in ["Connection", "Edge", "Filter", "Order", "OrderField"] {
                 check(format!("{}{suffix}", entity.type_name));
             }
+            crate::aggregate::type_names(entity).into_iter().for_each(&mut check);
         }
     }
     for id in catalog.quantified() {

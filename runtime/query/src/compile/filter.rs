@@ -299,7 +299,7 @@ impl FilterContext for RowScope<'_, '_> {
     }
 }
 
-fn null_operand(name: &str) -> GraphqlError {
+pub(super) fn null_operand(name: &str) -> GraphqlError {
     GraphqlError::new("BAD_USER_INPUT", format!("`{name}` is null; use `isNull`, or leave it out"))
 }
 

@@ -1,5 +1,6 @@
 //! Compiling: turns the data fields of an operation into one SQL statement and the layout of its rows.
 
+mod aggregate;
 mod connection;
 mod entities;
 mod filter;
@@ -159,7 +160,7 @@ impl<'a> Compiler<'a> {
             }
             DataKind::Root(Root::List(id)) if self.access.sees(self.catalog.entity(id)) => {
                 let list = self.list(id, root.collected.field(), &root.collected.selections(), None, Within::Root)?;
-                if list.total.is_some() || !list.needs_rows || list.layout.backward {
+                if !list.is_plain() {
                     let mut row = Row::default();
                     let layout = list.into_columns(&mut row, &self.alias("s"));
                     let value = RootLayout::Value(ValueLayout::Connection(layout));

@@ -35,12 +35,12 @@ struct Joined {
 #[derive(Debug, Clone)]
 pub(super) struct OrderColumn {
     /// What it is, for telling cursors of this order from those of others.
-    label: String,
+    pub(super) label: String,
     pub(super) expr: Sql,
     pub(super) pg: PgType,
-    descending: bool,
-    nulls_first: bool,
-    nullable: bool,
+    pub(super) descending: bool,
+    pub(super) nulls_first: bool,
+    pub(super) nullable: bool,
 }
 
 /// Where an entry of `orderBy` has got to: a type, its row, and the relations that lead there.
@@ -58,7 +58,7 @@ impl<'a> Compiler<'a> {
         let mut order = Order::default();
         for item in given.iter().flat_map(|g| g.items(self.values)) {
             let place = Place { id, scope: scope.clone(), path: String::new(), steps: 0 };
-            let column = self.order_column(place, &item, &mut order)?;
+            let column = self.order_column(&place, &item, &mut order)?;
             order.add(column);
         }
         for key in &entity.key {
@@ -75,7 +75,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// One entry of `orderBy`: a field here, or what a relation's own order says there.
-    fn order_column(&mut self, place: Place, item: &Given<'a>, order: &mut Order) -> Fallible<OrderColumn> {
+    fn order_column(&mut self, place: &Place, item: &Given<'a>, order: &mut Order) -> Fallible<OrderColumn> {
         let fields: Vec<_> = item.fields(self.values).into_iter().filter(|(_, v)| !v.is_null()).collect();
         let text = |name: &str| fields.iter().find(|(k, _)| *k == name).and_then(|(_, v)| v.text());
         let (descending, nulls_first) = (text("direction") == Some("DESC"), text("nulls") == Some("FIRST"));
@@ -103,7 +103,7 @@ impl<'a> Compiler<'a> {
             }
             (None, [(name, inner)]) if !descending && !nulls_first => {
                 let place = self.follow(place, name, order)?;
-                self.order_column(place, inner, order)
+                self.order_column(&place, inner, order)
             }
             (None, [(name, _)]) => Err(GraphqlError::new(
                 "BAD_USER_INPUT",
@@ -117,7 +117,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// Step over the to-one relation `name`; its rows are joined once for each path.
-    fn follow(&mut self, place: Place, name: &str, order: &mut Order) -> Fallible<Place> {
+    fn follow(&mut self, place: &Place, name: &str, order: &mut Order) -> Fallible<Place> {
         let entity = self.catalog.entity(place.id);
         let relation = match entity.members.get(name) {
             Some(Member::Relation(id)) if entity.relation(*id).shape == Shape::One => entity.relation(*id),

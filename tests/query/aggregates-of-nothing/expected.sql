@@ -1,0 +1,16 @@
+SELECT (SELECT array_agg(s2.r)
+FROM (SELECT ROW(t0."code") AS r
+FROM "output"."countries" AS t0
+WHERE t0."code" = $1::text
+ORDER BY t0."code"
+LIMIT $2::bigint) AS s2)
+, (SELECT ROW(count(*), sum(t0."area_km2"), max(t0."name"), count(DISTINCT t0."name"))
+FROM "output"."countries" AS t0
+WHERE t0."code" = $1::text)
+, (SELECT array_agg(s1.r)
+FROM (SELECT ROW(count(*)) AS r
+FROM "output"."countries" AS t0
+WHERE t0."code" = $1::text
+GROUP BY t0."continent_code"
+ORDER BY t0."continent_code"
+LIMIT $3::bigint) AS s1)

@@ -1,0 +1,6 @@
+SELECT (SELECT array_agg(s1.r)
+FROM (SELECT ROW(count(*)) AS r
+FROM "output"."countries" AS t0
+GROUP BY t0."code"
+ORDER BY t0."code"
+LIMIT $2::bigint) AS s1)
