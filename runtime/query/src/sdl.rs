@@ -36,6 +36,9 @@ type _Service { sdl: String! }
 extend type Query { _service: _Service! }
 "#;
 
+/// What orders by how well rows match a search.
+pub(crate) const RELEVANCE: &str = "RELEVANCE";
+
 const ARGUMENTS_DOC: &str =
     "A page is `first` (default 50, at most 1000) rows after `after` or from `offset`, or the `last` before `before`.";
 
@@ -142,16 +145,18 @@ fn print_query(catalog: &Catalog, out: &mut String) {
                 let entity = catalog.entity(*id);
                 print_description(out, Some(ARGUMENTS_DOC), "  ");
                 let kind = &entity.type_name;
-                writeln!(out, "  {name}({}): {kind}Connection", page_arguments(kind)).expect(TEXT);
+                writeln!(out, "  {name}({}): {kind}Connection", page_arguments(entity)).expect(TEXT);
             }
         }
     }
     out.push_str("}\n");
 }
 
-fn page_arguments(kind: &str) -> String {
+fn page_arguments(entity: &Entity) -> String {
+    let kind = &entity.type_name;
+    let search = if entity.is_searchable() { ", search: String" } else { "" };
     format!(
-        "first: Int, after: String, last: Int, before: String, offset: Int, filter: {kind}Filter, orderBy: [{kind}Order!]"
+        "first: Int, after: String, last: Int, before: String, offset: Int, filter: {kind}Filter, orderBy: [{kind}Order!]{search}"
     )
 }
 
@@ -205,7 +210,9 @@ fn print_relation(catalog: &Catalog, relation: &Relation, out: &mut String) {
     match relation.shape {
         Shape::One => writeln!(out, "  {name}: {kind}{bang}"),
         Shape::List => writeln!(out, "  {name}: [{kind}!]{bang}"),
-        Shape::Connection => writeln!(out, "  {name}({}): {kind}Connection{bang}", page_arguments(kind)),
+        Shape::Connection => {
+            writeln!(out, "  {name}({}): {kind}Connection{bang}", page_arguments(catalog.entity(relation.target)))
+        }
     }
     .expect(TEXT);
 }
@@ -289,6 +296,10 @@ fn print_order(catalog: &Catalog, entity: &Entity, out: &mut String) {
     write!(out, "}}\n\nenum {kind}OrderField {{\n").expect(TEXT);
     for column in entity.columns.iter().filter(|c| !c.array && c.scalar.is_ordered()) {
         writeln!(out, "  {}", order_value(&column.name)).expect(TEXT);
+    }
+    if entity.is_searchable() {
+        writeln!(out, "  \"How well a row matches `search`: the best come first with `DESC`.\"\n  {RELEVANCE}")
+            .expect(TEXT);
     }
     out.push_str("}\n");
 }

@@ -59,6 +59,7 @@ pub(crate) struct Entity {
 pub(crate) struct Table {
     pub(crate) dataset: String,
     pub(crate) name: String,
+    pub(crate) search_language: &'static str,
 }
 
 /// What a field name of an object type stands for.
@@ -82,6 +83,8 @@ pub(crate) struct Column {
     pub(crate) scalar: Scalar,
     pub(crate) enum_type: Option<String>,
     pub(crate) required: bool,
+    /// Whether `search` looks into it.
+    pub(crate) searchable: bool,
     /// Whether every role that may read the dataset may read it.
     pub(crate) readable_by_all: bool,
     pub(crate) description: Option<String>,
@@ -168,6 +171,10 @@ impl Catalog {
 impl Entity {
     pub(crate) fn column(&self, id: ColumnId) -> &Column {
         &self.columns[id.0 as usize]
+    }
+
+    pub(crate) fn is_searchable(&self) -> bool {
+        self.table.is_some() && self.columns.iter().any(|c| c.searchable)
     }
 
     pub(crate) fn relation(&self, id: RelationId) -> &Relation {

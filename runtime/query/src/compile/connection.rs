@@ -98,9 +98,11 @@ impl<'a> Compiler<'a> {
         if let Some(filter) = self.argument(field, "filter") {
             conditions.extend(self.filter(id, &scope, &filter)?);
         }
+        let search = self.search(id, &scope, field)?;
         let page = self.page(field, within)?;
         let given_order = self.argument(field, "orderBy");
-        let order = self.order(id, &scope, given_order.as_ref())?;
+        let order = self.order(id, &scope, given_order.as_ref(), search.as_ref().map(|s| &s.rank))?;
+        conditions.extend(search.map(|s| s.condition));
         let mark = order_mark(&describe(&entity.type_name, &order.columns));
         let mut all = from_table(entity, &alias);
         push_where(&mut all, &conditions);

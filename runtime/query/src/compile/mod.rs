@@ -7,6 +7,7 @@ mod filter;
 mod object;
 mod order;
 mod rows;
+mod search;
 
 use crate::access::Access;
 use crate::catalog::{Catalog, ColumnId, Entity, EntityId, Root};

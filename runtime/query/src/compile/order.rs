@@ -5,7 +5,7 @@ use super::{Compiler, Fallible, Scope, from_table, push_where};
 use crate::catalog::{ColumnId, EntityId, Member, Relation, Shape};
 use crate::given::{Given, ValueSource};
 use crate::params::Param;
-use crate::sdl::order_value;
+use crate::sdl::{RELEVANCE, order_value};
 use terrane_graphql::GraphqlError;
 use terrane_manifest::PgType;
 use terrane_sql::Sql;
@@ -22,6 +22,7 @@ pub(super) struct Order {
     /// What follows the list's own table in FROM; brings no rows and takes none away.
     pub(super) joins: Sql,
     joined: Vec<Joined>,
+    rank: Option<Sql>,
 }
 
 /// The related rows of one path of relations.
@@ -53,9 +54,16 @@ struct Place {
 
 impl<'a> Compiler<'a> {
     /// The order of a list: what `orderBy` says, then the primary key, so that every row has one place.
-    pub(super) fn order(&mut self, id: EntityId, scope: &Scope, given: Option<&Given<'a>>) -> Fallible<Order> {
+    /// `rank` is how well a row matches the list's search.
+    pub(super) fn order(
+        &mut self,
+        id: EntityId,
+        scope: &Scope,
+        given: Option<&Given<'a>>,
+        rank: Option<&Sql>,
+    ) -> Fallible<Order> {
         let entity = self.catalog.entity(id);
-        let mut order = Order::default();
+        let mut order = Order { rank: rank.cloned(), ..Order::default() };
         for item in given.iter().flat_map(|g| g.items(self.values)) {
             let place = Place { id, scope: scope.clone(), path: String::new(), steps: 0 };
             let column = self.order_column(&place, &item, &mut order)?;
@@ -82,6 +90,14 @@ impl<'a> Compiler<'a> {
         let related: Vec<_> = fields.iter().filter(|(k, _)| !["field", "direction", "nulls"].contains(k)).collect();
         let entity = self.catalog.entity(place.id);
         match (text("field"), related.as_slice()) {
+            (Some(RELEVANCE), []) if entity.is_searchable() => {
+                let expr = order.rank.clone().filter(|_| place.steps == 0).ok_or_else(|| {
+                    let message = "`RELEVANCE` orders what a list's own `search` finds; give `search`, or leave it out";
+                    GraphqlError::new("BAD_USER_INPUT", message)
+                })?;
+                let (label, pg) = (RELEVANCE.to_owned(), PgType::Float8);
+                Ok(OrderColumn { label, expr, pg, descending, nulls_first, nullable: false })
+            }
             (Some(wanted), []) => {
                 let found = entity.columns.iter().position(|c| order_value(&c.name) == wanted);
                 let column = found.map(|i| ColumnId(i as u32)).ok_or_else(|| {

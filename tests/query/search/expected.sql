@@ -1,0 +1,23 @@
+SELECT (SELECT array_agg(s1.r)
+FROM (SELECT ROW(t0."name", t0."official_name", (coalesce(ts_rank(to_tsvector('simple', t0."name"), websearch_to_tsquery('simple', $1::text)), 0) + coalesce(ts_rank(to_tsvector('simple', t0."official_name"), websearch_to_tsquery('simple', $1::text)), 0) + coalesce(ts_rank(to_tsvector('simple', t0."capital"), websearch_to_tsquery('simple', $1::text)), 0))::float8, t0."code") AS r
+FROM "output"."countries" AS t0
+WHERE (to_tsvector('simple', t0."name") @@ websearch_to_tsquery('simple', $1::text) OR to_tsvector('simple', t0."official_name") @@ websearch_to_tsquery('simple', $1::text) OR to_tsvector('simple', t0."capital") @@ websearch_to_tsquery('simple', $1::text))
+ORDER BY (coalesce(ts_rank(to_tsvector('simple', t0."name"), websearch_to_tsquery('simple', $1::text)), 0) + coalesce(ts_rank(to_tsvector('simple', t0."official_name"), websearch_to_tsquery('simple', $1::text)), 0) + coalesce(ts_rank(to_tsvector('simple', t0."capital"), websearch_to_tsquery('simple', $1::text)), 0))::float8 DESC, t0."code"
+LIMIT $2::bigint) AS s1)
+, (SELECT count(*)
+FROM "output"."countries" AS t0
+WHERE (to_tsvector('simple', t0."name") @@ websearch_to_tsquery('simple', $1::text) OR to_tsvector('simple', t0."official_name") @@ websearch_to_tsquery('simple', $1::text) OR to_tsvector('simple', t0."capital") @@ websearch_to_tsquery('simple', $1::text)))
+, (SELECT ROW(max(t0."name"))
+FROM "output"."countries" AS t0
+WHERE (to_tsvector('simple', t0."name") @@ websearch_to_tsquery('simple', $1::text) OR to_tsvector('simple', t0."official_name") @@ websearch_to_tsquery('simple', $1::text) OR to_tsvector('simple', t0."capital") @@ websearch_to_tsquery('simple', $1::text)))
+, (SELECT array_agg(s3.r)
+FROM (SELECT ROW(t2."name", t2."capital") AS r
+FROM "output"."countries" AS t2
+WHERE t2."continent_code" = ANY($3::text[]) AND (to_tsvector('simple', t2."name") @@ websearch_to_tsquery('simple', $4::text) OR to_tsvector('simple', t2."official_name") @@ websearch_to_tsquery('simple', $4::text) OR to_tsvector('simple', t2."capital") @@ websearch_to_tsquery('simple', $4::text))
+ORDER BY t2."code"
+LIMIT $5::bigint) AS s3)
+, (SELECT count(*)
+FROM "output"."countries" AS t4
+WHERE (to_tsvector('simple', t4."name") @@ websearch_to_tsquery('simple', $6::text) OR to_tsvector('simple', t4."official_name") @@ websearch_to_tsquery('simple', $6::text) OR to_tsvector('simple', t4."capital") @@ websearch_to_tsquery('simple', $6::text)))
+, (SELECT count(*)
+FROM "output"."countries" AS t6)
