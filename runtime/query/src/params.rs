@@ -64,8 +64,10 @@ pub(crate) enum Param {
 /// What a text is for LIKE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pattern {
-    /// As it is.
+    /// None: it is compared as it is.
     Given,
+    /// A pattern of its own.
+    Like,
     /// What a text ends with.
     End,
     /// What is anywhere in a text.
@@ -73,10 +75,18 @@ pub(crate) enum Pattern {
 }
 
 impl Pattern {
-    /// The pattern of `text`, which stands for itself: `%` and `_` in it are no wildcards.
-    fn apply(self, text: &str) -> String {
+    /// What `text` is compared as. In a pattern that is made of it, `%` and `_` are no wildcards.
+    fn apply(self, text: &str) -> Result<String, String> {
+        if self == Self::Like {
+            // Postgres finds this only when the statement runs
+            let escapes = text.len() - text.trim_end_matches('\\').len();
+            return match escapes % 2 {
+                0 => Ok(text.to_owned()),
+                _ => Err("a pattern ends with `\\`, which escapes nothing; write `\\\\` for the character".to_owned()),
+            };
+        }
         if self == Self::Given {
-            return text.to_owned();
+            return Ok(text.to_owned());
         }
         let mut pattern = String::with_capacity(text.len() + 2);
         pattern.push('%');
@@ -89,7 +99,7 @@ impl Pattern {
         if self == Self::Part {
             pattern.push('%');
         }
-        pattern
+        Ok(pattern)
     }
 }
 
@@ -197,7 +207,7 @@ impl Binder<'_> {
             Param::Value { source, scalar, pg, list } => bind_typed(&source.resolve(self.values), *scalar, *pg, *list),
             Param::Text { source, pattern } => {
                 match bind_typed(&source.resolve(self.values), Scalar::String, PgType::Text, false)? {
-                    Bind::Text(Some(text)) => Ok(Bind::Text(Some(pattern.apply(&text)))),
+                    Bind::Text(Some(text)) => Ok(Bind::Text(Some(pattern.apply(&text)?))),
                     other => Ok(other),
                 }
             }

@@ -13,23 +13,10 @@ const ROWS: usize = 300;
 const FIELDS: &str = "stationCode takenAt region small whole big ratio exact amount free open day hour localTime tag raw doc \
                       code label mood words numbers amounts";
 
-/// The same rows as JSON that Postgres builds; times are trimmed as ours are.
-const EXPECTED: &str = r#"
-SELECT jsonb_build_object('stationCode', station_code, 'takenAt', t_(taken_at AT TIME ZONE 'UTC'), 'region', region,
-  'small', small, 'whole', whole, 'big', big::text, 'ratio', ratio, 'exact', exact, 'amount', amount::text, 'free', free::text,
-  'open', open, 'day', day::text, 'hour', hour::text, 'localTime', t_(local_time), 'tag', tag::text, 'raw', raw::jsonb, 'doc', doc,
-  'code', rtrim(code), 'label', label, 'mood', mood, 'words', to_jsonb(words), 'numbers', to_jsonb(numbers), 'amounts', to_jsonb(amounts::text[]))::text
-FROM output.readings ORDER BY station_code, taken_at"#;
-
-const TRIM: &str = r#"CREATE FUNCTION t_(v timestamp) RETURNS text LANGUAGE sql AS
-$$ SELECT regexp_replace(regexp_replace(to_char(v, 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0+$', ''), '\.$', '') || 'Z' $$"#;
-
 #[tokio::test]
 async fn the_writer_decodes_what_postgres_encodes() {
     let lab = lab().await;
-    sqlx::raw_sql(TRIM).execute(&lab.pool).await.unwrap();
-    let rows = sqlx::query(EXPECTED).fetch_all(&lab.pool).await.unwrap();
-    let expected: Vec<Value> = rows.iter().map(|r| serde_json::from_str(r.get::<&str, _>(0)).unwrap()).collect();
+    let expected = lab.readings().await;
     assert_eq!(expected.len(), ROWS);
     let flat = format!("{{ allReadings: readings(first: 1000) {{ nodes {{ {FIELDS} }} }} }}");
     let answer = lab.ask(&lab.reader(), &flat, json!({}), json!({})).await;
@@ -247,10 +234,30 @@ fn hostile_operations_are_refused_quickly() {
         "} } }".repeat(30)
     );
     let wide = format!("{{ {} }}", (0..200).map(|i| format!("a{i}: stations {{ totalCount }} ")).collect::<String>());
+    let related = format!(
+        "{{ stations(filter: {}{{}}{}) {{ totalCount }} }}",
+        "{parent: {children: {some: ".repeat(8),
+        "}}}".repeat(8)
+    );
+    let conditions = "{children: {every: {code: {eq: \"s1\"}}}},".repeat(400);
+    let many = format!("{{ stations(filter: {{or: [{conditions}]}}) {{ totalCount }} }}");
+    let having = format!(
+        "{{ stations {{ groups(by: [{{field: NAME}}], having: {}{{}}{}) {{ count }} }} }}",
+        "{not: ".repeat(20),
+        "}".repeat(20)
+    );
     let filter = format!("{{ stations(filter: {}{{}}{}) {{ totalCount }} }}", "{not: ".repeat(40), "}".repeat(40));
-    for text in
-        [bomb, deep, wide, filter, "{".repeat(100_000), "{ stations(first: 99999999999) { totalCount } }".into()]
-    {
+    for text in [
+        bomb,
+        deep,
+        wide,
+        filter,
+        related,
+        many,
+        having,
+        "{".repeat(100_000),
+        "{ stations(first: 99999999999) { totalCount } }".into(),
+    ] {
         let result = schema.prepare(&text, None, &reader).and_then(|p| p.plan(None).map(|_| ()));
         assert!(result.is_err(), "{}", &text[..60]);
     }

@@ -235,7 +235,7 @@ impl<'a> Compiler<'a> {
                 let param = text(match operator {
                     "endsWith" => Pattern::End,
                     "includes" | "includesInsensitive" => Pattern::Part,
-                    _ => Pattern::Given,
+                    _ => Pattern::Like,
                 });
                 self.push_param(&mut sql, param, PgType::Text, false);
             }

@@ -36,6 +36,20 @@ SELECT 's' || n % 10, '2024-01-01Z'::timestamptz + n * interval '1 hour 1 second
   n_(n + 1, ARRAY[n / 7.0, -n]::numeric[]), 'secret ' || n
 FROM generate_series(1, 300) n;";
 
+/// The same rows as JSON that Postgres builds; times are trimmed as ours are.
+const EXPECTED: &str = r#"
+SELECT jsonb_build_object('stationCode', station_code, 'takenAt', t_(taken_at AT TIME ZONE 'UTC'), 'region', region,
+  'small', small, 'whole', whole, 'big', big::text, 'ratio', ratio, 'exact', exact, 'amount', amount::text, 'free', free::text,
+  'open', open, 'day', day::text, 'hour', hour::text, 'localTime', t_(local_time), 'tag', tag::text, 'raw', raw::jsonb, 'doc', doc,
+  'code', rtrim(code), 'label', label, 'mood', mood, 'words', to_jsonb(words), 'numbers', to_jsonb(numbers), 'amounts', to_jsonb(amounts::text[]))::text
+FROM output.readings ORDER BY station_code, taken_at"#;
+
+const TRIM: &str = r#"CREATE OR REPLACE FUNCTION t_(v timestamp) RETURNS text LANGUAGE sql AS
+$$ SELECT regexp_replace(regexp_replace(to_char(v, 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0+$', ''), '\.$', '') || 'Z' $$"#;
+
+const STATIONS: &str = "SELECT jsonb_build_object('code', code, 'name', name, 'parentCode', parent_code, 'near', near)::text \
+                        FROM output.stations ORDER BY code";
+
 /// The lab's product folder, checked.
 pub fn product() -> Product {
     load_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/products/lab"))
@@ -66,6 +80,22 @@ impl Lab {
         let (sql, response) = run(Some(&self.pool), &self.schema, access, operation, &variables, &claims).await;
         assert!(!sql.contains(';'), "one statement");
         serde_json::from_str(&response.unwrap()).unwrap()
+    }
+
+    /// All readings in order of their key, as Postgres writes them.
+    pub async fn readings(&self) -> Vec<Value> {
+        sqlx::raw_sql(TRIM).execute(&self.pool).await.unwrap();
+        self.json(EXPECTED).await
+    }
+
+    /// All stations in order of their key, as Postgres writes them.
+    pub async fn stations(&self) -> Vec<Value> {
+        self.json(STATIONS).await
+    }
+
+    async fn json(&self, sql: &'static str) -> Vec<Value> {
+        let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(&self.pool).await.unwrap();
+        rows.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
     }
 
     pub fn reader(&self) -> Arc<Access> {
