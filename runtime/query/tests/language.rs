@@ -44,7 +44,9 @@ impl Random {
                     filter.insert(["and", "or"][n - 1].into(), Value::Array(parts))
                 }
                 3..=5 if depth < 3 => {
-                    let relation = self.pick(TYPES[ty].relations);
+                    // readings more often than others: they are what only some callers see all of
+                    let last = TYPES[ty].relations.last().unwrap();
+                    let relation = if self.one_in(2) { last } else { self.pick(TYPES[ty].relations) };
                     let target = self.filter(world, relation.target, depth + 1);
                     let part = match relation.many {
                         true => json!({ *self.pick(&["some", "none", "every"]): target }),

@@ -1,0 +1,15 @@
+SELECT t0."code"
+, (SELECT array_agg(s2.r)
+FROM (SELECT ROW(t1."code", t1."name") AS r
+FROM "output"."countries" AS t1
+WHERE t1."code" = ANY(t0."neighbours")
+ORDER BY t1."code"
+LIMIT $2::bigint) AS s2)
+, (SELECT count(*)
+FROM "output"."countries" AS t1
+WHERE t1."code" = ANY(t0."neighbours"))
+, (SELECT ROW(count(*), max(t1."area_km2"))
+FROM "output"."countries" AS t1
+WHERE t1."code" = ANY(t0."neighbours"))
+FROM "output"."countries" AS t0
+WHERE t0."code" = $1::text
