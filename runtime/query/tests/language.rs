@@ -8,32 +8,12 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 use support::lab::{Lab, lab};
 use support::naive::{Kind, READING, STATION, TYPES, World, enum_value, figure, groups, kind, named, placed};
+use support::random::Random;
 use support::{access, run};
 use terrane_query::Access;
 
-/// A small generator: the same operations on every run.
-struct Random(u64);
-
+/// What random operations are made of.
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    fn one_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    fn pick<'p, T>(&mut self, items: &'p [T]) -> &'p T {
-        &items[self.below(items.len())]
-    }
-
     fn filter(&mut self, world: &World, ty: usize, depth: usize) -> Value {
         let mut filter = Map::new();
         for _ in 0..self.below(3) + usize::from(depth == 0) {
@@ -379,6 +359,45 @@ async fn nested_lists_agree_with_a_naive_evaluator() {
                 assert_figures(target, &station[alias]["aggregate"], &rows, &told);
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn days_without_a_start_of_their_span_are_spans_of_their_own() {
+    let both = both().await;
+    sqlx::raw_sql(
+        "UPDATE output.readings SET day = NULL, local_time = NULL;
+         UPDATE output.readings SET day = d, local_time = t, taken_at = z FROM (VALUES
+           ('s1', '-infinity'::date, '-infinity'::timestamp, '-infinity'::timestamptz),
+           ('s2', 'infinity', 'infinity', 'infinity'),
+           ('s3', '4714-11-24 BC', '4714-11-24 00:00:00 BC', '4714-11-24 00:00:00Z BC'),
+           ('s4', '5874897-12-31', '294276-12-31 23:59:59', '294276-12-31 23:59:59Z')) AS v(c, d, t, z)
+         WHERE station_code = c AND readings.taken_at < '2024-01-01T10:00:00Z'",
+    )
+    .execute(&both.lab.pool)
+    .await
+    .unwrap();
+    for bucket in ["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR"] {
+        let days =
+            if bucket == "HOUR" { "" } else { "a: groups(by: [{field: DAY, bucket: $b}]) { keys { day } count }" };
+        let operation = format!(
+            "query B($b: DateBucket) {{ readings(filter: {{stationCode: {{in: [\"s1\", \"s2\", \"s3\", \"s4\"]}}}}, first: 0) {{ {days} \
+             b: groups(by: [{{field: LOCAL_TIME, bucket: $b}}]) {{ keys {{ localTime }} count }} \
+             c: groups(by: [{{field: TAKEN_AT, bucket: $b}}], first: 1) {{ keys {{ takenAt }} count }} }} }}"
+        );
+        let answer = both.ask(0, &operation, json!({ "b": bucket })).await;
+        let group = |alias: &str, index: usize, field: &str| answer["readings"][alias][index]["keys"][field].clone();
+        if bucket != "HOUR" {
+            let keys = [0, 1, 2, 3, 4].map(|i| group("a", i, "day"));
+            assert_eq!(
+                keys,
+                [json!("-infinity"), json!("4714-11-24 BC"), json!("5874897-12-31"), json!("infinity"), json!(null)],
+                "{bucket}"
+            );
+        }
+        assert_eq!(group("b", 0, "localTime"), "-infinity", "{bucket}");
+        assert_eq!(group("b", 1, "localTime"), "4714-11-24T00:00:00Z BC", "{bucket}");
+        assert_eq!(group("c", 0, "takenAt"), "-infinity", "{bucket}");
     }
 }
 

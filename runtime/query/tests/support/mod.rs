@@ -3,6 +3,7 @@
 
 pub mod lab;
 pub mod naive;
+pub mod random;
 
 use serde_json::{Map, Value};
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
