@@ -7,6 +7,7 @@ use crate::product::{Contract, Description, Role, Sla};
 use crate::quality::read_rules;
 use crate::relationship::read_relationships;
 use crate::row_filter::RowFilter;
+use crate::search::read_language;
 use crate::yaml::{Node, Source};
 use std::collections::BTreeSet;
 use terrane_diagnostics::Diagnostic;
@@ -293,6 +294,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
     let dataset = Dataset {
         graphql_names: graphql_type.as_deref().map(|kind| root_names(object, &name, kind)),
         graphql_type,
+        search_language: read_language(object),
         table,
         layer: Layer::Output,
         contract: contract.to_owned(),

@@ -87,6 +87,8 @@ pub struct Dataset {
     pub relationships: Vec<Relationship>,
     /// Rules on the whole dataset and on its fields.
     pub quality: Vec<QualityRule>,
+    /// The text search configuration of its searchable fields, one that Postgres ships: custom property `searchLanguage`.
+    pub search_language: &'static str,
     /// Search words.
     pub tags: Vec<String>,
     /// Other names.
@@ -157,6 +159,8 @@ pub struct Field {
     pub unique: bool,
     /// Position in the primary key, from 1.
     pub key_position: Option<u32>,
+    /// Whether the argument `search` looks into it: custom property `searchable`, on texts only.
+    pub searchable: bool,
     /// Allowed values; empty is any.
     pub enumeration: Vec<EnumValue>,
     /// How sensitive it is.

@@ -2,6 +2,7 @@
 
 use crate::dataset::{Classification, EnumValue, Field, FieldOptions, Transform};
 use crate::names::{camel_case, is_graphql_name, is_sql_name};
+use crate::search::read_searchable;
 use crate::types::{LogicalType, PhysicalType};
 use crate::yaml::Node;
 
@@ -93,10 +94,10 @@ pub(crate) fn read_field(node: &Node<'_>, index: usize) -> Option<Field> {
         business_name: node.text("businessName"),
         description: node.text("description"),
         logical,
-        physical,
         required: node.flag("required") || node.flag("primaryKey"),
         unique: node.flag("unique"),
         key_position: read_key_position(node, index),
+        searchable: read_searchable(node, &name, &physical),
         enumeration: node.list("enum").iter().map(read_enum_value).collect(),
         classification: read_classification(node, &name),
         deprecated: node.flag("deprecated").then(|| {
@@ -112,6 +113,7 @@ pub(crate) fn read_field(node: &Node<'_>, index: usize) -> Option<Field> {
             description: node.text("transformDescription"),
         },
         critical: node.flag("criticalDataElement"),
+        physical,
         unit: node.custom("unitOfMeasure").and_then(|n| n.as_text()),
         tags: node.texts("tags"),
         name,

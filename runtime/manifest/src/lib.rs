@@ -11,6 +11,7 @@ mod model;
 mod policy_lines;
 mod quality;
 mod relationship;
+mod search;
 mod yaml;
 
 pub mod dataset;

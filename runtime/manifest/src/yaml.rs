@@ -187,9 +187,13 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn flag(&self, key: &str) -> bool {
-        let Some(node) = self.get(key) else { return false };
-        node.value.as_bool().unwrap_or_else(|| {
-            node.error("MANIFEST_TYPE", format!("{} must be true or false", node.path()), "write true or false");
+        self.get(key).is_some_and(|node| node.as_flag())
+    }
+
+    /// This value as true or false, or a finding and false.
+    pub(crate) fn as_flag(&self) -> bool {
+        self.value.as_bool().unwrap_or_else(|| {
+            self.error("MANIFEST_TYPE", format!("{} must be true or false", self.path()), "write true or false");
             false
         })
     }

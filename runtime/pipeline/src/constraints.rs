@@ -1,5 +1,5 @@
-//! Constraints: turns a contract's keys, required and unique fields and references into constraints and indexes of a
-//! built table, so that the database keeps what the checks found true and the query path finds its indexes.
+//! Constraints: turns a contract's keys, required, unique and searched fields and references into constraints and indexes
+//! of a built table, so that the database keeps what the checks found true and the query path finds its indexes.
 
 use crate::PipelineError;
 use crate::build::describe;
@@ -47,6 +47,11 @@ pub async fn add_constraints(store: &Store, dataset: &Dataset) -> Result<(), Pip
             sql.push(if i > 0 { ", " } else { "" }).ident(column);
         }
         sql.push(");\n");
+    }
+    for field in dataset.fields.iter().filter(|f| f.searchable) {
+        // one for each field, because callers may read different ones; the expression is what the query path writes
+        sql.push("CREATE INDEX ON ").qualified("output_next", &dataset.table).push(" USING gin (to_tsvector('");
+        sql.push(dataset.search_language).push("', ").ident(&field.column).push("));\n");
     }
     sql.push("ANALYZE ").qualified("output_next", &dataset.table).push(";\n");
     let done = store.pipeline().execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await;

@@ -23,6 +23,8 @@ pub(crate) enum ValueLayout {
     Scalar { column: usize, pg: PgType, array: bool },
     /// Text that does not depend on rows: a type name.
     Constant(Vec<u8>),
+    /// A count, which is never null.
+    Count { column: usize },
     /// What the caller may not read: null and an error.
     Denied(DeniedId),
     /// An object in the same row; null when one of these columns is.
@@ -50,6 +52,10 @@ pub(crate) struct ConnectionLayout {
     pub(crate) rows: Option<usize>,
     /// Column with the count of all rows.
     pub(crate) total: Option<usize>,
+    /// Column with the record of all aggregates, when anything of them needs rows.
+    pub(crate) aggregate: Option<usize>,
+    /// Columns with arrays of records, one for each field of groups.
+    pub(crate) groups: Vec<usize>,
     pub(crate) page: PageId,
     pub(crate) backward: bool,
     pub(crate) has_after: bool,
@@ -69,6 +75,13 @@ pub(crate) enum ConnectionMember {
     Edges(Vec<Entry<EdgeMember>>),
     PageInfo(Vec<Entry<PageMember>>),
     Total,
+    /// Figures of all rows.
+    Aggregate(ObjectLayout),
+    /// Figures of each group, in this one of [`ConnectionLayout::groups`].
+    Groups {
+        index: usize,
+        object: ObjectLayout,
+    },
 }
 
 /// A member of an edge.

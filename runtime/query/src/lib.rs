@@ -5,6 +5,7 @@
 //! [`Statement::bind`], execute, [`Statement::write`]. No IO here: the caller runs the statement and brings the rows.
 
 mod access;
+mod aggregate;
 mod bind;
 mod catalog;
 mod coerce;

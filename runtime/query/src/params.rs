@@ -28,8 +28,15 @@ pub(crate) enum Param {
         pg: PgType,
         list: bool,
     },
+    /// A text to compare with, or the pattern that it makes.
+    Text {
+        source: ValueSource,
+        pattern: Pattern,
+    },
     /// A page's size, and one more row where it is asked whether there is another page.
     Limit(usize),
+    /// A page's size alone.
+    Size(usize),
     Offset(ValueSource),
     /// Part `index` of a cursor with `count` parts.
     Cursor {
@@ -52,6 +59,48 @@ pub(crate) enum Param {
         group: usize,
         part: usize,
     },
+}
+
+/// What a text is for LIKE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pattern {
+    /// None: it is compared as it is.
+    Given,
+    /// A pattern of its own.
+    Like,
+    /// What a text ends with.
+    End,
+    /// What is anywhere in a text.
+    Part,
+}
+
+impl Pattern {
+    /// What `text` is compared as. In a pattern that is made of it, `%` and `_` are no wildcards.
+    fn apply(self, text: &str) -> Result<String, String> {
+        if self == Self::Like {
+            // Postgres finds this only when the statement runs
+            let escapes = text.len() - text.trim_end_matches('\\').len();
+            return match escapes % 2 {
+                0 => Ok(text.to_owned()),
+                _ => Err("a pattern ends with `\\`, which escapes nothing; write `\\\\` for the character".to_owned()),
+            };
+        }
+        if self == Self::Given {
+            return Ok(text.to_owned());
+        }
+        let mut pattern = String::with_capacity(text.len() + 2);
+        pattern.push('%');
+        for c in text.chars() {
+            if matches!(c, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        if self == Self::Part {
+            pattern.push('%');
+        }
+        Ok(pattern)
+    }
 }
 
 /// A page of the operation.
@@ -143,6 +192,7 @@ impl Binder<'_> {
         for param in params {
             let bind = match param {
                 Param::Limit(page) => Ok(Bind::Int8(Some(sizes[*page].size + i64::from(pages[*page].looks_ahead)))),
+                Param::Size(page) => Ok(Bind::Int8(Some(sizes[*page].size))),
                 Param::Keys { root, group, part } => {
                     Ok(std::mem::replace(&mut keys[*root][*group][*part], Bind::Int8(None)))
                 }
@@ -159,6 +209,12 @@ impl Binder<'_> {
     fn bind_param(&self, param: &Param) -> Result<Bind, String> {
         match param {
             Param::Value { source, scalar, pg, list } => bind_typed(&source.resolve(self.values), *scalar, *pg, *list),
+            Param::Text { source, pattern } => {
+                match bind_typed(&source.resolve(self.values), Scalar::String, PgType::Text, false)? {
+                    Bind::Text(Some(text)) => Ok(Bind::Text(Some(pattern.apply(&text)?))),
+                    other => Ok(other),
+                }
+            }
             Param::Literal(value, scalar, pg) => bind_typed(value, *scalar, *pg, false),
             Param::Offset(source) => match source.resolve(self.values).as_i64() {
                 Some(offset) if offset >= 0 => Ok(Bind::Int8(Some(offset))),
@@ -172,7 +228,7 @@ impl Binder<'_> {
                 crate::cursor::bind_part(&parts[*index], *pg)
             }
             Param::Claim { name, scalar, pg, list } => Ok(bind_claim(self.claims, name, *scalar, *pg, *list)),
-            Param::Limit(_) | Param::Keys { .. } => unreachable!("bound by `bind`"),
+            Param::Limit(_) | Param::Size(_) | Param::Keys { .. } => unreachable!("bound by `bind`"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Shapes: turns variable values into what of them decides the text of a statement.
 //!
-//! A statement is compiled for a shape, not for values: which fields a filter variable has, what an order variable
-//! orders by, which of `@skip` and `@include` hold, which variables are null,
+//! A statement is compiled for a shape, not for values: which fields a filter variable has, what a variable
+//! orders or groups by, which of `@skip` and `@include` hold, which variables are null,
 //! and which types are represented. Values travel as binds.
 
 use crate::coerce::Values;
@@ -58,7 +58,7 @@ fn push_shape(schema: &Schema, ty: &Type, value: &Value, key: &mut String) {
             }
             key.push(']');
         }
-        // which field to order by, and how, is part of the text; an enum value to compare with is not
+        // which field to order or group by, and how, is part of the text; an enum value to compare with is not
         (Value::String(text), Some(ExtendedType::Enum(kind))) if orders(&kind.name) => key.push_str(text),
         (Value::Array(_), _) => key.push('l'),
         _ => key.push('s'),
@@ -81,5 +81,7 @@ pub(crate) fn represented_types(representations: &[Value]) -> BTreeSet<&str> {
 }
 
 fn orders(name: &str) -> bool {
-    name == "OrderDirection" || name == "NullsOrder" || name.ends_with("OrderField")
+    ["OrderDirection", "NullsOrder", "AggregateFunction", "DateBucket"].contains(&name)
+        || name.ends_with("OrderField")
+        || name.ends_with("GroupField")
 }

@@ -30,6 +30,9 @@ async fn every_case_gives_its_sql_and_its_json() {
         publish(&pool, &product).await;
         products.insert(name, (schema(&product), product));
     }
+    let lab = support::lab::product();
+    support::lab::fill(&pool, &lab).await;
+    products.insert("lab", (schema(&lab), lab));
     let mut failures = Vec::new();
     let mut count = 0;
     let root = terrane_testkit::repository().join("tests/query");

@@ -131,6 +131,7 @@ fn add_dataset(
                 scalar: if is_id && single_key { Scalar::Id } else { scalar },
                 enum_type: is_enum(field).then(|| enum_name(dataset, field, &served)),
                 required: field.required,
+                searchable: field.searchable,
                 readable_by_all: readers.all_see(dataset, field),
                 description: field.description.clone().or_else(|| field.business_name.clone()),
                 deprecated: field.deprecated.clone(),
@@ -142,7 +143,11 @@ fn add_dataset(
     let mut entity = Entity {
         type_name: type_name.clone(),
         description: dataset.description.clone(),
-        table: Some(Table { dataset: dataset.name.clone(), name: dataset.table.clone() }),
+        table: Some(Table {
+            dataset: dataset.name.clone(),
+            name: dataset.table.clone(),
+            search_language: dataset.search_language,
+        }),
         columns,
         key: Vec::new(),
         relations: Vec::new(),
@@ -310,6 +315,7 @@ fn stub(
                 scalar: if text && from.len() == 1 { Scalar::Id } else { column.scalar },
                 enum_type: None,
                 required: true,
+                searchable: false,
                 readable_by_all: true,
                 description: None,
                 deprecated: None,
@@ -350,7 +356,11 @@ fn check_type_names(catalog: &Catalog, findings: &mut Vec<Diagnostic>) {
             for suffix in ["Connection", "Edge", "Filter", "Order", "OrderField"] {
                 check(format!("{}{suffix}", entity.type_name));
             }
+            crate::aggregate::type_names(entity).into_iter().for_each(&mut check);
         }
+    }
+    for id in catalog.quantified() {
+        check(format!("{}RelationFilter", catalog.entity(id).type_name));
     }
     for scalar in crate::sdl::FILTER_SCALARS {
         check(format!("{}Filter", scalar.name()));

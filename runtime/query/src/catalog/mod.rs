@@ -6,7 +6,7 @@ pub(crate) use build::build_catalog;
 
 use crate::scalar::Scalar;
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use terrane_manifest::PgType;
 
 /// A type of the [`Catalog`].
@@ -59,6 +59,7 @@ pub(crate) struct Entity {
 pub(crate) struct Table {
     pub(crate) dataset: String,
     pub(crate) name: String,
+    pub(crate) search_language: &'static str,
 }
 
 /// What a field name of an object type stands for.
@@ -82,6 +83,8 @@ pub(crate) struct Column {
     pub(crate) scalar: Scalar,
     pub(crate) enum_type: Option<String>,
     pub(crate) required: bool,
+    /// Whether `search` looks into it.
+    pub(crate) searchable: bool,
     /// Whether every role that may read the dataset may read it.
     pub(crate) readable_by_all: bool,
     pub(crate) description: Option<String>,
@@ -145,6 +148,17 @@ impl Catalog {
         (0..self.entities.len() as u32).map(EntityId)
     }
 
+    /// The relations of `entity` that filters and orders can follow: those to rows of this product.
+    pub(crate) fn followed<'c>(&'c self, entity: &'c Entity) -> impl Iterator<Item = &'c Relation> {
+        entity.relations.iter().filter(|r| self.entity(r.target).table.is_some())
+    }
+
+    /// Types of which filters can ask for some, none or every of many related rows.
+    pub(crate) fn quantified(&self) -> BTreeSet<EntityId> {
+        let owners = self.entities.iter().filter(|e| e.table.is_some());
+        owners.flat_map(|e| self.followed(e)).filter(|r| r.shape == Shape::Connection).map(|r| r.target).collect()
+    }
+
     /// Types that `_entities` can resolve: datasets, and stubs that this product adds fields to.
     pub(crate) fn resolvable(&self) -> impl Iterator<Item = EntityId> + '_ {
         self.ids().filter(|id| {
@@ -159,16 +173,12 @@ impl Entity {
         &self.columns[id.0 as usize]
     }
 
-    pub(crate) fn relation(&self, id: RelationId) -> &Relation {
-        &self.relations[id.0 as usize]
+    pub(crate) fn is_searchable(&self) -> bool {
+        self.table.is_some() && self.columns.iter().any(|c| c.searchable)
     }
 
-    /// The column of that GraphQL name.
-    pub(crate) fn column_named(&self, name: &str) -> Option<ColumnId> {
-        match self.members.get(name) {
-            Some(Member::Column(id)) => Some(*id),
-            _ => None,
-        }
+    pub(crate) fn relation(&self, id: RelationId) -> &Relation {
+        &self.relations[id.0 as usize]
     }
 
     /// The column of that ODCS name.

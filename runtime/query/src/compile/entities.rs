@@ -52,8 +52,8 @@ impl Groups {
             .into_iter()
             .map(|(mut layout, query)| {
                 layout.column = query.map(|query| {
-                    let mut sql = Sql::lit("(SELECT array_agg(");
-                    sql.append(&query.row.record()).push(")").append(&query.tail).push(")");
+                    let mut sql = Sql::lit("ARRAY(SELECT ");
+                    sql.append(&query.row.record()).append(&query.tail).push(")");
                     row.add(sql)
                 });
                 layout

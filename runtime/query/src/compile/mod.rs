@@ -1,11 +1,13 @@
 //! Compiling: turns the data fields of an operation into one SQL statement and the layout of its rows.
 
+mod aggregate;
 mod connection;
 mod entities;
 mod filter;
 mod object;
 mod order;
 mod rows;
+mod search;
 
 use crate::access::Access;
 use crate::catalog::{Catalog, ColumnId, Entity, EntityId, Root};
@@ -159,9 +161,9 @@ impl<'a> Compiler<'a> {
             }
             DataKind::Root(Root::List(id)) if self.access.sees(self.catalog.entity(id)) => {
                 let list = self.list(id, root.collected.field(), &root.collected.selections(), None, Within::Root)?;
-                if list.total.is_some() || !list.needs_rows || list.layout.backward {
+                if !list.is_plain() {
                     let mut row = Row::default();
-                    let layout = list.into_columns(&mut row, &self.alias("s"));
+                    let layout = list.into_columns(&mut row);
                     let value = RootLayout::Value(ValueLayout::Connection(layout));
                     return Ok(select_record(&row, vec![Entry { key, value }]));
                 }
@@ -201,8 +203,7 @@ impl<'a> Compiler<'a> {
                     true => {
                         let sets = root.collected.selections();
                         let list = self.list(id, root.collected.field(), &sets, None, Within::Root)?;
-                        let alias = self.alias("s");
-                        ValueLayout::Connection(list.into_columns(&mut row, &alias))
+                        ValueLayout::Connection(list.into_columns(&mut row))
                     }
                 }),
             };

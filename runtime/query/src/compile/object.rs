@@ -51,7 +51,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// What keeps the caller from following `relation`: a side of it that it may not read.
-    fn relation_denied(&self, id: EntityId, relation: &Relation) -> Option<String> {
+    pub(super) fn relation_denied(&self, id: EntityId, relation: &Relation) -> Option<String> {
         let (here, there) = (self.catalog.entity(id), self.catalog.entity(relation.target));
         let hidden = |entity: &crate::catalog::Entity, columns: &[ColumnId]| {
             columns.iter().any(|c| !self.access.reads(entity.column(*c)))
@@ -81,8 +81,7 @@ impl<'a> Compiler<'a> {
                 let conditions = self.join(relation, scope);
                 let join = Some((conditions, relation));
                 let list = self.list(relation.target, collected.field(), &sets, join, within)?;
-                let alias = self.alias("s");
-                Ok(ValueLayout::Connection(list.into_columns(row, &alias)))
+                Ok(ValueLayout::Connection(list.into_columns(row)))
             }
         }
     }
@@ -145,17 +144,17 @@ impl<'a> Compiler<'a> {
         let target = Scope { exprs: vec![item.clone()] };
         let mut inner = Row::default();
         let object = self.object(relation.target, &target, sets, &mut inner, within)?;
-        let mut sql = Sql::lit("(SELECT array_agg(");
-        sql.append(&inner.record()).push(" ORDER BY ").append(&alias).push(".n) FROM unnest(");
+        let mut sql = Sql::lit("ARRAY(SELECT ");
+        sql.append(&inner.record()).push(" FROM unnest(");
         sql.append(scope.expr(array)).push(") WITH ORDINALITY AS ").append(&alias).push("(v, n) WHERE ");
-        sql.append(&item).push(" IS NOT NULL)");
+        sql.append(&item).push(" IS NOT NULL ORDER BY ").append(&alias).push(".n)");
         let required = self.catalog.entity(id).column(array).required;
         let presence = (!required).then(|| row.add(scope.expr(array).clone()));
         Ok(ValueLayout::List { column: row.add(sql), object, presence })
     }
 
     /// The expressions on this side of `relation`.
-    fn join(&self, relation: &Relation, scope: &Scope) -> Vec<Sql> {
+    pub(super) fn join(&self, relation: &Relation, scope: &Scope) -> Vec<Sql> {
         relation.from.iter().map(|c| scope.expr(*c).clone()).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! Writing: turns the rows of a statement into the response's JSON, straight into its buffer.
 
+mod aggregate;
 mod connection;
 mod entities;
 pub(crate) mod record;
@@ -7,7 +8,7 @@ pub(crate) mod values;
 
 use crate::layout::{DeniedId, Entry, Form, ObjectLayout, RootLayout, ValueLayout};
 use crate::params::Bound;
-use record::{Columns, Elements, read_record};
+use record::{Columns, Elements, NoColumns, read_record};
 use terrane_graphql::{GraphqlError, PathSegment};
 use values::{write_array, write_value};
 
@@ -82,7 +83,7 @@ impl<'s> Writer<'s> {
             }
             Form::Rows { key, connection } => {
                 self.path.push(At::Key(key));
-                self.connection(out, connection, None, |writer, each| {
+                self.connection(out, connection, &NoColumns, |writer, each| {
                     while rows.advance() {
                         if !each(writer, &Current(rows))? {
                             break;
@@ -97,7 +98,7 @@ impl<'s> Writer<'s> {
                 self.entity_rows(out, *index, groups, *group, rows)?;
                 root(key, out);
             }
-            Form::Nothing(entries) => self.roots(out, entries, &record::read_record(&[0; 4])?, root)?,
+            Form::Nothing(entries) => self.roots(out, entries, &NoColumns, root)?,
             Form::Record(entries) => {
                 if !rows.advance() {
                     return Err(WriteError::Unexpected("no row"));
@@ -164,6 +165,7 @@ impl<'s> Writer<'s> {
                 out.extend_from_slice(json);
                 Ok(())
             }
+            ValueLayout::Count { column } => aggregate::count(out, columns.column(*column)),
             ValueLayout::Denied(id) => {
                 self.forbid(*id);
                 null(out)
@@ -185,14 +187,18 @@ impl<'s> Writer<'s> {
                 self.list(out, columns.column(*column), object)
             }
             ValueLayout::Connection(connection) => {
-                let total = connection.total.map(|column| columns.column(column));
                 let array = connection.rows.and_then(|column| columns.column(column));
-                self.connection_array(out, connection, total.flatten(), array)
+                self.connection_array(out, connection, columns, array)
             }
         }
     }
 
-    fn list(&mut self, out: &mut Vec<u8>, array: Option<&[u8]>, object: &'s ObjectLayout) -> Result<(), WriteError> {
+    pub(crate) fn list(
+        &mut self,
+        out: &mut Vec<u8>,
+        array: Option<&[u8]>,
+        object: &'s ObjectLayout,
+    ) -> Result<(), WriteError> {
         out.push(b'[');
         if let Some(bytes) = array {
             for (index, item) in Elements::new(bytes)?.enumerate() {

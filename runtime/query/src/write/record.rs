@@ -8,6 +8,15 @@ pub(crate) trait Columns {
     fn column(&self, index: usize) -> Option<&[u8]>;
 }
 
+/// The row of what needs no rows.
+pub(crate) struct NoColumns;
+
+impl Columns for NoColumns {
+    fn column(&self, _: usize) -> Option<&[u8]> {
+        None
+    }
+}
+
 /// A decoded record.
 pub(crate) struct Record<'b> {
     parts: SmallVec<[Option<&'b [u8]>; 12]>,
