@@ -8,11 +8,36 @@ pub(crate) struct ObjectLayout {
     pub(crate) members: Vec<Entry<ValueLayout>>,
 }
 
+/// A response key as it is written: `,"key":`. GraphQL names need no escapes.
+#[derive(Debug, Clone)]
+pub(crate) struct Key(Box<str>);
+
+impl From<&str> for Key {
+    fn from(key: &str) -> Self {
+        Self(format!(",\"{key}\":").into())
+    }
+}
+
+impl Key {
+    /// Append it, without the comma where it is the object's first.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, first: bool) {
+        out.extend_from_slice(&self.0.as_bytes()[usize::from(first)..]);
+    }
+}
+
+impl std::ops::Deref for Key {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0[2..self.0.len() - 2]
+    }
+}
+
 /// A response key with what is written after it.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry<T> {
     /// The response key.
-    pub(crate) key: String,
+    pub(crate) key: Key,
     pub(crate) value: T,
 }
 
@@ -129,11 +154,11 @@ pub(crate) enum Form {
     /// No statement: nothing of the operation needs rows.
     Nothing(Vec<Entry<RootLayout>>),
     /// One root lookup: at most one row, its columns are the object's.
-    Row { key: String, object: ObjectLayout },
+    Row { key: Key, object: ObjectLayout },
     /// One root list: its rows are the statement's.
-    Rows { key: String, connection: ConnectionLayout },
+    Rows { key: Key, connection: ConnectionLayout },
     /// `_entities` of one type: a row for each entity found, its position first.
-    EntityRows { key: String, root: usize, groups: Vec<EntityGroup>, group: usize },
+    EntityRows { key: Key, root: usize, groups: Vec<EntityGroup>, group: usize },
     /// Exactly one row, with records in its columns.
     Record(Vec<Entry<RootLayout>>),
 }

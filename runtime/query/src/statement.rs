@@ -6,11 +6,14 @@ use crate::compile::Compiled;
 use crate::layout::Form;
 use crate::params::{Binder, Bound, EntitiesSpec, PageSpec, Param};
 use crate::schema::DataSchema;
-use crate::write::{RowSource, WriteError, Writer, write_key};
+use crate::write::{RowSource, WriteError, Writer};
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use terrane_graphql::GraphqlError;
+
+/// Room is not made for larger responses before they are there.
+const LARGEST_ROOM: usize = 1024 * 1024;
 
 /// Statements of this process so far.
 static MADE: AtomicU64 = AtomicU64::new(0);
@@ -20,6 +23,8 @@ pub struct Statement {
     schema: Arc<DataSchema>,
     id: u64,
     pace: AtomicU32,
+    /// Bytes of the last answer.
+    size: AtomicUsize,
     sql: Arc<str>,
     form: Form,
     params: Vec<Param>,
@@ -34,6 +39,7 @@ impl Statement {
             schema,
             id: MADE.fetch_add(1, Ordering::Relaxed),
             pace: AtomicU32::new(0),
+            size: AtomicUsize::new(0),
             sql: compiled.sql.into_string().into(),
             form: compiled.form,
             params: compiled.params,
@@ -57,6 +63,12 @@ impl Statement {
     /// How long the statement takes, in microseconds: kept here for whoever runs it; 0 until then.
     pub fn pace(&self) -> &AtomicU32 {
         &self.pace
+    }
+
+    /// A buffer for a response, with room for one as large as the last.
+    pub fn buffer(&self) -> Vec<u8> {
+        let last = self.size.load(Ordering::Relaxed).min(LARGEST_ROOM);
+        Vec::with_capacity(last + last / 8 + 256)
     }
 
     /// The parameters for one request: coerced `values` of [`crate::Prepared::plan`], and the caller's `claims` for row
@@ -87,15 +99,16 @@ impl Statement {
         };
         out.push(b'{');
         if let Some(key) = single {
-            write_key(out, key, true);
+            key.write(out, true);
             let errors = Writer::new(bound, &self.denied).write(&self.form, rows, out, |_, _| {})?;
             out.push(b'}');
+            self.size.store(out.len(), Ordering::Relaxed);
             return Ok(errors);
         }
         let mut first = true;
         let mut value = Vec::new();
         let errors = Writer::new(bound, &self.denied).write(&self.form, rows, &mut value, |key, json| {
-            write_key(out, key, first);
+            key.write(out, first);
             out.append(json);
             first = false;
         })?;
@@ -111,7 +124,7 @@ impl Statement {
         let mut fields = Vec::new();
         let mut value = Vec::new();
         let errors = Writer::new(bound, &self.denied).write(&self.form, rows, &mut value, |key, json| {
-            fields.push((key.to_owned(), std::mem::take(json)));
+            fields.push((key.to_string(), std::mem::take(json)));
         })?;
         Ok(Fields { fields, errors })
     }

@@ -75,7 +75,7 @@ async fn data_only(
 ) -> Result<Vec<u8>, OperationError> {
     let bound = statement.bind(values, &caller.claims).map_err(OperationError::Request)?;
     let mut rows = fetch(service, statement, &bound, mode).await?;
-    let mut out = Vec::with_capacity(4096);
+    let mut out = statement.buffer();
     out.extend_from_slice(b"{\"data\":");
     let errors = statement.write(&bound, &mut rows, &mut out).map_err(|e| OperationError::Internal(e.to_string()))?;
     finish(&mut out, &errors);

@@ -109,7 +109,7 @@ impl<'a> Compiler<'a> {
                 ("keys", _) => inline(self.key_values(rows, keys, &sets, row)?),
                 _ => ValueLayout::Constant(type_name_json(kind)),
             };
-            layout.members.push(Entry { key: collected.key.to_owned(), value });
+            layout.members.push(Entry { key: collected.key.into(), value });
         }
         Ok(layout)
     }
@@ -174,7 +174,7 @@ impl<'a> Compiler<'a> {
             let value = column.and_then(|c| value(c, self));
             // validation lets only `__typename` pass beside the type's own fields
             let value = value.unwrap_or_else(|| ValueLayout::Constant(type_name_json(kind)));
-            layout.members.push(Entry { key: collected.key.to_owned(), value });
+            layout.members.push(Entry { key: collected.key.into(), value });
         }
         Ok(layout)
     }

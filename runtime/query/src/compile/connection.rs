@@ -237,7 +237,7 @@ impl<'a> Compiler<'a> {
                 }
                 _ => ConnectionMember::Constant(type_name_json(&kind)),
             };
-            members.push(Entry { key: collected.key.to_owned(), value });
+            members.push(Entry { key: collected.key.into(), value });
         }
         Ok(members)
     }
@@ -273,7 +273,7 @@ impl<'a> Compiler<'a> {
                 "node" => EdgeMember::Node(self.node(id, &collected.selections(), scope, row, page)?),
                 _ => EdgeMember::Constant(type_name_json(&kind)),
             };
-            members.push(Entry { key: collected.key.to_owned(), value });
+            members.push(Entry { key: collected.key.into(), value });
         }
         Ok(members)
     }
@@ -291,7 +291,7 @@ impl<'a> Compiler<'a> {
                 }
                 _ => PageMember::Constant(type_name_json("PageInfo")),
             };
-            members.push(Entry { key: collected.key.to_owned(), value });
+            members.push(Entry { key: collected.key.into(), value });
         }
         Ok(members)
     }

@@ -4,7 +4,7 @@ use super::{Compiler, Fallible, Row, Scope, push_table, select_record};
 use crate::catalog::EntityId;
 use crate::collect::Collected;
 use crate::given::Given;
-use crate::layout::{EntityGroup, Entry, Form, ObjectLayout, RootLayout};
+use crate::layout::{EntityGroup, Entry, Form, Key, ObjectLayout, RootLayout};
 use crate::params::{EntitiesSpec, Param, Within};
 use crate::scalar::casts;
 use crate::shape::represented_types;
@@ -25,7 +25,7 @@ struct GroupQuery {
 
 impl Groups {
     /// The form of a statement that has no other root.
-    pub(super) fn into_form(self, key: String) -> (Sql, Form) {
+    pub(super) fn into_form(self, key: Key) -> (Sql, Form) {
         let queried: Vec<usize> =
             self.groups.iter().enumerate().filter(|(_, (_, query))| query.is_some()).map(|(i, _)| i).collect();
         let [only] = queried.as_slice() else {

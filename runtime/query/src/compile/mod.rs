@@ -151,7 +151,7 @@ impl<'a> Compiler<'a> {
 
     /// One root: its rows are the statement's rows, where its form allows.
     fn compile_single(&mut self, root: &DataRoot<'a>) -> Fallible<(Sql, Form)> {
-        let key = root.collected.key.to_owned();
+        let key = root.collected.key.into();
         match root.kind {
             DataKind::Root(Root::Lookup(id)) if self.lookup_denied(id).is_none() => {
                 let (row, object, tail) = self.lookup(id, &root.collected)?;
@@ -207,7 +207,7 @@ impl<'a> Compiler<'a> {
                     }
                 }),
             };
-            entries.push(Entry { key: root.collected.key.to_owned(), value });
+            entries.push(Entry { key: root.collected.key.into(), value });
         }
         Ok(select_record(&row, entries))
     }

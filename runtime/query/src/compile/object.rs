@@ -31,7 +31,7 @@ impl<'a> Compiler<'a> {
                 // validation lets only `__typename` pass beside the type's own fields
                 None => ValueLayout::Constant(type_name_json(&entity.type_name)),
             };
-            layout.members.push(Entry { key: collected.key.to_owned(), value });
+            layout.members.push(Entry { key: collected.key.into(), value });
         }
         self.leave();
         Ok(layout)

@@ -1,8 +1,8 @@
 //! Connections: turns the rows of a page into edges, nodes and page info.
 
 use super::aggregate::count;
-use super::record::{Columns, Elements, NoColumns, read_record};
-use super::{At, WriteError, Writer, write_key};
+use super::record::{Columns, Elements, NoColumns, Record};
+use super::{At, WriteError, Writer};
 use crate::cursor::write_cursor;
 use crate::layout::{ConnectionLayout, ConnectionMember, EdgeMember, Entry, PageMember};
 use terrane_graphql::json::write_bool;
@@ -32,8 +32,9 @@ impl<'s> Writer<'s> {
         let elements = Elements::new(array)?;
         if !layout.backward {
             return self.connection(out, layout, outer, |writer, each| {
+                let mut record = Record::default();
                 for item in elements {
-                    let record = read_record(item?.ok_or(WriteError::Unexpected("a null record"))?)?;
+                    record.read(item?.ok_or(WriteError::Unexpected("a null record"))?)?;
                     if !each(writer, &record)? {
                         break;
                     }
@@ -48,8 +49,9 @@ impl<'s> Writer<'s> {
         items.truncate(usize::try_from(size).unwrap_or(0));
         let mut extra = more.then_some(());
         self.connection(out, layout, outer, |writer, each| {
+            let mut record = Record::default();
             for item in items.iter().rev() {
-                let record = read_record(item.ok_or(WriteError::Unexpected("a null record"))?)?;
+                record.read(item.ok_or(WriteError::Unexpected("a null record"))?)?;
                 each(writer, &record)?;
             }
             if extra.take().is_some() {
@@ -75,7 +77,7 @@ impl<'s> Writer<'s> {
         out.push(b'{');
         let direct = layout.members.first().is_some_and(|m| holds_rows(&m.value));
         if direct {
-            write_key(out, &layout.members[0].key, true);
+            layout.members[0].key.write(out, true);
         }
         rows(self, &mut |writer, columns| {
             if page.count == size {
@@ -102,7 +104,7 @@ impl<'s> Writer<'s> {
         })?;
         for (index, (member, buffer)) in layout.members.iter().zip(&buffers).enumerate() {
             if !(direct && index == 0) {
-                write_key(out, &member.key, index == 0);
+                member.key.write(out, index == 0);
                 out.extend_from_slice(buffer);
             }
             match &member.value {
@@ -134,7 +136,7 @@ impl<'s> Writer<'s> {
             ConnectionMember::Edges(members) => {
                 out.push(b'{');
                 for (index, Entry { key, value }) in members.iter().enumerate() {
-                    write_key(out, key, index == 0);
+                    key.write(out, index == 0);
                     match value {
                         EdgeMember::Constant(json) => out.extend_from_slice(json),
                         EdgeMember::Cursor => cursor(out, layout, columns)?,
@@ -156,7 +158,7 @@ impl<'s> Writer<'s> {
         let skipped = self.bound.pages[layout.page.0].has_offset;
         out.push(b'{');
         for (index, Entry { key, value }) in members.iter().enumerate() {
-            write_key(out, key, index == 0);
+            key.write(out, index == 0);
             let cursor = |out: &mut Vec<u8>, text: &[u8]| {
                 out.extend_from_slice(if text.is_empty() { b"null" } else { text });
             };

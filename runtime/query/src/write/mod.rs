@@ -6,9 +6,9 @@ mod entities;
 pub(crate) mod record;
 pub(crate) mod values;
 
-use crate::layout::{DeniedId, Entry, Form, ObjectLayout, RootLayout, ValueLayout};
+use crate::layout::{DeniedId, Entry, Form, Key, ObjectLayout, RootLayout, ValueLayout};
 use crate::params::Bound;
-use record::{Columns, Elements, NoColumns, read_record};
+use record::{Columns, Elements, NoColumns, Record, read_record};
 use terrane_graphql::{GraphqlError, PathSegment};
 use values::{write_array, write_value};
 
@@ -69,7 +69,7 @@ impl<'s> Writer<'s> {
         form: &'s Form,
         rows: &mut dyn RowSource,
         out: &mut Vec<u8>,
-        mut root: impl FnMut(&'s str, &mut Vec<u8>),
+        mut root: impl FnMut(&'s Key, &mut Vec<u8>),
     ) -> Result<Vec<GraphqlError>, WriteError> {
         match form {
             Form::Row { key, object } => {
@@ -114,7 +114,7 @@ impl<'s> Writer<'s> {
         out: &mut Vec<u8>,
         entries: &'s [Entry<RootLayout>],
         columns: &dyn Columns,
-        mut root: impl FnMut(&'s str, &mut Vec<u8>),
+        mut root: impl FnMut(&'s Key, &mut Vec<u8>),
     ) -> Result<(), WriteError> {
         for entry in entries {
             self.path.push(At::Key(&entry.key));
@@ -136,7 +136,7 @@ impl<'s> Writer<'s> {
     ) -> Result<(), WriteError> {
         out.push(b'{');
         for (index, member) in layout.members.iter().enumerate() {
-            write_key(out, &member.key, index == 0);
+            member.key.write(out, index == 0);
             match &member.value {
                 // the common case, without the bookkeeping of paths
                 ValueLayout::Scalar { column, pg, array: false } => match columns.column(*column) {
@@ -201,11 +201,12 @@ impl<'s> Writer<'s> {
     ) -> Result<(), WriteError> {
         out.push(b'[');
         if let Some(bytes) = array {
+            let mut record = Record::default();
             for (index, item) in Elements::new(bytes)?.enumerate() {
                 if index > 0 {
                     out.push(b',');
                 }
-                let record = read_record(item?.ok_or(WriteError::Unexpected("a null record"))?)?;
+                record.read(item?.ok_or(WriteError::Unexpected("a null record"))?)?;
                 self.path.push(At::Index(index));
                 self.object(out, object, &record)?;
                 self.path.pop();
@@ -235,14 +236,4 @@ impl<'s> Writer<'s> {
 pub(crate) fn null(out: &mut Vec<u8>) -> Result<(), WriteError> {
     out.extend_from_slice(b"null");
     Ok(())
-}
-
-/// Append `"key":`, after a comma unless it is the first. Response keys are GraphQL names: nothing to escape.
-pub(crate) fn write_key(out: &mut Vec<u8>, key: &str, first: bool) {
-    if !first {
-        out.push(b',');
-    }
-    out.push(b'"');
-    out.extend_from_slice(key.as_bytes());
-    out.extend_from_slice(b"\":");
 }

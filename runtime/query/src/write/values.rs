@@ -3,7 +3,7 @@
 use super::WriteError;
 use super::record::{Elements, Reader};
 use std::fmt::Write as _;
-use terrane_graphql::json::{write_bool, write_f64, write_i64, write_str};
+use terrane_graphql::json::{write_bool, write_bytes, write_f64, write_i64, write_str};
 use terrane_manifest::PgType;
 
 const TEXT: &str = "a String takes any text";
@@ -12,7 +12,7 @@ const TEXT: &str = "a String takes any text";
 pub(crate) fn write_value(out: &mut Vec<u8>, bytes: &[u8], pg: PgType) -> Result<(), WriteError> {
     let mut reader = Reader::new(bytes);
     match pg {
-        PgType::Text | PgType::Varchar => write_str(out, text(bytes)?),
+        PgType::Text | PgType::Varchar => write_bytes(out, bytes).map_err(|_| WriteError::NotText)?,
         // the blanks that pad a char(n) mean nothing
         PgType::Char => write_str(out, text(bytes)?.trim_end_matches(' ')),
         PgType::Int2 => write_i64(out, i64::from(reader.i16()?)),
