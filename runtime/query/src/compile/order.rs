@@ -1,7 +1,7 @@
 //! Ordering: turns `orderBy` into ORDER BY, and cursors into conditions on the ordered columns.
 
 use super::{Compiler, Fallible, Scope};
-use crate::catalog::{ColumnId, EntityId};
+use crate::catalog::{ColumnId, Entity, EntityId};
 use crate::given::{Given, ValueSource};
 use crate::params::Param;
 use crate::sdl::order_value;
@@ -21,7 +21,8 @@ pub(super) struct OrderColumn {
 }
 
 impl<'a> Compiler<'a> {
-    /// The order of a list: what `orderBy` says, then the primary key, so that every row has one place.
+    /// The order of a list: what `orderBy` says, then the primary key, so that every row has one place. Where the caller
+    /// may not read the key, all that it sees of a row takes its place.
     pub(super) fn order(
         &mut self,
         id: EntityId,
@@ -54,6 +55,15 @@ impl<'a> Compiler<'a> {
                 nullable: !description.required,
             });
         }
+        if !self.reads_key(entity) {
+            for (column, expr) in self.visible_order(entity, scope) {
+                if order.iter().all(|o| o.column != column) {
+                    let pg = entity.column(column).pg;
+                    order.push(OrderColumn { column, expr, pg, descending: false, nulls_first: false, nullable: true });
+                }
+            }
+            return Ok(order);
+        }
         for key in &entity.key {
             if order.iter().all(|o| o.column != *key) {
                 order.push(OrderColumn {
@@ -67,6 +77,11 @@ impl<'a> Compiler<'a> {
             }
         }
         Ok(order)
+    }
+
+    /// Whether the caller may read every part of the primary key, which places in lists and cursors are made of.
+    pub(super) fn reads_key(&self, entity: &Entity) -> bool {
+        entity.key.iter().all(|c| self.access.reads(entity.column(*c)))
     }
 
     /// The rows that come after (or, with `before`, before) the row of a cursor.
@@ -144,8 +159,10 @@ pub(super) fn order_by(order: &[OrderColumn], reversed: bool) -> Sql {
             sql
         })
         .collect();
-    let mut sql = Sql::lit(" ORDER BY ");
-    sql.join(&columns, ", ");
+    let mut sql = Sql::new();
+    if !columns.is_empty() {
+        sql.push(" ORDER BY ").join(&columns, ", ");
+    }
     sql
 }
 

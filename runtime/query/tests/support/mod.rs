@@ -1,6 +1,8 @@
 //! Support: turns product folders into tables of a real Postgres, and compiled statements into answers from it.
 #![allow(dead_code, clippy::unwrap_used)] // each test binary uses a part of it; a test may panic
 
+pub mod ways;
+
 use serde_json::{Map, Value};
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::query::Query;
