@@ -53,6 +53,10 @@ pub(crate) enum Param {
         list: bool,
     },
     Literal(Value, Scalar, PgType),
+    /// What a hash of the field with this policy object starts with.
+    Salt {
+        object: String,
+    },
     /// Key part `part` of the representations of group `group` of root `root`.
     Keys {
         root: usize,
@@ -223,6 +227,10 @@ impl Binder<'_> {
                     parts.ok_or("this cursor does not belong to this list and order; use one of its own pages")?;
                 crate::cursor::bind_part(&parts[*index], *pg)
             }
+            Param::Salt { object } => match &self.catalog.salt {
+                Some(salt) => Ok(Bind::Text(Some(salt.prefix(object)))),
+                None => Err("hashes are not available".to_owned()),
+            },
             Param::Claim { name, scalar, pg, list } => Ok(bind_claim(self.claims, name, *scalar, *pg, *list)),
             Param::Limit(_) | Param::Size(_) | Param::Keys { .. } => unreachable!("bound by `bind`"),
         }

@@ -16,10 +16,10 @@ WHERE t5."code" = ANY(t3."neighbours")))
 , (SELECT array_agg(s10.r)
 FROM (SELECT ROW(t7."code") AS r
 FROM "output"."countries" AS t7
-WHERE (cardinality(t7."neighbours") = 0) = $5::boolean AND NOT EXISTS (SELECT 1
+WHERE (cardinality(t7."neighbours") = 0) = $4::boolean AND NOT EXISTS (SELECT 1
 FROM "output"."countries" AS t8
 WHERE t8."code" = ANY(t7."neighbours") AND (EXISTS (SELECT 1
 FROM "output"."countries" AS t9
-WHERE t9."code" = ANY(t8."neighbours") AND t9."code" = $6::text)) IS NOT TRUE)
+WHERE t9."code" = ANY(t8."neighbours") AND t9."code" = $5::text)) IS NOT TRUE)
 ORDER BY t7."code"
-LIMIT $7::bigint) AS s10)
+LIMIT $6::bigint) AS s10)

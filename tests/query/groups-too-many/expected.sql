@@ -3,4 +3,4 @@ FROM (SELECT ROW(count(*)) AS r
 FROM "output"."countries" AS t0
 GROUP BY t0."code"
 ORDER BY t0."code"
-LIMIT $2::bigint) AS s1)
+LIMIT $1::bigint) AS s1)

@@ -7,6 +7,7 @@ pub(crate) use build::build_catalog;
 use crate::scalar::Scalar;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use terrane_manifest::PgType;
 
 /// A type of the [`Catalog`].
@@ -26,6 +27,24 @@ pub(crate) struct Catalog {
     pub(crate) by_type: FxHashMap<String, EntityId>,
     pub(crate) roots: BTreeMap<String, Root>,
     pub(crate) enums: BTreeMap<String, EnumType>,
+    pub(crate) salt: Option<Salt>,
+}
+
+/// What hashes of this product are made with, so that nobody else can make them. It travels as a bind, and is never shown.
+#[derive(Clone)]
+pub(crate) struct Salt(pub(crate) String);
+
+impl Salt {
+    /// What is hashed before a value of the field with this policy object: equal values of two fields have two hashes.
+    pub(crate) fn prefix(&self, object: &str) -> String {
+        format!("{}/{object}/", self.0)
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(…)")
+    }
 }
 
 /// A root field of the data port.

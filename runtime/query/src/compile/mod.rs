@@ -4,6 +4,7 @@ mod aggregate;
 mod connection;
 mod entities;
 mod filter;
+mod mask;
 mod object;
 mod order;
 mod rows;
@@ -22,6 +23,8 @@ use apollo_compiler::executable::{Field, SelectionSet};
 use terrane_graphql::GraphqlError;
 use terrane_manifest::PgType;
 use terrane_sql::Sql;
+
+pub use rows::Projection;
 
 pub(crate) type Fallible<T> = Result<T, GraphqlError>;
 
@@ -146,7 +149,8 @@ impl<'a> Compiler<'a> {
             [only] => self.compile_single(only)?,
             several => self.compile_record(several)?,
         };
-        Ok(Compiled { sql, form, params: self.params, pages: self.pages, entities: self.entities, denied: self.denied })
+        let (sql, params) = drop_unused(sql, self.params);
+        Ok(Compiled { sql, form, params, pages: self.pages, entities: self.entities, denied: self.denied })
     }
 
     /// One root: its rows are the statement's rows, where its form allows.
@@ -303,6 +307,41 @@ impl<'a> Compiler<'a> {
     fn leave(&mut self) {
         self.depth -= 1;
     }
+}
+
+/// Leave out the params that no part of the statement uses, and number the others anew. A list of which only the count is
+/// wanted has such: one text must always have the same number of binds, as it is prepared once.
+fn drop_unused(sql: Sql, params: Vec<Param>) -> (Sql, Vec<Param>) {
+    let text = sql.as_str();
+    let mut numbers: Vec<Option<usize>> = vec![None; params.len()];
+    let mut used = Vec::new();
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('$') {
+        let digits = rest[start + 1..].bytes().take_while(u8::is_ascii_digit).count();
+        let end = start + 1 + digits;
+        out.push_str(&rest[..=start]);
+        let index: Option<usize> = rest[start + 1..end].parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+        match index.and_then(|i| Some((i, numbers.get_mut(i)?))) {
+            Some((index, number)) => {
+                let next = number.get_or_insert_with(|| {
+                    used.push(index);
+                    used.len()
+                });
+                out.push_str(&next.to_string());
+            }
+            None => out.push_str(&rest[start + 1..end]),
+        }
+        rest = &rest[end..];
+    }
+    if used.len() == params.len() {
+        return (sql, params);
+    }
+    out.push_str(rest);
+    let mut params: Vec<Option<Param>> = params.into_iter().map(Some).collect();
+    let kept = used.iter().filter_map(|index| params[*index].take()).collect();
+    // the same text with other numbers after its `$`
+    (Sql::from_checked_text(out), kept)
 }
 
 fn select_record(row: &Row, entries: Vec<Entry<RootLayout>>) -> (Sql, Form) {
