@@ -2,6 +2,7 @@
 
 use crate::dataset::{Classification, Dataset, Field, Layer, Link, Relationship, RootNames};
 use crate::field::read_field;
+use crate::key::read_second_keys;
 use crate::mask::read_masks;
 use crate::names::{RESERVED_TYPES, camel_case, is_graphql_name, is_sql_name, pascal_case};
 use crate::product::{Contract, Description, Role, Sla};
@@ -293,7 +294,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
     {
         object.error("GRAPHQL_NAME", format!("`{kind}` cannot be the GraphQL type of `{name}`"), "choose another name");
     }
-    let dataset = Dataset {
+    let mut dataset = Dataset {
         graphql_names: graphql_type.as_deref().map(|kind| root_names(object, &name, kind)),
         graphql_type,
         search_language: read_language(object),
@@ -304,6 +305,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
         description: object.text("description"),
         granularity: object.text("dataGranularityDescription"),
         fields,
+        second_keys: Vec::new(),
         relationships,
         quality,
         tags: object.texts("tags"),
@@ -311,6 +313,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
         links: read_links(object),
         name,
     };
+    dataset.second_keys = read_second_keys(object, &dataset);
     check_fields(object, &dataset);
     Some(dataset)
 }

@@ -7,6 +7,7 @@ mod check;
 mod contract;
 mod descriptor;
 mod field;
+mod key;
 mod mask;
 mod model;
 mod policy_lines;

@@ -272,3 +272,51 @@ fn masks_fit_their_fields() {
         assert!(hit.hint.is_some());
     }
 }
+
+#[test]
+fn second_keys_are_unique_and_of_fields_that_can_be_compared() {
+    let key = |value: &str| {
+        format!("{{property: graphqlKeys, value: {value}, vendor: terrane}}, {{property: graphqlType, value: Reading")
+    };
+    for (value, words) in [
+        ("[[region, small], [tag]]", ""),
+        ("region", "must be a list"),
+        ("[region]", "must be a list"),
+        ("[[]]", "is empty"),
+        ("[[region, nothing]]", "names `nothing`, which is no field"),
+        ("[[doc]]", "has `doc`, a jsonb, which can be no key"),
+        ("[[exact]]", "has `exact`, a double precision"),
+        ("[[words]]", "has `words`, a text[]"),
+        ("[[region, region]]", "names a field twice"),
+        ("[[station_code, taken_at]]", "is a key already"),
+        ("[[tag], [tag]]", "is a key already"),
+    ] {
+        let mut files = lab();
+        let text = files.get_mut(READINGS).unwrap();
+        *text = text.replacen("{property: graphqlType, value: Reading", &key(value), 1);
+        let found = findings(&files);
+        if words.is_empty() {
+            assert_eq!(found, [], "{value}");
+            let product = load(&files).unwrap().product;
+            assert_eq!(
+                product.dataset(Layer::Output, "readings").unwrap().second_keys,
+                [vec!["region", "small"], vec!["tag"]]
+            );
+            continue;
+        }
+        let hit = found.iter().find(|d| d.message.contains(words)).unwrap_or_else(|| panic!("{value}: {found:#?}"));
+        assert_eq!((hit.locations[0].source.as_str(), hit.locations[0].line), (READINGS, 7), "{value}");
+    }
+    for (unique, value, words) in
+        [("true", "true", ""), ("false", "true", "is a key and not unique"), ("true", "1", "must be true or false")]
+    {
+        let mut files = lab();
+        let text = files.get_mut(READINGS).unwrap();
+        let to =
+            format!("{{name: tag, unique: {unique}, customProperties: [{{property: graphqlKey, value: {value}}}],");
+        *text = text.replacen("{name: tag,", &to, 1);
+        let found = findings(&files);
+        assert_eq!(found.is_empty(), words.is_empty(), "{value}: {found:?}");
+        assert!(found.iter().all(|d| d.message.contains(words)), "{found:?}");
+    }
+}

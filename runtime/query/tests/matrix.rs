@@ -175,7 +175,7 @@ impl Lab {
     /// The row of the target that row `n` refers to by `field`; the row itself where it refers to none.
     fn row_of(&self, dataset: &Dataset, field: &Field, n: usize) -> usize {
         let refers = dataset.relationships.iter().any(|r| r.fields.contains(&field.name));
-        let grouped = field.key_position.is_none();
+        let grouped = field.key_position.is_none() && dataset.second_keys.iter().all(|key| !key.contains(&field.name));
         if refers {
             (n * 3 + 1) % ROWS
         } else if grouped {

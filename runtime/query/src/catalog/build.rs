@@ -1,7 +1,8 @@
 //! Building: turns a product's output contracts into the catalog.
 
 use super::{
-    Catalog, Column, ColumnId, Entity, EntityId, EnumType, Join, Member, Relation, RelationId, Root, Shape, Table,
+    Catalog, Column, ColumnId, Entity, EntityId, EnumType, Join, KeyId, Member, Relation, RelationId, Root, Shape,
+    Table,
 };
 use crate::access::{Access, Reading};
 use crate::scalar::Scalar;
@@ -171,17 +172,33 @@ fn add_dataset(
         }),
         columns,
         key: Vec::new(),
+        second_keys: Vec::new(),
         relations: Vec::new(),
         members,
     };
     entity.key = dataset.primary_key().iter().filter_map(|f| entity.column_of_field(&f.name)).collect();
+    entity.second_keys = dataset
+        .second_keys
+        .iter()
+        .map(|key| key.iter().filter_map(|field| entity.column_of_field(field)).collect())
+        .collect();
+    let by_key: Vec<(String, Root)> = entity
+        .keys()
+        .skip(1)
+        .map(|key| {
+            let parts = entity.key_of(key).iter().map(|c| pascal_case(&entity.column(*c).name)).collect::<Vec<_>>();
+            (format!("{}By{}", names.one, parts.join("And")), key)
+        })
+        .map(|(name, key)| (name, Root::Lookup(EntityId(catalog.entities.len() as u32), key)))
+        .collect();
     let id = EntityId(catalog.entities.len() as u32);
     if catalog.by_type.insert(type_name.clone(), id).is_some() {
         findings.push(collision("type", type_name));
     }
-    for (name, root) in [(&names.one, Root::Lookup(id)), (&names.many, Root::List(id))] {
+    let primary = [(names.one.clone(), Root::Lookup(id, KeyId::PRIMARY)), (names.many.clone(), Root::List(id))];
+    for (name, root) in primary.into_iter().chain(by_key) {
         if catalog.roots.insert(name.clone(), root).is_some() {
-            findings.push(collision("root field", name));
+            findings.push(collision("root field", &name));
         }
     }
     catalog.entities.push(entity);
@@ -352,6 +369,7 @@ fn stub(
         description: None,
         table: None,
         key: (0..columns.len() as u32).map(ColumnId).collect(),
+        second_keys: Vec::new(),
         columns,
         relations: Vec::new(),
         members,

@@ -11,7 +11,7 @@ mod rows;
 mod search;
 
 use crate::access::Access;
-use crate::catalog::{Catalog, ColumnId, Entity, EntityId, Root};
+use crate::catalog::{Catalog, ColumnId, Entity, EntityId, KeyId, Root};
 use crate::coerce::Values;
 use crate::collect::{Budget, Collected, collect};
 use crate::given::Given;
@@ -157,8 +157,8 @@ impl<'a> Compiler<'a> {
     fn compile_single(&mut self, root: &DataRoot<'a>) -> Fallible<(Sql, Form)> {
         let key = root.collected.key.to_owned();
         match root.kind {
-            DataKind::Root(Root::Lookup(id)) if self.lookup_denied(id).is_none() => {
-                let (row, object, tail) = self.lookup(id, &root.collected)?;
+            DataKind::Root(Root::Lookup(id, key_id)) if self.lookup_denied(id, key_id).is_none() => {
+                let (row, object, tail) = self.lookup(id, key_id, &root.collected)?;
                 let mut sql = Sql::lit("SELECT ");
                 sql.append(&row.list()).append(&tail);
                 Ok((sql, Form::Row { key, object }))
@@ -193,10 +193,10 @@ impl<'a> Compiler<'a> {
                     let groups = self.entity_groups(&root.collected)?;
                     groups.into_root(&mut row)
                 }
-                DataKind::Root(Root::Lookup(id)) => RootLayout::Value(match self.lookup_denied(id) {
+                DataKind::Root(Root::Lookup(id, key)) => RootLayout::Value(match self.lookup_denied(id, key) {
                     Some(label) => ValueLayout::Denied(self.deny(label)),
                     None => {
-                        let (inner, object, tail) = self.lookup(id, &root.collected)?;
+                        let (inner, object, tail) = self.lookup(id, key, &root.collected)?;
                         let mut sql = Sql::lit("(SELECT ");
                         sql.append(&inner.record()).append(&tail).push(")");
                         ValueLayout::Record { column: row.add(sql), object }
@@ -217,20 +217,26 @@ impl<'a> Compiler<'a> {
         Ok(select_record(&row, entries))
     }
 
-    fn lookup_denied(&self, id: EntityId) -> Option<String> {
+    /// The part of a key that the caller may not read, and so not look up by.
+    fn lookup_denied(&self, id: EntityId, key: KeyId) -> Option<String> {
         let entity = self.catalog.entity(id);
-        let hidden = entity.key.iter().find(|c| !self.access.reads(entity.column(**c)))?;
+        let hidden = entity.key_of(key).iter().find(|c| !self.access.reads(entity.column(**c)))?;
         Some(format!("{}.{}", entity.type_name, entity.column(*hidden).name))
     }
 
     /// A row by its key: its columns, its layout, and the statement from FROM on.
-    fn lookup(&mut self, id: EntityId, root: &Collected<'a>) -> Fallible<(Row, crate::layout::ObjectLayout, Sql)> {
+    fn lookup(
+        &mut self,
+        id: EntityId,
+        key: KeyId,
+        root: &Collected<'a>,
+    ) -> Fallible<(Row, crate::layout::ObjectLayout, Sql)> {
         let catalog = self.catalog;
         let entity = catalog.entity(id);
         let alias = self.alias("t");
         let scope = Scope::of_table(entity, &alias);
         let mut conditions = Vec::new();
-        for key in &entity.key {
+        for key in entity.key_of(key) {
             let column = entity.column(*key);
             let argument = root.field().specified_argument_by_name(&column.name);
             let given = argument.and_then(|a| Given::of(a, self.values));

@@ -2,7 +2,7 @@
 
 use super::object::equal;
 use super::{Compiler, Fallible, Scope, from_table, push_where};
-use crate::catalog::{ColumnId, Entity, EntityId, Member, Relation, Shape};
+use crate::catalog::{ColumnId, Entity, EntityId, KeyId, Member, Relation, Shape};
 use crate::given::{Given, ValueSource};
 use crate::params::Param;
 use crate::sdl::{RELEVANCE, order_value};
@@ -169,7 +169,7 @@ impl<'a> Compiler<'a> {
         Ok(Place { id: relation.target, scope, path, steps: place.steps + 1 })
     }
 
-    /// Append a join with the one related row that the caller may see. A plain LEFT JOIN where the target's key says that
+    /// Append a join with the one related row that the caller may see. A plain LEFT JOIN where a key of the target says that
     /// there is at most one: Postgres can hash it, which it cannot with a subquery for each row.
     fn join_related(&mut self, relation: &Relation, here: &Scope, joins: &mut Sql) -> Scope {
         let target = self.catalog.entity(relation.target);
@@ -177,7 +177,8 @@ impl<'a> Compiler<'a> {
         let scope = Scope::of_table(target, &alias);
         let mut conditions = equal(self.join(relation, here), relation, &scope);
         conditions.extend(self.row_filter(relation.target, &scope));
-        if target.key.iter().all(|column| relation.to.contains(column)) {
+        let is_key = |key: KeyId| target.key_of(key).iter().all(|column| relation.to.contains(column));
+        if target.keys().any(is_key) {
             joins.push(" LEFT JOIN ");
             super::push_table(joins, target);
             joins.push(" AS ").append(&alias).push(" ON ").join(&conditions, " AND ");

@@ -19,6 +19,11 @@ pub struct Way {
 /// Values to try for a scalar: the first is of a row that is there.
 pub trait Guesses {
     fn of(&self, scalar: &str) -> Vec<Value>;
+
+    /// Values to try for an enum that has `values`.
+    fn of_enum(&self, values: Vec<Value>) -> Vec<Value> {
+        values
+    }
 }
 
 /// Root fields that are no data.
@@ -151,7 +156,7 @@ impl Walk<'_> {
     fn inputs(&self, ty: &Type, within: &mut Vec<String>) -> Vec<Value> {
         let name = ty.inner_named_type().as_str();
         let values = match self.schema.types.get(name).unwrap() {
-            ExtendedType::Enum(kind) => kind.values.keys().map(|v| json!(v.as_str())).collect(),
+            ExtendedType::Enum(kind) => self.guesses.of_enum(kind.values.keys().map(|v| json!(v.as_str())).collect()),
             ExtendedType::InputObject(kind) => {
                 let depth = within.iter().filter(|w| *w == name).count();
                 if depth > 1 {
