@@ -2,6 +2,8 @@
 
 use crate::dataset::{Classification, Dataset, Field, Layer, Link, Relationship, RootNames};
 use crate::field::read_field;
+use crate::key::read_second_keys;
+use crate::mask::read_masks;
 use crate::names::{RESERVED_TYPES, camel_case, is_graphql_name, is_sql_name, pascal_case};
 use crate::product::{Contract, Description, Role, Sla};
 use crate::quality::read_rules;
@@ -71,11 +73,11 @@ fn read_root(file: &str, root: &Node<'_>) -> Contract {
     expect_word(root, "kind", "DataContract");
     check_ids(root);
     let id = root.require_text("id");
-    let roles = root.list("roles").iter().map(read_role).collect();
     let datasets = root.list("schema").iter().filter_map(|object| read_dataset(object, &id)).collect::<Vec<_>>();
     if datasets.is_empty() && root.list("schema").is_empty() {
         root.error("CONTRACT_EMPTY", format!("contract `{id}` describes no dataset"), "add `schema: [{name: …}]`");
     }
+    let roles = root.list("roles").iter().map(|role| read_role(role, &datasets)).collect();
     Contract {
         file: file.to_owned(),
         name: root.text("name"),
@@ -178,7 +180,7 @@ fn read_server(node: &Node<'_>) -> serde_json::Value {
     node.as_json()
 }
 
-fn read_role(node: &Node<'_>) -> Role {
+fn read_role(node: &Node<'_>, datasets: &[Dataset]) -> Role {
     node.expect_keys(&[
         "id",
         "role",
@@ -218,6 +220,7 @@ fn read_role(node: &Node<'_>) -> Role {
         description: node.text("description"),
         max_classification,
         row_filter,
+        masks: read_masks(node, datasets),
         first_approvers: node.text("firstLevelApprovers"),
         second_approvers: node.text("secondLevelApprovers"),
         role,
@@ -291,7 +294,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
     {
         object.error("GRAPHQL_NAME", format!("`{kind}` cannot be the GraphQL type of `{name}`"), "choose another name");
     }
-    let dataset = Dataset {
+    let mut dataset = Dataset {
         graphql_names: graphql_type.as_deref().map(|kind| root_names(object, &name, kind)),
         graphql_type,
         search_language: read_language(object),
@@ -302,6 +305,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
         description: object.text("description"),
         granularity: object.text("dataGranularityDescription"),
         fields,
+        second_keys: Vec::new(),
         relationships,
         quality,
         tags: object.texts("tags"),
@@ -309,6 +313,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
         links: read_links(object),
         name,
     };
+    dataset.second_keys = read_second_keys(object, &dataset);
     check_fields(object, &dataset);
     Some(dataset)
 }

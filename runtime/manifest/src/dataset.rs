@@ -83,6 +83,8 @@ pub struct Dataset {
     pub graphql_names: Option<RootNames>,
     /// Columns in table order.
     pub fields: Vec<Field>,
+    /// Names of the fields of each key beside the primary one: by these, too, a row is looked up and referred to.
+    pub second_keys: Vec<Vec<String>>,
     /// Relationships that a single field cannot carry or that belong to fields; all of them, in contract order.
     pub relationships: Vec<Relationship>,
     /// Rules on the whole dataset and on its fields.

@@ -7,6 +7,8 @@ mod check;
 mod contract;
 mod descriptor;
 mod field;
+mod key;
+mod mask;
 mod model;
 mod policy_lines;
 mod quality;
@@ -24,6 +26,7 @@ pub use dataset::{
     Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Layer, Link, Metric,
     QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
+pub use mask::{DateUnit, FieldMask, Mask};
 pub use model::{Model, TableRef};
 pub use product::{
     Connector, Contract, Description, InputPort, ManagementPort, Member, OutputPort, Product, Role, Sla, Support, Team,

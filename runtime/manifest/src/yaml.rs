@@ -220,12 +220,16 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn list(&self, key: &str) -> Vec<Node<'a>> {
-        let Some(node) = self.get(key) else { return Vec::new() };
-        let Some(items) = node.value.as_sequence() else {
-            node.error("MANIFEST_TYPE", format!("{} must be a list", node.path()), "write a list: `- …`");
+        self.get(key).map(|node| node.items()).unwrap_or_default()
+    }
+
+    /// The items of this value, which must be a list.
+    pub(crate) fn items(&self) -> Vec<Node<'a>> {
+        let Some(items) = self.value.as_sequence() else {
+            self.error("MANIFEST_TYPE", format!("{} must be a list", self.path()), "write a list: `- …`");
             return Vec::new();
         };
-        items.iter().enumerate().map(|(i, value)| node.child(Step::Index(i), value)).collect()
+        items.iter().enumerate().map(|(i, value)| self.child(Step::Index(i), value)).collect()
     }
 
     pub(crate) fn texts(&self, key: &str) -> Vec<String> {

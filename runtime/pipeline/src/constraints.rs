@@ -3,6 +3,7 @@
 
 use crate::PipelineError;
 use crate::build::describe;
+use crate::check::composite_keys;
 use sqlx::{AssertSqlSafe, Executor as _};
 use terrane_manifest::Dataset;
 use terrane_sql::Sql;
@@ -31,6 +32,13 @@ pub async fn add_constraints(store: &Store, dataset: &Dataset) -> Result<(), Pip
     for field in dataset.fields.iter().filter(|f| f.unique && !is_key(&f.column)) {
         alter(&mut sql);
         sql.push(" ADD UNIQUE (").ident(&field.column).push(");\n");
+    }
+    for key in composite_keys(dataset) {
+        alter(&mut sql);
+        for (i, field) in key.iter().enumerate() {
+            sql.push(if i > 0 { ", " } else { " ADD UNIQUE (" }).ident(&field.column);
+        }
+        sql.push(");\n");
     }
     for relationship in &dataset.relationships {
         let columns: Vec<&str> =

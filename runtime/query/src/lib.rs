@@ -25,9 +25,10 @@ mod shape;
 mod statement;
 mod write;
 
-pub use access::{Access, questions};
+pub use access::{Access, Reading, access_matrix, questions};
 pub use bind::Bind;
 pub use coerce::Values;
+pub use compile::Projection;
 pub use params::{Bound, DEFAULT_PAGE, MAX_OBJECTS, MAX_PAGE, MAX_REPRESENTATIONS};
 pub use ports::PortsOperation;
 pub use prepare::{MAX_NESTING, MAX_ROOTS, MAX_TOKENS, OperationKind, Plan, Prepared, Slot, Source, prepare};

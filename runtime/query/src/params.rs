@@ -1,7 +1,7 @@
 //! Parameters: turns what a statement's binds stand for into the values of one request.
 
 use crate::bind::{Bind, bind_list, bind_scalar};
-use crate::catalog::{Catalog, EntityId};
+use crate::catalog::{Catalog, Column, EntityId, KeyId};
 use crate::coerce::{Values, bad};
 use crate::cursor::decode_cursor;
 use crate::given::ValueSource;
@@ -53,6 +53,10 @@ pub(crate) enum Param {
         list: bool,
     },
     Literal(Value, Scalar, PgType),
+    /// What a hash of the field with this policy object starts with.
+    Salt {
+        object: String,
+    },
     /// Key part `part` of the representations of group `group` of root `root`.
     Keys {
         root: usize,
@@ -129,7 +133,7 @@ pub(crate) enum Within {
 #[derive(Debug, Clone)]
 pub(crate) struct EntitiesSpec {
     pub(crate) source: ValueSource,
-    pub(crate) groups: Vec<EntityId>,
+    pub(crate) groups: Vec<(EntityId, KeyId)>,
 }
 
 /// The values of one request: binds for the statement, and what its writer needs beside the rows.
@@ -227,6 +231,10 @@ impl Binder<'_> {
                     parts.ok_or("this cursor does not belong to this list and order; use one of its own pages")?;
                 crate::cursor::bind_part(&parts[*index], *pg)
             }
+            Param::Salt { object } => match &self.catalog.salt {
+                Some(salt) => Ok(Bind::Text(Some(salt.prefix(object)))),
+                None => Err("hashes are not available".to_owned()),
+            },
             Param::Claim { name, scalar, pg, list } => Ok(bind_claim(self.claims, name, *scalar, *pg, *list)),
             Param::Limit(_) | Param::Size(_) | Param::Keys { .. } => unreachable!("bound by `bind`"),
         }
@@ -263,18 +271,23 @@ impl Binder<'_> {
                 format!("{} representations; ask for at most {MAX_REPRESENTATIONS} at once", items.len()),
             ));
         }
-        let entities: Vec<_> = spec.groups.iter().map(|id| self.catalog.entity(*id)).collect();
+        let entities: Vec<_> = spec.groups.iter().map(|(id, _)| self.catalog.entity(*id)).collect();
+        let columns: Vec<Vec<&Column>> = entities
+            .iter()
+            .zip(&spec.groups)
+            .map(|(entity, (_, key))| entity.key_of(*key).iter().map(|c| entity.column(*c)).collect())
+            .collect();
         let mut keys: Vec<Vec<Bind>> =
-            entities.iter().map(|e| e.key.iter().map(|c| Bind::empty_array(wire(e.column(*c).pg))).collect()).collect();
+            columns.iter().map(|parts| parts.iter().map(|c| Bind::empty_array(wire(c.pg))).collect()).collect();
         let mut slots = EntitySlots { slots: Vec::with_capacity(items.len()), counts: vec![0; entities.len()] };
         for (index, item) in items.iter().enumerate() {
             let kind = item.get("__typename").and_then(Value::as_str).unwrap_or_default();
-            let group = entities.iter().position(|e| e.type_name == kind).ok_or_else(|| {
+            let first = entities.iter().position(|e| e.type_name == kind).ok_or_else(|| {
                 bad(&format!("representation {index} has the type `{kind}`, which is no entity of this product"))
             })?;
-            let entity = entities[group];
-            for (part, column) in entity.key.iter().enumerate() {
-                let column = entity.column(*column);
+            // the groups of one type are side by side, in the order of its keys
+            let group = first + entities[first].key_in(item).0 as usize;
+            for (part, column) in columns[group].iter().enumerate() {
                 let value = item
                     .get(&column.name)
                     .filter(|v| !v.is_null())

@@ -3,7 +3,7 @@
 mod aggregates;
 
 use crate::aggregate::result_scalars;
-use crate::catalog::{Catalog, Column, Entity, EntityId, Relation, Root, Shape};
+use crate::catalog::{Catalog, Column, Entity, EntityId, KeyId, Relation, Root, Shape};
 use crate::scalar::Scalar;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -131,14 +131,21 @@ fn print_query(catalog: &Catalog, out: &mut String) {
     out.push_str("\ntype Query {\n");
     for (name, root) in &catalog.roots {
         match root {
-            Root::Lookup(id) => {
+            Root::Lookup(id, key) => {
                 let entity = catalog.entity(*id);
-                let arguments: Vec<String> = entity
-                    .key
+                let columns = entity.key_of(*key);
+                let arguments: Vec<String> = columns
                     .iter()
                     .map(|c| format!("{}: {}!", entity.column(*c).name, entity.column(*c).type_name()))
                     .collect();
-                print_description(out, Some(&format!("One {} by its key.", entity.type_name)), "  ");
+                let by = match *key {
+                    KeyId::PRIMARY => "key".to_owned(),
+                    _ => {
+                        let names: Vec<&str> = columns.iter().map(|c| entity.column(*c).name.as_str()).collect();
+                        format!("`{}`", names.join("` and `"))
+                    }
+                };
+                print_description(out, Some(&format!("One {} by its {by}.", entity.type_name)), "  ");
                 writeln!(out, "  {name}({}): {}", arguments.join(", "), entity.type_name).expect(TEXT);
             }
             Root::List(id) => {
@@ -171,11 +178,15 @@ fn print_paging(out: &mut String) {
 fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
     let entity = catalog.entity(id);
     let kind = &entity.type_name;
-    let key: Vec<&str> = entity.key.iter().map(|c| entity.column(*c).name.as_str()).collect();
     let resolvable = if entity.table.is_none() && entity.relations.is_empty() { ", resolvable: false" } else { "" };
     out.push('\n');
     print_description(out, entity.description.as_deref(), "");
-    writeln!(out, "type {kind} @key(fields: \"{}\"{resolvable}) {{", key.join(" ")).expect(TEXT);
+    write!(out, "type {kind}").expect(TEXT);
+    for key in entity.keys() {
+        let fields: Vec<&str> = entity.key_of(key).iter().map(|c| entity.column(*c).name.as_str()).collect();
+        write!(out, " @key(fields: \"{}\"{resolvable})", fields.join(" ")).expect(TEXT);
+    }
+    out.push_str(" {\n");
     for column in &entity.columns {
         print_column(column, out);
     }

@@ -4,8 +4,9 @@
 //! orders or groups by, which of `@skip` and `@include` hold, which variables are null,
 //! and which types are represented. Values travel as binds.
 
+use crate::catalog::{Catalog, KeyId};
 use crate::coerce::Values;
-use apollo_compiler::Schema;
+use crate::schema::DataSchema;
 use apollo_compiler::ast::Type;
 use apollo_compiler::executable::Operation;
 use apollo_compiler::schema::ExtendedType;
@@ -14,7 +15,12 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The shape of `values` for `operation`, as a cache key. `conditions` are the variables of `@skip` and `@include`.
-pub(crate) fn shape(schema: &Schema, operation: &Operation, conditions: &FxHashSet<String>, values: &Values) -> String {
+pub(crate) fn shape(
+    schema: &DataSchema,
+    operation: &Operation,
+    conditions: &FxHashSet<String>,
+    values: &Values,
+) -> String {
     let mut key = String::new();
     for variable in &operation.variables {
         match values.get(variable.name.as_str()) {
@@ -28,14 +34,15 @@ pub(crate) fn shape(schema: &Schema, operation: &Operation, conditions: &FxHashS
     key
 }
 
-fn push_shape(schema: &Schema, ty: &Type, value: &Value, key: &mut String) {
+fn push_shape(schema: &DataSchema, ty: &Type, value: &Value, key: &mut String) {
     let name = ty.inner_named_type();
-    match (value, schema.types.get(name)) {
+    match (value, schema.full.types.get(name)) {
         (Value::Null, _) => key.push('n'),
         (Value::Array(items), _) if name == "_Any" => {
-            for kind in represented_types(items) {
+            for (kind, by) in represented_types(&schema.catalog, items) {
                 key.push('<');
                 key.push_str(kind);
+                key.push_str(&"+".repeat(by.0 as usize));
             }
             key.push('>');
         }
@@ -65,17 +72,22 @@ fn push_shape(schema: &Schema, ty: &Type, value: &Value, key: &mut String) {
     }
 }
 
-/// The types of a list of representations, each once, in order of their names: only these are queried.
-pub(crate) fn represented_types(representations: &[Value]) -> BTreeSet<&str> {
+/// The types of a list of representations and the keys by which they are meant, each once, in order: only these are queried.
+pub(crate) fn represented_types<'r>(catalog: &Catalog, representations: &'r [Value]) -> BTreeSet<(&'r str, KeyId)> {
     let mut kinds = BTreeSet::new();
-    let mut last = "";
+    let mut last = ("", None, KeyId::PRIMARY);
     for representation in representations {
         let kind = representation.get("__typename").and_then(Value::as_str).unwrap_or_default();
         // gateways send them grouped: most are of the type of the one before
-        if kind != last || kinds.is_empty() {
-            kinds.insert(kind);
-            last = kind;
+        let entity = match last {
+            (before, entity, _) if before == kind && !kinds.is_empty() => entity,
+            _ => catalog.by_type.get(kind).map(|id| catalog.entity(*id)),
+        };
+        let key = entity.map_or(KeyId::PRIMARY, |e| e.key_in(representation));
+        if kinds.is_empty() || (kind, key) != (last.0, last.2) {
+            kinds.insert((kind, key));
         }
+        last = (kind, entity, key);
     }
     kinds
 }

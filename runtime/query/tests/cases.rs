@@ -100,8 +100,7 @@ fn who_may_read_what_is_committed() {
     for name in ["continents", "countries", "geography"] {
         let product = load(name);
         let policy = terrane_policy::Policy::new(terrane_policy::DEFAULT_MODEL, &product.policy_lines()).unwrap();
-        let questions = terrane_policy::Questions::new(terrane_query::questions(&product));
-        text += &format!("# {name}\n{}\n", terrane_policy::render_matrix(&policy, &product.role_names(), &questions));
+        text += &format!("# {name}\n{}\n", terrane_query::access_matrix(&product, &policy));
     }
     let mut failures = Vec::new();
     compare(&terrane_testkit::repository().join("policies/matrix.txt"), &text, &mut failures);

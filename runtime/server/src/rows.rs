@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use terrane_graphql::Request;
 use terrane_manifest::{Dataset, Field, Layer};
+use terrane_query::Reading;
 
 /// One page; `columns` are the contract's names, all readable ones by default.
 pub async fn page(
@@ -74,7 +75,7 @@ async fn version(context: &PortsContext) -> Result<i64, Error> {
 }
 
 fn fields<'a>(context: &PortsContext, dataset: &'a Dataset, names: Option<&[String]>) -> Result<Vec<&'a Field>, Error> {
-    let readable = |field: &&Field| context.access.allows(&dataset.policy_object(field), "read");
+    let readable = |field: &&Field| context.access.reading(&dataset.policy_object(field)) != Reading::Denied;
     let Some(names) = names else { return Ok(dataset.fields.iter().filter(readable).collect()) };
     let mut fields = Vec::with_capacity(names.len());
     for name in names {

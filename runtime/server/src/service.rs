@@ -90,9 +90,10 @@ impl ProductService {
     pub async fn open(options: ServiceOptions) -> Result<Self, RuntimeError> {
         let (product, warnings) = Self::load(&options.folder)?;
         let failed = |diagnostics| RuntimeError::Product { path: options.folder.display().to_string(), diagnostics };
-        let schema = Arc::new(DataSchema::build(&product, &ports::sdl()).map_err(failed)?);
+        let schema = DataSchema::build(&product, &ports::sdl()).map_err(failed)?;
         let policy = Policy::new(DEFAULT_MODEL, &product.policy_lines())?;
         let store = Store::open(&options.store, &product).await?;
+        let schema = Arc::new(schema.with_mask_salt(&store.mask_salt().await?));
         let reader = start_reader(&options.store, &product)?;
         let pipeline =
             Pipeline::new(store.clone(), product.clone(), options.folder.clone(), Arc::new(options.upstreams));

@@ -128,6 +128,15 @@ impl Store {
         &self.control
     }
 
+    /// The secret with which the product's data port hashes masked values.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn mask_salt(&self) -> Result<String, StoreError> {
+        let salt = sqlx::query_scalar("SELECT salt FROM security.mask_salt").fetch_one(&self.owner).await;
+        salt.map_err(StoreError::on("read the secret of masks"))
+    }
+
     /// Whether the database answers.
     pub async fn is_ready(&self) -> bool {
         sqlx::query("SELECT 1").execute(&self.query).await.is_ok()

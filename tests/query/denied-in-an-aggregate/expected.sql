@@ -5,4 +5,4 @@ FROM "output"."countries" AS t0
 WHERE t0."continent_code" = $1::text
 GROUP BY t0."continent_code"
 ORDER BY t0."continent_code"
-LIMIT $3::bigint)
+LIMIT $2::bigint)

@@ -13,10 +13,10 @@ WHERE t3."code" = ANY(t2."neighbours") AND t3."area_km2" < $3::float8) AND EXIST
 FROM "output"."countries" AS t4
 WHERE t4."code" = ANY(t2."neighbours"))), ARRAY(SELECT ROW(t5."code")
 FROM "output"."countries" AS t5
-WHERE (cardinality(t5."neighbours") = 0) = $5::boolean AND NOT EXISTS (SELECT 1
+WHERE (cardinality(t5."neighbours") = 0) = $4::boolean AND NOT EXISTS (SELECT 1
 FROM "output"."countries" AS t6
 WHERE t6."code" = ANY(t5."neighbours") AND (EXISTS (SELECT 1
 FROM "output"."countries" AS t7
-WHERE t7."code" = ANY(t6."neighbours") AND t7."code" = $6::text)) IS NOT TRUE)
+WHERE t7."code" = ANY(t6."neighbours") AND t7."code" = $5::text)) IS NOT TRUE)
 ORDER BY t5."code"
-LIMIT $7::bigint)
+LIMIT $6::bigint)

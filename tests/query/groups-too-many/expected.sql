@@ -2,4 +2,4 @@ SELECT ARRAY(SELECT ROW(count(*))
 FROM "output"."countries" AS t0
 GROUP BY t0."code"
 ORDER BY t0."code"
-LIMIT $2::bigint)
+LIMIT $1::bigint)

@@ -4,6 +4,6 @@ WHERE t0."area_km2" > $1::float8), ARRAY(SELECT ROW(t0."continent_code", count(*
 FROM "output"."countries" AS t0
 WHERE t0."area_km2" > $1::float8
 GROUP BY t0."continent_code"
-HAVING count(*) >= $3::bigint AND NOT (sum(t0."area_km2") < $4::float8)
+HAVING count(*) >= $2::bigint AND NOT (sum(t0."area_km2") < $3::float8)
 ORDER BY sum(t0."area_km2") DESC NULLS LAST, t0."continent_code"
-LIMIT $5::bigint OFFSET $6::bigint)
+LIMIT $4::bigint OFFSET $5::bigint)

@@ -6,7 +6,9 @@ pub(crate) use build::build_catalog;
 
 use crate::scalar::Scalar;
 use rustc_hash::FxHashMap;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use terrane_manifest::PgType;
 
 /// A type of the [`Catalog`].
@@ -19,6 +21,14 @@ pub(crate) struct ColumnId(pub(crate) u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RelationId(pub(crate) u32);
 
+/// A key of an [`Entity`]; the primary key is the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct KeyId(pub(crate) u32);
+
+impl KeyId {
+    pub(crate) const PRIMARY: Self = Self(0);
+}
+
 /// All types of the data port.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
@@ -26,12 +36,30 @@ pub(crate) struct Catalog {
     pub(crate) by_type: FxHashMap<String, EntityId>,
     pub(crate) roots: BTreeMap<String, Root>,
     pub(crate) enums: BTreeMap<String, EnumType>,
+    pub(crate) salt: Option<Salt>,
+}
+
+/// What hashes of this product are made with, so that nobody else can make them. It travels as a bind, and is never shown.
+#[derive(Clone)]
+pub(crate) struct Salt(pub(crate) String);
+
+impl Salt {
+    /// What is hashed before a value of the field with this policy object: equal values of two fields have two hashes.
+    pub(crate) fn prefix(&self, object: &str) -> String {
+        format!("{}/{object}/", self.0)
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(…)")
+    }
 }
 
 /// A root field of the data port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Root {
-    Lookup(EntityId),
+    Lookup(EntityId, KeyId),
     List(EntityId),
 }
 
@@ -49,7 +77,9 @@ pub(crate) struct Entity {
     /// None for a stub.
     pub(crate) table: Option<Table>,
     pub(crate) columns: Vec<Column>,
+    /// The primary key.
     pub(crate) key: Vec<ColumnId>,
+    pub(crate) second_keys: Vec<Vec<ColumnId>>,
     pub(crate) relations: Vec<Relation>,
     pub(crate) members: FxHashMap<String, Member>,
 }
@@ -166,6 +196,11 @@ impl Catalog {
             entity.table.is_some() || !entity.relations.is_empty()
         })
     }
+
+    /// What `_entities` is asked by: the keys of resolvable types, type by type.
+    pub(crate) fn groups(&self) -> Vec<(EntityId, KeyId)> {
+        self.resolvable().flat_map(|id| self.entity(id).keys().map(move |key| (id, key))).collect()
+    }
 }
 
 impl Entity {
@@ -175,6 +210,26 @@ impl Entity {
 
     pub(crate) fn is_searchable(&self) -> bool {
         self.table.is_some() && self.columns.iter().any(|c| c.searchable)
+    }
+
+    pub(crate) fn key_of(&self, id: KeyId) -> &[ColumnId] {
+        match (id.0 as usize).checked_sub(1) {
+            None => &self.key,
+            Some(index) => &self.second_keys[index],
+        }
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = KeyId> + use<> {
+        (0..=self.second_keys.len() as u32).map(KeyId)
+    }
+
+    /// The key by which `representation` is meant: the first of which it has every part.
+    pub(crate) fn key_in(&self, representation: &Value) -> KeyId {
+        if self.second_keys.is_empty() {
+            return KeyId::PRIMARY;
+        }
+        let has = |c: &ColumnId| representation.get(&self.column(*c).name).is_some_and(|v| !v.is_null());
+        self.keys().find(|key| self.key_of(*key).iter().all(has)).unwrap_or(KeyId::PRIMARY)
     }
 
     pub(crate) fn relation(&self, id: RelationId) -> &Relation {

@@ -2,7 +2,7 @@
 
 use super::aggregate::Rows;
 use super::object::{equal, type_name_json};
-use super::order::{describe, order_by};
+use super::order::{describe, forbidden, order_by};
 use super::{Compiler, Fallible, Row, Scope, from_table, push_where};
 use crate::catalog::{EntityId, Relation};
 use crate::cursor::order_mark;
@@ -129,6 +129,10 @@ impl<'a> Compiler<'a> {
             (page.page, within),
             &mut wanted,
         )?;
+        if (wanted.cursor || page.after.is_some() || page.before.is_some()) && !self.reads_key(entity) {
+            let hidden = entity.key.iter().map(|c| entity.column(*c)).find(|c| !self.access.reads(c));
+            return Err(forbidden(&entity.type_name, hidden.map_or("", |c| &c.name), "cursors; page with `offset`"));
+        }
         let cursor = match wanted.cursor {
             true => order.columns.iter().map(|o| (row.add(o.expr.clone()), o.pg)).collect(),
             false => Vec::new(),

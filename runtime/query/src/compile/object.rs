@@ -1,5 +1,6 @@
 //! Objects: turns the selected fields of an object into columns of its row and their layout.
 
+use super::mask::Shown;
 use super::{Compiler, Fallible, Row, Scope, from_table, push_where};
 use crate::catalog::{ColumnId, EntityId, Join, Member, Relation, Shape};
 use crate::collect::Collected;
@@ -40,13 +41,12 @@ impl<'a> Compiler<'a> {
     fn column(&mut self, id: EntityId, column: ColumnId, scope: &Scope, row: &mut Row) -> ValueLayout {
         let entity = self.catalog.entity(id);
         let description = entity.column(column);
-        if !self.access.reads(description) {
-            return ValueLayout::Denied(self.deny(format!("{}.{}", entity.type_name, description.name)));
-        }
-        ValueLayout::Scalar {
-            column: row.add(scope.expr(column).clone()),
-            pg: description.pg,
-            array: description.array,
+        match self.shown(entity, column, scope) {
+            Shown::Expr(sql) => {
+                ValueLayout::Scalar { column: row.add(sql), pg: description.pg, array: description.array }
+            }
+            Shown::Null => ValueLayout::Constant(b"null".to_vec()),
+            Shown::Denied => ValueLayout::Denied(self.deny(format!("{}.{}", entity.type_name, description.name))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::object::equal;
 use super::{Compiler, Fallible, Scope, from_table, push_where};
-use crate::catalog::{ColumnId, EntityId, Member, Relation, Shape};
+use crate::catalog::{ColumnId, Entity, EntityId, KeyId, Member, Relation, Shape};
 use crate::given::{Given, ValueSource};
 use crate::params::Param;
 use crate::sdl::{RELEVANCE, order_value};
@@ -53,8 +53,8 @@ struct Place {
 }
 
 impl<'a> Compiler<'a> {
-    /// The order of a list: what `orderBy` says, then the primary key, so that every row has one place.
-    /// `rank` is how well a row matches the list's search.
+    /// The order of a list: what `orderBy` says, then the primary key, so that every row has one place. Where the caller
+    /// may not read the key, all that it sees of a row takes its place. `rank` is how well a row matches the list's search.
     pub(super) fn order(
         &mut self,
         id: EntityId,
@@ -68,6 +68,13 @@ impl<'a> Compiler<'a> {
             let place = Place { id, scope: scope.clone(), path: String::new(), steps: 0 };
             let column = self.order_column(&place, &item, &mut order)?;
             order.add(column);
+        }
+        if !self.reads_key(entity) {
+            for (column, expr) in self.visible_order(entity, scope) {
+                let (label, pg) = (column.0.to_string(), entity.column(column).pg);
+                order.add(OrderColumn { label, expr, pg, descending: false, nulls_first: false, nullable: true });
+            }
+            return Ok(order);
         }
         for key in &entity.key {
             order.add(OrderColumn {
@@ -162,7 +169,7 @@ impl<'a> Compiler<'a> {
         Ok(Place { id: relation.target, scope, path, steps: place.steps + 1 })
     }
 
-    /// Append a join with the one related row that the caller may see. A plain LEFT JOIN where the target's key says that
+    /// Append a join with the one related row that the caller may see. A plain LEFT JOIN where a key of the target says that
     /// there is at most one: Postgres can hash it, which it cannot with a subquery for each row.
     fn join_related(&mut self, relation: &Relation, here: &Scope, joins: &mut Sql) -> Scope {
         let target = self.catalog.entity(relation.target);
@@ -170,7 +177,8 @@ impl<'a> Compiler<'a> {
         let scope = Scope::of_table(target, &alias);
         let mut conditions = equal(self.join(relation, here), relation, &scope);
         conditions.extend(self.row_filter(relation.target, &scope));
-        if target.key.iter().all(|column| relation.to.contains(column)) {
+        let is_key = |key: KeyId| target.key_of(key).iter().all(|column| relation.to.contains(column));
+        if target.keys().any(is_key) {
             joins.push(" LEFT JOIN ");
             super::push_table(joins, target);
             joins.push(" AS ").append(&alias).push(" ON ").join(&conditions, " AND ");
@@ -181,6 +189,11 @@ impl<'a> Compiler<'a> {
         let key: Vec<Sql> = target.key.iter().map(|c| scope.expr(*c).clone()).collect();
         joins.push(" ORDER BY ").join(&key, ", ").push(" LIMIT 1) AS ").append(&alias).push(" ON TRUE");
         scope
+    }
+
+    /// Whether the caller may read every part of the primary key, which places in lists and cursors are made of.
+    pub(super) fn reads_key(&self, entity: &Entity) -> bool {
+        entity.key.iter().all(|c| self.access.reads(entity.column(*c)))
     }
 
     /// The rows that come after (or, with `before`, before) the row of a cursor.
@@ -267,8 +280,10 @@ pub(super) fn order_by(order: &[OrderColumn], reversed: bool) -> Sql {
             sql
         })
         .collect();
-    let mut sql = Sql::lit(" ORDER BY ");
-    sql.join(&columns, ", ");
+    let mut sql = Sql::new();
+    if !columns.is_empty() {
+        sql.push(" ORDER BY ").join(&columns, ", ");
+    }
     sql
 }
 

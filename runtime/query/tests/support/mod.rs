@@ -4,6 +4,7 @@
 pub mod lab;
 pub mod naive;
 pub mod random;
+pub mod ways;
 
 use serde_json::{Map, Value};
 use sqlx::postgres::{PgArguments, PgPool, PgRow};

@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgPool, PgRow};
 use terrane_graphql::GraphqlError;
 use terrane_manifest::{Dataset, Field};
-use terrane_query::{Access, Bind, DataSchema};
+use terrane_query::{Access, Bind, DataSchema, Reading};
 use terrane_sql::Sql;
 use tokio::sync::mpsc;
 
@@ -40,25 +40,25 @@ pub fn open(
     claims: &Map<String, Value>,
     format: Format,
 ) -> Result<Option<Export>, Vec<GraphqlError>> {
-    let readable: Vec<&&Field> = fields.iter().filter(|f| access.allows(&dataset.policy_object(f), "read")).collect();
+    let visible = |f: &&Field| access.reading(&dataset.policy_object(f)) != Reading::Denied;
+    let readable: Vec<&Field> = fields.iter().copied().filter(visible).collect();
     if readable.is_empty() {
         return Ok(None);
     }
     let columns: Vec<Column> = readable.iter().map(|f| Column::of(f)).collect();
     let mut sql = Sql::lit("SELECT ");
-    for (i, (field, column)) in readable.iter().zip(&columns).enumerate() {
-        sql.push(if i > 0 { ", (t." } else { "(t." }).ident(&field.column).push(")").push(column.cast);
+    let projection = schema.projection(access, dataset, &readable, "t", claims)?;
+    for (i, (expr, column)) in projection.columns.iter().zip(&columns).enumerate() {
+        sql.push(if i > 0 { ", (" } else { "(" }).append(expr).push(")").push(column.cast);
     }
     sql.push(" FROM ").qualified("output", &dataset.table).push(" AS t");
-    let mut binds = Vec::new();
-    if let Some((filter, values)) = schema.row_filter(access, &dataset.name, "t", claims)? {
-        sql.push(" WHERE ").append(&filter);
-        binds = values;
+    if let Some(filter) = &projection.condition {
+        sql.push(" WHERE ").append(filter);
     }
-    for (i, field) in dataset.primary_key().iter().enumerate() {
-        sql.push(if i > 0 { ", t." } else { " ORDER BY t." }).ident(&field.column);
+    for (i, expr) in projection.order.iter().enumerate() {
+        sql.push(if i > 0 { ", " } else { " ORDER BY " }).append(expr);
     }
-    Ok(Some(Export { columns, statement: sql.into_string(), binds, format }))
+    Ok(Some(Export { columns, statement: sql.into_string(), binds: projection.binds, format }))
 }
 
 impl Export {

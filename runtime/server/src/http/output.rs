@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use terrane_manifest::{Dataset, Field, Layer};
+use terrane_query::Reading;
 
 /// The query string.
 #[derive(Debug, Deserialize)]
@@ -42,7 +43,7 @@ pub async fn get(
     };
     let fields = fields(dataset, parameters.fields.as_deref())?;
     for field in &fields {
-        if parameters.fields.is_some() && !access.allows(&dataset.policy_object(field), "read") {
+        if parameters.fields.is_some() && access.reading(&dataset.policy_object(field)) == Reading::Denied {
             let message = format!("your roles do not allow `read` on `{}`", dataset.policy_object(field));
             return Err(HttpError::new(StatusCode::FORBIDDEN, "FORBIDDEN", message));
         }
