@@ -224,6 +224,12 @@ impl<'a> Node<'a> {
         items.iter().enumerate().map(|(i, value)| node.child(Step::Index(i), value)).collect()
     }
 
+    /// The items of this node; none where it is no list.
+    pub(crate) fn items(&self) -> Vec<Node<'a>> {
+        let items = self.value.as_sequence().into_iter().flatten();
+        items.enumerate().map(|(i, value)| self.child(Step::Index(i), value)).collect()
+    }
+
     pub(crate) fn texts(&self, key: &str) -> Vec<String> {
         self.list(key).iter().filter_map(Node::as_text).collect()
     }
