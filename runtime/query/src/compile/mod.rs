@@ -2,10 +2,12 @@
 
 mod connection;
 mod entities;
+mod export;
 mod filter;
 mod object;
 mod order;
-mod rows;
+
+pub use export::{ExportRequest, ExportStatement};
 
 use crate::access::Access;
 use crate::catalog::{Catalog, ColumnId, Entity, EntityId, Root};

@@ -1,9 +1,12 @@
 //! Writing: turns the rows of a statement into the response's JSON, straight into its buffer.
 
+mod cell;
 mod connection;
 mod entities;
 pub(crate) mod record;
 pub(crate) mod values;
+
+pub use cell::{cell_decimal, cell_items, cell_json, cell_text};
 
 use crate::layout::{DeniedId, Entry, Form, ObjectLayout, RootLayout, ValueLayout};
 use crate::params::Bound;
