@@ -4,6 +4,8 @@ mod changes;
 mod check;
 mod compose;
 mod dev;
+mod download;
+mod export;
 mod gateway;
 mod mesh;
 mod new;
@@ -43,6 +45,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Start a new product folder
     New(new::NewArguments),
+    /// Write a dataset to a file
+    Export(export::ExportArguments),
     /// Run the pipeline of a product of a running mesh
     Run(run::RunArguments),
     /// Make a token for the mesh of this machine
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
     };
