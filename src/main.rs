@@ -11,6 +11,7 @@ mod mesh;
 mod new;
 mod plan;
 mod product;
+mod product_plan;
 mod run;
 mod serve;
 mod token;
@@ -39,7 +40,7 @@ enum Command {
     Product(product::ProductArguments),
     /// Compose subgraphs into a supergraph
     Compose(compose::ComposeArguments),
-    /// Show how an operation is planned over a supergraph
+    /// Show how an operation is planned over a supergraph, or which SQL a product makes of it
     Plan(plan::PlanArguments),
     /// Check product folders, that they compose, and what changes for clients
     Check(check::CheckArguments),

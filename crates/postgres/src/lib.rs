@@ -11,10 +11,12 @@ mod cluster;
 mod error;
 mod package;
 mod process;
+mod running;
 mod tuning;
 
 pub use binaries::Binaries;
 pub use error::PostgresError;
+pub use running::running_url;
 
 use process::Process;
 use std::path::{Path, PathBuf};

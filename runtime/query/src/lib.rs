@@ -11,6 +11,7 @@ mod coerce;
 mod collect;
 mod compile;
 mod cursor;
+mod explain;
 mod given;
 mod layout;
 mod params;

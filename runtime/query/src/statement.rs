@@ -41,6 +41,10 @@ impl Statement {
         (!self.sql.is_empty()).then_some(self.sql.as_str())
     }
 
+    pub(crate) fn params(&self) -> &[Param] {
+        &self.params
+    }
+
     /// The parameters for one request: coerced `values` of [`crate::Prepared::plan`], and the caller's `claims` for row
     /// filters.
     ///
