@@ -17,7 +17,9 @@ PRODUCTS = sorted(path.parent.name for path in Path("products").glob("*/dataprod
 GATEWAY = Path("k8s/base/gateway/gateway.yaml")
 SECRET_NAMES = re.compile(r"SECRET|PASSWORD|DATABASE_URL")
 SERVED = ("dataproduct.odps.yaml", "policy.csv", "contracts/*.yaml", "models/*/*.sql", "data/*.*")
-NOT_SERVED = {".py"}
+NOT_SERVED = {".py", ".mjs"}
+# A ConfigMap may not be larger (Kubernetes: 1 MiB); the image carries every product folder.
+LARGEST_CONFIG_MAP = 1024 * 1024
 
 breaches: list[str] = []
 
@@ -77,13 +79,17 @@ def check_container(name: str, pod: dict, container: dict) -> None:
 
 
 def check_product_mount(product: str, pod: dict, config_maps: dict) -> None:
+    wanted = folder_files(product)
+    if sum((Path("products") / product / path).stat().st_size for path in wanted) > LARGEST_CONFIG_MAP:
+        arguments = pod["containers"][0]["args"]
+        expect(f"/opt/terrane/products/{product}" in arguments, f"{product} is too large to mount, and not the image's")
+        return
     volumes = [v["configMap"] for v in pod["volumes"] if v.get("configMap", {}).get("name", "").startswith("product-")]
     expect(len(volumes) == 1, f"{product} mounts {len(volumes)} product folders")
     for volume in volumes:
         data = config_maps.get(volume["name"])
         expect(data is not None, f"{product} mounts the unknown ConfigMap {volume['name']}")
         mounted = {item["path"]: item["key"] for item in volume["items"]}
-        wanted = folder_files(product)
         for path in sorted(wanted - set(mounted)):
             expect(False, f"products/{product}/{path} is not mounted")
         for path in sorted(set(mounted) - wanted):

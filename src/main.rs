@@ -4,11 +4,14 @@ mod changes;
 mod check;
 mod compose;
 mod dev;
+mod download;
+mod export;
 mod gateway;
 mod mesh;
 mod new;
 mod plan;
 mod product;
+mod product_plan;
 mod run;
 mod serve;
 mod token;
@@ -37,12 +40,14 @@ enum Command {
     Product(product::ProductArguments),
     /// Compose subgraphs into a supergraph
     Compose(compose::ComposeArguments),
-    /// Show how an operation is planned over a supergraph
+    /// Show how an operation is planned over a supergraph, or which SQL a product makes of it
     Plan(plan::PlanArguments),
     /// Check product folders, that they compose, and what changes for clients
     Check(check::CheckArguments),
     /// Start a new product folder
     New(new::NewArguments),
+    /// Write a dataset to a file
+    Export(export::ExportArguments),
     /// Run the pipeline of a product of a running mesh
     Run(run::RunArguments),
     /// Make a token for the mesh of this machine
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
     };

@@ -180,8 +180,8 @@ async fn the_catalog_asks_the_products_as_the_caller() {
     assert_eq!(errors(&answer), []);
     let products = answer["data"]["products"].as_array().unwrap();
     let ids: Vec<&str> = products.iter().map(|p| p["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["continents", "countries", "geography"]);
-    let countries = &products[1]["info"];
+    assert_eq!(ids, ["cities", "continents", "countries", "geography"]);
+    let countries = &products[2]["info"];
     assert_eq!(countries["datasets"][0]["rows"], 250);
     let readable = |info: &Value, name: &str| {
         info["datasets"][0]["fields"].as_array().unwrap().iter().find(|f| f["name"] == name).unwrap()["readable"]
@@ -189,13 +189,13 @@ async fn the_catalog_asks_the_products_as_the_caller() {
     };
     assert_eq!(readable(countries, "population"), true);
     let anonymous = running.client("anonymous").graphql(query, json!({})).await;
-    assert_eq!(readable(&anonymous["data"]["products"][1]["info"], "population"), false);
+    assert_eq!(readable(&anonymous["data"]["products"][2]["info"], "population"), false);
     let found = running
         .mesh
         .client()
         .graphql("{ products(search: \"capital\") { id } product(id: \"nope\") { id } }", json!({}))
         .await;
-    assert_eq!(found["data"], json!({"products": [{"id": "countries"}], "product": null}));
+    assert_eq!(found["data"], json!({"products": [{"id": "cities"}, {"id": "countries"}], "product": null}));
     // control is for roles that have it
     let run = "mutation { runPipeline(product: \"countries\") { state version steps { kind name rows } } }";
     let refused = running.client("analyst").graphql(run, json!({})).await;

@@ -17,7 +17,7 @@ import { chromium } from 'playwright-core';
 const base = new URL(process.env.BASE_URL ?? 'http://127.0.0.1:4000');
 const shots = process.env.SCREENSHOTS;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const PRODUCTS = ['Continents', 'Countries', 'Geography'];
+const PRODUCTS = ['Cities', 'Continents', 'Countries', 'Geography'];
 const LOOKS = [
   { colorScheme: 'light', viewport: { width: 1280, height: 900 } },
   { colorScheme: 'dark', viewport: { width: 390, height: 844 } },
@@ -66,7 +66,7 @@ async function overflow(page) {
 }
 
 const checks = {
-  async 'the marketplace lists the three shipped products'(page) {
+  async 'the marketplace lists the four shipped products'(page) {
     await page.goto(at('/'));
     const names = await cardNames(page);
     for (const name of PRODUCTS) assert.ok(names.includes(name), `${name} is not among ${names.join(', ')}`);
@@ -188,6 +188,7 @@ const checks = {
 const PAGES = {
   marketplace: (page) => page.goto(at('/')),
   'search without result': (page) => page.goto(at('/?q=qqxzjvw')),
+  'product Cities': (page) => openProduct(page, 'Cities'),
   'product Continents': (page) => openProduct(page, 'Continents'),
   'product Countries': (page) => openProduct(page, 'Countries'),
   'product Geography': (page) => openProduct(page, 'Geography'),

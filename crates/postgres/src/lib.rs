@@ -11,11 +11,13 @@ mod cluster;
 mod error;
 mod package;
 mod process;
+mod running;
 mod standby;
 mod tuning;
 
 pub use binaries::Binaries;
 pub use error::PostgresError;
+pub use running::running_url;
 
 use process::Process;
 use std::path::{Path, PathBuf};

@@ -88,6 +88,9 @@ pub(crate) fn check_product(product: &mut Product, files: &BTreeMap<String, Stri
         if let Connector::File { path, format } = &port.connector
             && matches!(format.as_str(), "csv" | "json" | "ndjson")
             && !files.contains_key(path)
+            // a packed file is no text, so it is not among the files
+            && !path.ends_with(".gz")
+            && !path.ends_with(".zst")
             && files.keys().any(|k| k.starts_with("data/"))
         {
             findings.push(

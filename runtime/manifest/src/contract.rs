@@ -2,6 +2,7 @@
 
 use crate::dataset::{Classification, Dataset, Field, Layer, Link, Relationship, RootNames};
 use crate::field::read_field;
+use crate::index::read_indexes;
 use crate::key::read_second_keys;
 use crate::mask::read_masks;
 use crate::names::{RESERVED_TYPES, camel_case, is_graphql_name, is_sql_name, pascal_case};
@@ -295,6 +296,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
         object.error("GRAPHQL_NAME", format!("`{kind}` cannot be the GraphQL type of `{name}`"), "choose another name");
     }
     let mut dataset = Dataset {
+        indexes: read_indexes(object, &name, &fields),
         graphql_names: graphql_type.as_deref().map(|kind| root_names(object, &name, kind)),
         graphql_type,
         search_language: read_language(object),

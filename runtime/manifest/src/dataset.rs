@@ -91,12 +91,32 @@ pub struct Dataset {
     pub quality: Vec<QualityRule>,
     /// The text search configuration of its searchable fields, one that Postgres ships: custom property `searchLanguage`.
     pub search_language: &'static str,
+    /// Indexes beside those of keys and relationships, from the custom property `index`.
+    pub indexes: Vec<Index>,
     /// Search words.
     pub tags: Vec<String>,
     /// Other names.
     pub synonyms: Vec<String>,
     /// Links.
     pub links: Vec<Link>,
+}
+
+/// An index that a contract asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Its columns, the first first; at least one.
+    pub columns: Vec<IndexColumn>,
+}
+
+/// A column of an [`Index`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexColumn {
+    /// ODCS name of the field.
+    pub field: String,
+    /// From the greatest down.
+    pub descending: bool,
+    /// Whether rows without a value come first.
+    pub nulls_first: bool,
 }
 
 /// Root fields of a dataset's GraphQL type.

@@ -7,6 +7,7 @@ mod check;
 mod contract;
 mod descriptor;
 mod field;
+mod index;
 mod key;
 mod mask;
 mod model;
@@ -23,8 +24,8 @@ pub mod row_filter;
 pub mod types;
 
 pub use dataset::{
-    Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Layer, Link, Metric,
-    QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
+    Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Index, IndexColumn, Layer, Link,
+    Metric, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
 pub use mask::{DateUnit, FieldMask, Mask};
 pub use model::{Model, TableRef};

@@ -46,6 +46,19 @@ fn the_right_folder_loads() {
     assert_eq!(product.models[0].depends_on[0].table, "raw");
 }
 
+#[test]
+fn indexes_are_read_with_their_order() {
+    let mut files = lab();
+    let property =
+        "value: Reading, vendor: terrane}, {property: index, value: [\"region, big DESC nulls first, day\"]}";
+    let text = files.get_mut(READINGS).unwrap();
+    *text = text.replacen("value: Reading, vendor: terrane}", property, 1);
+    let product = load(&files).unwrap().product;
+    let index = &product.dataset(Layer::Output, "readings").unwrap().indexes[0];
+    let read: Vec<_> = index.columns.iter().map(|c| (c.field.as_str(), c.descending, c.nulls_first)).collect();
+    assert_eq!(read, [("region", false, false), ("big", true, true), ("day", false, false)]);
+}
+
 /// File, what is replaced by what, the code that must be found, and where.
 const CHANGES: &[(&str, &str, &str, &str, u32)] = &[
     (ODPS, "kind: DataProduct", "kind: DataProduct\nflavour: sweet", "MANIFEST_UNKNOWN_FIELD", 4),
@@ -114,6 +127,41 @@ const CHANGES: &[(&str, &str, &str, &str, u32)] = &[
         "  - name: stations\n",
         "  - name: stations\n    quality: [{metric: nullValues, mustBe: 0}]\n",
         "QUALITY_METRIC",
+        7,
+    ),
+    (
+        STATIONS,
+        "value: Station, vendor: terrane}",
+        "value: Station}, {property: index, value: name}",
+        "DATASET_INDEX",
+        7,
+    ),
+    (
+        STATIONS,
+        "value: Station, vendor: terrane}",
+        "value: Station}, {property: index, value: [\"code, nobody\"]}",
+        "DATASET_INDEX",
+        7,
+    ),
+    (
+        STATIONS,
+        "value: Station, vendor: terrane}",
+        "value: Station}, {property: index, value: [\"code; DROP TABLE x\"]}",
+        "DATASET_INDEX",
+        7,
+    ),
+    (
+        STATIONS,
+        "value: Station, vendor: terrane}",
+        "value: Station}, {property: index, value: [\"name, code desc, name\"]}",
+        "DATASET_INDEX",
+        7,
+    ),
+    (
+        READINGS,
+        "value: Reading, vendor: terrane}",
+        "value: Reading}, {property: index, value: [\"doc\"]}",
+        "DATASET_INDEX",
         7,
     ),
     (READINGS, "to: stations.code", "to: stations.nothing", "RELATIONSHIP_TO", 1),

@@ -5,7 +5,7 @@ use crate::PipelineError;
 use crate::build::describe;
 use crate::check::composite_keys;
 use sqlx::{AssertSqlSafe, Executor as _};
-use terrane_manifest::Dataset;
+use terrane_manifest::{Dataset, Index};
 use terrane_sql::Sql;
 use terrane_store::Store;
 
@@ -40,28 +40,58 @@ pub async fn add_constraints(store: &Store, dataset: &Dataset) -> Result<(), Pip
         }
         sql.push(");\n");
     }
-    for relationship in &dataset.relationships {
-        let columns: Vec<&str> =
-            relationship.fields.iter().filter_map(|name| dataset.field(name)).map(|f| f.column.as_str()).collect();
-        let indexed = matches!(columns.as_slice(), [one] if is_key(one) || dataset.fields.iter().any(|f| f.unique && f.column == *one));
-        let is_list = relationship.fields.iter().filter_map(|n| dataset.field(n)).any(|f| f.physical.array);
-        if columns.is_empty() || indexed {
-            continue;
-        }
-        // what is referred from is looked up by: reverse fields select by these columns
-        sql.push("CREATE INDEX ON ").qualified("output_next", &dataset.table);
-        sql.push(if is_list { " USING gin (" } else { " (" });
-        for (i, column) in columns.iter().enumerate() {
-            sql.push(if i > 0 { ", " } else { "" }).ident(column);
-        }
-        sql.push(");\n");
-    }
     for field in dataset.fields.iter().filter(|f| f.searchable) {
         // one for each field, because callers may read different ones; the expression is what the query path writes
         sql.push("CREATE INDEX ON ").qualified("output_next", &dataset.table).push(" USING gin (to_tsvector('");
         sql.push(dataset.search_language).push("', ").ident(&field.column).push("));\n");
     }
+    for index in &dataset.indexes {
+        push_index(&mut sql, dataset, index);
+    }
+    push_relationship_indexes(&mut sql, dataset);
     sql.push("ANALYZE ").qualified("output_next", &dataset.table).push(";\n");
     let done = store.pipeline().execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await;
     done.map(|_| ()).map_err(|e| PipelineError::Constraint { dataset: dataset.name.clone(), message: describe(&e) })
+}
+
+/// An index that the contract asks for. Its order is written as the data port writes its own: Postgres reads an order
+/// from an index only where both agree on nulls, and a column without nulls is ordered without a word on them.
+fn push_index(sql: &mut Sql, dataset: &Dataset, index: &Index) {
+    sql.push("CREATE INDEX ON ").qualified("output_next", &dataset.table).push(" (");
+    for (i, column) in index.columns.iter().enumerate() {
+        let Some(field) = dataset.field(&column.field) else { continue };
+        sql.push(if i > 0 { ", " } else { "" }).ident(&field.column);
+        sql.push(if column.descending { " DESC" } else { "" });
+        let nullable = !field.required && field.key_position.is_none();
+        if nullable && column.nulls_first != column.descending {
+            sql.push(if column.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
+        }
+    }
+    sql.push(");\n");
+}
+
+/// What is referred from is looked up by: reverse fields select by these columns. Where the key, a unique field or an
+/// index of the contract starts with them, that one serves.
+fn push_relationship_indexes(sql: &mut Sql, dataset: &Dataset) {
+    let key: Vec<&str> = dataset.primary_key().iter().map(|f| f.name.as_str()).collect();
+    let mut indexed: Vec<Vec<&str>> = vec![key];
+    indexed.extend(dataset.fields.iter().filter(|f| f.unique).map(|f| vec![f.name.as_str()]));
+    indexed.extend(dataset.indexes.iter().map(|i| i.columns.iter().map(|c| c.field.as_str()).collect()));
+    for relationship in &dataset.relationships {
+        let fields: Vec<_> = relationship.fields.iter().filter_map(|name| dataset.field(name)).collect();
+        let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
+        let is_list = fields.iter().any(|f| f.physical.array);
+        if names.is_empty() || (!is_list && indexed.iter().any(|columns| columns.starts_with(&names))) {
+            continue;
+        }
+        sql.push("CREATE INDEX ON ").qualified("output_next", &dataset.table);
+        sql.push(if is_list { " USING gin (" } else { " (" });
+        for (i, field) in fields.iter().enumerate() {
+            sql.push(if i > 0 { ", " } else { "" }).ident(&field.column);
+        }
+        sql.push(");\n");
+        if !is_list {
+            indexed.push(names);
+        }
+    }
 }

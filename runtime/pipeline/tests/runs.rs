@@ -87,6 +87,40 @@ async fn countries_are_published_checked_and_kept() {
 }
 
 #[tokio::test]
+async fn a_packed_source_is_read_and_the_contracts_indexes_answer_its_orders() {
+    let (store, pipeline, _) = open(&product_folder("cities")).await;
+    let run = pipeline.run(&request()).await.unwrap();
+    assert_eq!(run.state, "succeeded", "{run:?}");
+    let indexes: Vec<String> = sqlx::query_scalar(
+        "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'output.cities'::regclass ORDER BY 1",
+    )
+    .fetch_all(store.owner())
+    .await
+    .unwrap();
+    let columns: Vec<&str> = indexes.iter().map(|text| text.split_once(" USING ").unwrap().1).collect();
+    // the relationship to `countries` needs no index of its own: one of the contract starts with its column
+    let expected = [
+        "btree (country_code, population DESC NULLS LAST, id)",
+        "btree (id)",
+        "btree (name, id)",
+        "btree (population DESC NULLS LAST, id)",
+    ];
+    assert_eq!(columns.len(), expected.len(), "{columns:?}");
+    assert!(expected.iter().all(|e| columns.contains(e)), "{columns:?}");
+    // the order as the data port writes it is read from the index, not sorted
+    let plan: Vec<String> = sqlx::query_scalar(
+        "EXPLAIN SELECT name FROM output.cities WHERE country_code = 'NO' ORDER BY population DESC NULLS LAST, id LIMIT 5",
+    )
+    .fetch_all(store.query())
+    .await
+    .unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("Index Scan") && !plan.contains("Sort"), "{plan}");
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM output.cities").fetch_one(store.query()).await.unwrap();
+    assert_eq!(rows, 135_233);
+}
+
+#[tokio::test]
 async fn a_broken_source_publishes_nothing_and_names_the_rows() {
     let scratch = state_directory();
     copy_folder(&product_folder("continents"), scratch.path()).unwrap();

@@ -68,6 +68,11 @@ pub(crate) fn constant(value: &AstValue) -> Value {
     }
 }
 
+/// Coerce the value of an argument called `name`.
+pub(crate) fn coerce_named(schema: &Schema, ty: &Type, value: Value, name: &str) -> Result<Value, GraphqlError> {
+    coerce(schema, ty, value, 0).map_err(|problem| bad(&format!("`{name}`: {problem}")))
+}
+
 fn coerce(schema: &Schema, ty: &Type, value: Value, depth: usize) -> Result<Value, String> {
     if depth > MAX_DEPTH {
         return Err(format!("is nested deeper than {MAX_DEPTH} levels"));

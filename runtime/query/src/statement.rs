@@ -71,6 +71,10 @@ impl Statement {
         Vec::with_capacity(last + last / 8 + 256)
     }
 
+    pub(crate) fn params(&self) -> &[Param] {
+        &self.params
+    }
+
     /// The parameters for one request: coerced `values` of [`crate::Prepared::plan`], and the caller's `claims` for row
     /// filters.
     ///

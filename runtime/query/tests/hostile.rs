@@ -110,7 +110,7 @@ impl Target {
                 return false;
             }
         };
-        let sql = statement.sql().unwrap_or("SELECT WHERE FALSE");
+        let sql = statement.sql().map_or("SELECT WHERE FALSE", |text| text);
         assert!(
             !sql.contains([';', '\\', '%', '{']) && !sql.contains("--") && !sql.contains("DROP"),
             "{}: {sql}",

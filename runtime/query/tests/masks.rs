@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use support::{access, create, fetch, load_folder, run};
 use terrane_manifest::{Layer, Mask, Product};
-use terrane_query::{Access, DataSchema, access_matrix};
+use terrane_query::{Access, DataSchema, ExportRequest, access_matrix};
 
 const SALT: &str = "0123456789abcdef0123456789abcdef";
 
@@ -176,15 +176,18 @@ async fn files_show_what_the_data_port_shows() {
     let lab = lab().await;
     let dataset = lab.product.dataset(Layer::Output, "people").unwrap();
     let names = ["id", "name", "email", "salary", "badge"];
-    let fields: Vec<_> = names.iter().map(|n| dataset.field(n).unwrap()).collect();
     let claims = json!({"tenant": "t1"}).as_object().unwrap().clone();
     let partner: Arc<Access> = access(&lab.product, &["partner"]);
-    let projection = lab.schema.projection(&partner, dataset, &fields, "t", &claims).unwrap();
-    let mut sql = terrane_sql::Sql::lit("SELECT (");
-    sql.join(&projection.columns, ")::text, (").push(")::text FROM output.people AS t WHERE ");
-    sql.append(projection.condition.as_ref().unwrap()).push(" ORDER BY ").join(&projection.order, ", ");
-    assert!(!sql.as_str().contains(SALT));
-    let mut rows = fetch(&lab.pool, sql.as_str(), &projection.binds).await;
+    let all = ExportRequest { dataset, fields: Some(&names), filter: None, order: None, limit: None };
+    let export = lab.schema.export(&partner, &claims, &all).unwrap();
+    assert!(!export.sql.contains(SALT));
+    let texts = format!(
+        "SELECT {} FROM ({}) AS f({})",
+        names.map(|n| format!("{n}::text")).join(", "),
+        export.sql,
+        names.join(", ")
+    );
+    let mut rows = fetch(&lab.pool, &texts, &export.binds).await;
     let answer =
         lab.ask(&["partner"], "{ people { nodes { id name email salary badge } } }", json!({"tenant": "t1"})).await;
     for node in answer["data"]["people"]["nodes"].as_array().unwrap() {
@@ -196,8 +199,10 @@ async fn files_show_what_the_data_port_shows() {
             assert_eq!(cell.map(str::to_owned), expected, "{name}");
         }
     }
-    let denied = dataset.field("diagnosis").unwrap();
-    assert_eq!(lab.schema.projection(&partner, dataset, &[denied], "t", &claims).unwrap_err()[0].code(), "FORBIDDEN");
+    for named in [ExportRequest { fields: Some(&["diagnosis"]), ..all }, ExportRequest { order: Some("salary"), ..all }]
+    {
+        assert_eq!(lab.schema.export(&partner, &claims, &named).unwrap_err()[0].code(), "FORBIDDEN");
+    }
 }
 
 #[test]

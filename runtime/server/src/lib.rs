@@ -5,6 +5,7 @@
 
 mod driver;
 mod error;
+mod explain;
 mod export;
 mod folder;
 mod http;
@@ -18,6 +19,7 @@ mod service;
 mod transport;
 
 pub use error::RuntimeError;
+pub use explain::{ExplainRequest, Explained, explain};
 pub use folder::read_folder;
 pub use http::router;
 pub use ports::{lineage, sdl as ports_sdl};

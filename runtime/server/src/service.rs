@@ -20,11 +20,16 @@ use terrane_pipeline::{Pipeline, PipelineError, RunRequest};
 use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
 use terrane_query::{Access, DataSchema, Prepared, prepare};
 use terrane_store::{Run, Store, StoreError, StoreOptions, Version};
+use tokio::sync::Semaphore;
 
 /// Role sets whose decisions are kept.
 const KEPT_ACCESS: u64 = 1_000;
 /// Bytes of operation texts whose plans are kept.
 const KEPT_PLANS: u64 = 16 * 1024 * 1024;
+/// Files of which the length is kept.
+const KEPT_LENGTHS: u64 = 10_000;
+/// Files that are made at once; each has a connection to the database for itself.
+const MOST_EXPORTS: usize = 8;
 
 /// What a product is served from.
 #[derive(Debug, Clone)]
@@ -58,6 +63,8 @@ struct Inner {
     access: Cache<RoleSet, Arc<Access>>,
     plans: Cache<PlanKey, Arc<Prepared>>,
     meters: OnceLock<Meters>,
+    exports: Arc<Semaphore>,
+    export_lengths: Cache<String, u64>,
 }
 
 /// What a compiled operation depends on.
@@ -115,6 +122,8 @@ impl ProductService {
                 access: Cache::new(KEPT_ACCESS),
                 plans,
                 meters: OnceLock::new(),
+                exports: Arc::new(Semaphore::new(MOST_EXPORTS)),
+                export_lengths: Cache::new(KEPT_LENGTHS),
             }),
         })
     }
@@ -192,6 +201,21 @@ impl ProductService {
         let prepared = Arc::new(prepare(&self.inner.schema, text, name, access)?);
         self.inner.plans.insert(key, prepared.clone());
         Ok(prepared)
+    }
+
+    /// Permits to make a file.
+    pub(crate) fn exports(&self) -> Arc<Semaphore> {
+        self.inner.exports.clone()
+    }
+
+    /// How long the file with this entity tag is, where it was made before.
+    pub(crate) fn export_length(&self, etag: &str) -> Option<u64> {
+        self.inner.export_lengths.get(etag)
+    }
+
+    /// Keep how long a file is.
+    pub(crate) fn keep_export_length(&self, etag: &str, length: u64) {
+        self.inner.export_lengths.insert(etag.to_owned(), length);
     }
 
     /// Run an operation of the standard ports.

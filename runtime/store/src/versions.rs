@@ -295,13 +295,17 @@ async fn write_changes(
         return Ok(());
     }
     let mut key_object = Sql::lit("jsonb_build_object(");
+    // ordered by the key's own columns, which compare many times faster than JSON does
+    let mut order = Sql::lit(" ORDER BY ");
     for (i, field) in key.iter().enumerate() {
-        key_object.push(if i > 0 { ", " } else { "" }).string_literal(&field.name).push(", ");
-        key_object.push(if existed { "coalesce(n." } else { "(n." }).ident(&field.column);
+        let mut value = Sql::lit(if existed { "coalesce(n." } else { "(n." });
+        value.ident(&field.column);
         if existed {
-            key_object.push(", o.").ident(&field.column);
+            value.push(", o.").ident(&field.column);
         }
-        key_object.push(")");
+        value.push(")");
+        key_object.push(if i > 0 { ", " } else { "" }).string_literal(&field.name).push(", ").append(&value);
+        order.push(if i > 0 { ", " } else { "" }).append(&value);
     }
     key_object.push(")");
     let mut sql = Sql::lit("INSERT INTO control.outbox (version, dataset, operation, key, row) SELECT $1, $2, ");
@@ -314,10 +318,10 @@ async fn write_changes(
         for (i, field) in key.iter().enumerate() {
             sql.push(if i > 0 { " AND n." } else { "n." }).ident(&field.column).push(" = o.").ident(&field.column);
         }
-        sql.push(" WHERE to_jsonb(n) IS DISTINCT FROM to_jsonb(o) ORDER BY 4");
+        sql.push(" WHERE to_jsonb(n) IS DISTINCT FROM to_jsonb(o)").append(&order);
     } else {
         sql.push("'insert', ").append(&key_object).push(", to_jsonb(n) FROM ");
-        sql.qualified("output_next", &dataset.table).push(" n ORDER BY 4");
+        sql.qualified("output_next", &dataset.table).push(" n").append(&order);
     }
     sqlx::query(AssertSqlSafe(sql.into_string()))
         .bind(version)

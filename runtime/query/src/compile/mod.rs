@@ -3,12 +3,14 @@
 mod aggregate;
 mod connection;
 mod entities;
+mod export;
 mod filter;
 mod mask;
 mod object;
 mod order;
-mod rows;
 mod search;
+
+pub use export::{ExportRequest, ExportStatement};
 
 use crate::access::Access;
 use crate::catalog::{Catalog, ColumnId, Entity, EntityId, KeyId, Root};
@@ -23,8 +25,6 @@ use apollo_compiler::executable::{Field, SelectionSet};
 use terrane_graphql::GraphqlError;
 use terrane_manifest::PgType;
 use terrane_sql::Sql;
-
-pub use rows::Projection;
 
 pub(crate) type Fallible<T> = Result<T, GraphqlError>;
 

@@ -1,10 +1,13 @@
 //! Writing: turns the rows of a statement into the response's JSON, straight into its buffer.
 
 mod aggregate;
+mod cell;
 mod connection;
 mod entities;
 pub(crate) mod record;
 pub(crate) mod values;
+
+pub use cell::{cell_decimal, cell_items, cell_json, cell_text};
 
 use crate::layout::{DeniedId, Entry, Form, Key, ObjectLayout, RootLayout, ValueLayout};
 use crate::params::Bound;

@@ -77,6 +77,14 @@ pub(crate) fn write_text_form(out: &mut String, bytes: &[u8], pg: PgType) -> Res
     result.map_err(|e| e.to_string())
 }
 
+/// Append the text of a numeric, date, time, timestamp or UUID.
+pub(crate) fn write_plain_text(out: &mut Vec<u8>, bytes: &[u8], pg: PgType) -> Result<(), WriteError> {
+    let mut plain = String::new();
+    write_plain(&mut plain, bytes, pg)?;
+    out.extend_from_slice(plain.as_bytes());
+    Ok(())
+}
+
 fn text(bytes: &[u8]) -> Result<&str, WriteError> {
     std::str::from_utf8(bytes).map_err(|_| WriteError::NotText)
 }

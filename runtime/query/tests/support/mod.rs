@@ -6,6 +6,7 @@ pub mod naive;
 pub mod random;
 pub mod ways;
 
+use async_compression::tokio::bufread::GzipDecoder;
 use serde_json::{Map, Value};
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::query::Query;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use terrane_manifest::{Connector, Dataset, Layer, Product};
 use terrane_policy::{DEFAULT_MODEL, Policy, RoleSet};
 use terrane_query::{Access, Bind, DataSchema, RowSource, Source};
+use tokio::io::AsyncReadExt as _;
 
 /// A schema of ports as small as one can be.
 pub const PORTS: &str =
@@ -197,7 +199,12 @@ pub async fn publish(pool: &PgPool, product: &Product) {
         let table = &product.dataset(Layer::Input, &port.dataset).unwrap().table;
         match &port.connector {
             Connector::File { path, .. } => {
-                let bytes = std::fs::read(terrane_testkit::product_folder(&product.id).join(path)).unwrap();
+                let mut bytes = std::fs::read(terrane_testkit::product_folder(&product.id).join(path)).unwrap();
+                if path.ends_with(".gz") {
+                    let mut unpacked = Vec::new();
+                    GzipDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked).await.unwrap();
+                    bytes = unpacked;
+                }
                 let header: String = String::from_utf8_lossy(&bytes).lines().next().unwrap().to_lowercase();
                 let copy = format!("COPY input.{table} ({header}) FROM STDIN (FORMAT csv, HEADER)");
                 let mut connection = pool.acquire().await.unwrap();

@@ -1,12 +1,15 @@
 //! JSON: turns rows into an array of objects, or into one object a line.
 
-use super::Encoder;
-use super::cells::{Cell, Column, timestamp};
-use terrane_graphql::json::{write_bool, write_f64, write_i64, write_str};
+use super::column::Column;
+use super::{Cells, Encoder};
+use terrane_graphql::json::write_str;
+use terrane_query::cell_json;
 
 /// The JSON and NDJSON encoder.
 pub struct Json {
     columns: Vec<Column>,
+    /// Before each value: `{"name":` or `,"name":`.
+    keys: Vec<Vec<u8>>,
     array: bool,
     first: bool,
 }
@@ -14,7 +17,14 @@ pub struct Json {
 impl Json {
     /// An encoder for these columns: one array, or one object a line.
     pub fn new(columns: Vec<Column>, array: bool) -> Self {
-        Self { columns, array, first: true }
+        let key = |(i, column): (usize, &Column)| {
+            let mut key = vec![if i == 0 { b'{' } else { b',' }];
+            write_str(&mut key, &column.name);
+            key.push(b':');
+            key
+        };
+        let keys = columns.iter().enumerate().map(key).collect();
+        Self { columns, keys, array, first: true }
     }
 }
 
@@ -26,16 +36,17 @@ impl Encoder for Json {
         Ok(())
     }
 
-    fn row(&mut self, cells: Vec<Cell>, out: &mut Vec<u8>) -> Result<(), String> {
+    fn row(&mut self, row: &dyn Cells, out: &mut Vec<u8>) -> Result<(), String> {
         if self.array {
             out.extend_from_slice(if self.first { b"\n" } else { b",\n" });
         }
         self.first = false;
-        for (i, (column, cell)) in self.columns.iter().zip(&cells).enumerate() {
-            out.push(if i == 0 { b'{' } else { b',' });
-            write_str(out, &column.name);
-            out.push(b':');
-            write(cell, out);
+        for (i, (column, key)) in self.columns.iter().zip(&self.keys).enumerate() {
+            out.extend_from_slice(key);
+            match row.cell(i) {
+                Some(bytes) => cell_json(out, bytes, column.pg, column.list).map_err(|e| e.to_string())?,
+                None => out.extend_from_slice(b"null"),
+            }
         }
         out.push(b'}');
         if !self.array {
@@ -49,28 +60,5 @@ impl Encoder for Json {
             out.extend_from_slice(b"\n]\n");
         }
         Ok(())
-    }
-}
-
-/// One value as JSON.
-pub fn write(cell: &Cell, out: &mut Vec<u8>) {
-    match cell {
-        Cell::Null => out.extend_from_slice(b"null"),
-        Cell::Text(text) => write_str(out, text),
-        Cell::Int(value) => write_i64(out, *value),
-        Cell::Float(value) => write_f64(out, *value),
-        Cell::Bool(value) => write_bool(out, *value),
-        Cell::Date(day) => write_str(out, &day.to_string()),
-        Cell::Timestamp(at) => write_str(out, &timestamp(at)),
-        Cell::List(items) => {
-            out.push(b'[');
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push(b',');
-                }
-                write(item, out);
-            }
-            out.push(b']');
-        }
     }
 }

@@ -1,20 +1,24 @@
 //! Export: turns a dataset's rows into a streamed file, with memory that does not grow with the dataset.
 
-mod cells;
+mod arrow;
+mod column;
+mod file;
+mod ipc;
 mod json;
+mod packing;
 mod parquet;
+mod rows;
 mod stream;
 mod text;
 
-pub use stream::open;
+pub use file::{File, FileRequest};
+pub use packing::Packing;
+pub use stream::Opened;
 
-use cells::{Cell, Column};
-
-/// Formats by their file endings.
-pub const FORMATS: [&str; 4] = ["csv", "json", "ndjson", "parquet"];
+use column::Column;
 
 /// A file format of the output port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// RFC 4180 with a header; lists are JSON.
     Csv,
@@ -24,29 +28,55 @@ pub enum Format {
     Ndjson,
     /// Apache Parquet, zstd-compressed.
     Parquet,
+    /// Apache Arrow's IPC stream, zstd-compressed.
+    Arrow,
 }
 
 impl Format {
-    /// By a file's ending.
-    pub fn of_ending(ending: &str) -> Option<Self> {
-        Some(match ending {
-            "csv" => Self::Csv,
-            "json" => Self::Json,
-            "ndjson" => Self::Ndjson,
-            "parquet" => Self::Parquet,
-            _ => return None,
-        })
+    /// All, the default first.
+    pub const ALL: [Self; 5] = [Self::Csv, Self::Json, Self::Ndjson, Self::Parquet, Self::Arrow];
+
+    /// The file's ending.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+        }
     }
 
-    /// The media type.
+    /// By a file's ending.
+    pub fn of_ending(ending: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.ending() == ending)
+    }
+
+    /// The media type, with its parameters.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8; header=present",
             Self::Json => "application/json",
             Self::Ndjson => "application/x-ndjson",
             Self::Parquet => "application/vnd.apache.parquet",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
         }
     }
+
+    /// The media type without parameters.
+    pub fn media_type(self) -> &'static str {
+        self.content_type().split(';').next().unwrap_or_default()
+    }
+
+    /// Whether the whole file may be compressed; the others are compressed inside.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::Json | Self::Ndjson)
+    }
+}
+
+/// A row's columns in Postgres' binary form; null is `None`.
+trait Cells {
+    fn cell(&self, index: usize) -> Option<&[u8]>;
 }
 
 /// Turns rows into bytes of one format. What is in `out` after a call is sent and taken away.
@@ -54,16 +84,17 @@ trait Encoder: Send {
     /// What comes before the first row.
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), String>;
     /// One row.
-    fn row(&mut self, cells: Vec<Cell>, out: &mut Vec<u8>) -> Result<(), String>;
+    fn row(&mut self, row: &dyn Cells, out: &mut Vec<u8>) -> Result<(), String>;
     /// What comes after the last row.
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), String>;
 }
 
-fn encoder(format: Format, columns: Vec<Column>) -> Result<Box<dyn Encoder>, String> {
+fn encoder(format: Format, columns: Vec<Column>, bom: bool) -> Result<Box<dyn Encoder>, String> {
     Ok(match format {
-        Format::Csv => Box::new(text::Csv::new(columns)),
+        Format::Csv => Box::new(text::Csv::new(columns, bom)),
         Format::Json => Box::new(json::Json::new(columns, true)),
         Format::Ndjson => Box::new(json::Json::new(columns, false)),
-        Format::Parquet => Box::new(parquet::Parquet::new(&columns)?),
+        Format::Parquet => Box::new(parquet::Parquet::new(columns)?),
+        Format::Arrow => Box::new(ipc::Ipc::new(columns)?),
     })
 }

@@ -1,119 +1,153 @@
-//! Streams: turns a statement and a format into a body that is made while it is sent.
+//! Streams: turns a file that was asked for into pieces that are made while they are sent.
 
-use super::cells::{Cell, Column};
+use super::column::Column;
+use super::packing::{Packer, Packing};
+use super::rows::Session;
 use super::{Encoder, Format, encoder};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use serde_json::{Map, Value};
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::{PgPool, PgRow};
-use terrane_graphql::GraphqlError;
-use terrane_manifest::{Dataset, Field};
-use terrane_query::{Access, Bind, DataSchema, Reading};
-use terrane_sql::Sql;
-use tokio::sync::mpsc;
+use sqlx::postgres::PgPool;
+use std::time::Duration;
+use terrane_query::Bind;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Bytes are sent in pieces of about this many.
 const PIECE: usize = 64 * 1024;
 /// Pieces that wait for a slow client; then Postgres waits too.
 const WAITING: usize = 4;
+/// A client that takes nothing for this long is gone. Until then its rows keep the next version from being published.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A file to be sent.
-#[derive(Debug)]
-pub struct Export {
-    columns: Vec<Column>,
-    statement: String,
-    binds: Vec<Bind>,
-    format: Format,
+/// Everything that makes the bytes of a file.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// Columns of the statement.
+    pub columns: Vec<Column>,
+    /// Its text.
+    pub statement: String,
+    /// Its parameters.
+    pub binds: Vec<Bind>,
+    /// What is made of its rows.
+    pub format: Format,
+    /// How that is packed.
+    pub packing: Packing,
+    /// Whether a CSV starts with the mark of UTF-8.
+    pub bom: bool,
 }
 
-/// The file of `dataset` as a caller with `access` and `claims` may see it: fields that the caller may not read are not
-/// in it. `None` when no field is left.
-///
-/// # Errors
-/// `FORBIDDEN` where the caller's rows cannot be told from others.
-pub fn open(
-    schema: &DataSchema,
-    dataset: &Dataset,
-    fields: &[&Field],
-    access: &Access,
-    claims: &Map<String, Value>,
-    format: Format,
-) -> Result<Option<Export>, Vec<GraphqlError>> {
-    let visible = |f: &&Field| access.reading(&dataset.policy_object(f)) != Reading::Denied;
-    let readable: Vec<&Field> = fields.iter().copied().filter(visible).collect();
-    if readable.is_empty() {
-        return Ok(None);
-    }
-    let columns: Vec<Column> = readable.iter().map(|f| Column::of(f)).collect();
-    let mut sql = Sql::lit("SELECT ");
-    let projection = schema.projection(access, dataset, &readable, "t", claims)?;
-    for (i, (expr, column)) in projection.columns.iter().zip(&columns).enumerate() {
-        sql.push(if i > 0 { ", (" } else { "(" }).append(expr).push(")").push(column.cast);
-    }
-    sql.push(" FROM ").qualified("output", &dataset.table).push(" AS t");
-    if let Some(filter) = &projection.condition {
-        sql.push(" WHERE ").append(filter);
-    }
-    for (i, expr) in projection.order.iter().enumerate() {
-        sql.push(if i > 0 { ", " } else { " ORDER BY " }).append(expr);
-    }
-    Ok(Some(Export { columns, statement: sql.into_string(), binds: projection.binds, format }))
+/// Why a body ends early; the client sees a connection that breaks off.
+#[derive(Debug, thiserror::Error)]
+#[error("the export could not be finished")]
+pub struct Broken;
+
+/// A file whose first row is there: its table can't be replaced under it any more.
+pub struct Opened {
+    receiver: mpsc::Receiver<Result<Bytes, Broken>>,
 }
 
-impl Export {
-    /// The media type.
-    pub fn content_type(&self) -> &'static str {
-        self.format.content_type()
+impl Opened {
+    /// The pieces. An error among them is the last item.
+    pub fn pieces(self) -> impl Stream<Item = Result<Bytes, Broken>> + Send + use<> {
+        futures_util::stream::unfold(self.receiver, |mut receiver| async move {
+            receiver.recv().await.map(|piece| (piece, receiver))
+        })
     }
+}
 
-    /// Start sending. A failure after the first byte breaks the body off, which the client sees.
-    pub fn stream(self, pool: PgPool) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send {
-        let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(WAITING);
+enum End {
+    Finished,
+    /// The client is gone, or takes nothing.
+    Gone,
+}
+
+impl Work {
+    /// Start: ready when the first row is there, or the statement failed. `permit` is given back at the end.
+    ///
+    /// # Errors
+    /// What the database said; internal.
+    pub async fn open(self, pool: PgPool, permit: OwnedSemaphorePermit) -> Result<Opened, String> {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let (ready, started) = oneshot::channel();
         tokio::spawn(async move {
-            if let Err(error) = self.send(&pool, &sender).await {
+            let _permit = permit;
+            let mut session = match Session::open(&pool).await {
+                Ok(session) => session,
+                Err(error) => {
+                    let _ = ready.send(Err(error.to_string()));
+                    return;
+                }
+            };
+            let end = self.send(&mut session, &sender, ready).await;
+            if let Err(error) = &end {
                 tracing::error!(%error, "an export was broken off");
-                let broken = std::io::Error::other("the export could not be finished");
                 // the client may be gone as well
-                let _ = sender.send(Err(broken)).await;
+                let _ = sender.send_timeout(Err(Broken), PATIENCE).await;
             }
+            drop(sender);
+            session.close(matches!(end, Ok(End::Finished))).await;
         });
-        futures_util::stream::unfold(
-            receiver,
-            |mut receiver| async move { receiver.recv().await.map(|p| (p, receiver)) },
-        )
+        match started.await {
+            Ok(Ok(())) => Ok(Opened { receiver }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err("the export ended before it began".to_owned()),
+        }
     }
 
-    async fn send(self, pool: &PgPool, sender: &mpsc::Sender<Result<Bytes, std::io::Error>>) -> Result<(), String> {
-        let Self { columns, statement, binds, format } = self;
-        let mut encoder = encoder(format, columns.clone())?;
+    async fn send(
+        &self,
+        session: &mut Session,
+        sender: &mpsc::Sender<Result<Bytes, Broken>>,
+        ready: oneshot::Sender<Result<(), String>>,
+    ) -> Result<End, String> {
+        let mut encoder = encoder(self.format, self.columns.clone(), self.bom)?;
+        let mut packer = Packer::new(self.packing);
         let mut out = Vec::with_capacity(PIECE + 8192);
         encoder.begin(&mut out)?;
-        let query = crate::driver::bind_all(sqlx::query(AssertSqlSafe(statement)), &binds);
-        let mut rows = query.fetch(pool);
-        while let Some(row) = rows.next().await {
-            let row = row.map_err(|e| e.to_string())?;
-            encode_row(&columns, &row, encoder.as_mut(), &mut out)?;
-            if out.len() >= PIECE && !forward(&mut out, sender).await {
-                return Ok(());
+        let mut rows = session.rows(&self.statement, &self.binds);
+        let mut ready = Some(ready);
+        loop {
+            // the client may go while Postgres still sorts
+            let row = tokio::select! {
+                biased;
+                row = rows.next() => row,
+                () = sender.closed() => return Ok(End::Gone),
+            };
+            let row = row.transpose().map_err(|e| e.to_string());
+            if let Some(ready) = ready.take() {
+                let _ = ready.send(row.as_ref().map(|_| ()).map_err(Clone::clone));
+            }
+            let Some(row) = row? else { break };
+            encoder.row(&row, &mut out)?;
+            if out.len() >= PIECE && !forward(&mut packer, &mut out, sender).await? {
+                return Ok(End::Gone);
             }
         }
-        encoder.end(&mut out)?;
-        forward(&mut out, sender).await;
-        Ok(())
+        finish(encoder.as_mut(), packer, out, sender).await
     }
-}
-
-fn encode_row(columns: &[Column], row: &PgRow, encoder: &mut dyn Encoder, out: &mut Vec<u8>) -> Result<(), String> {
-    let cells: Result<Vec<Cell>, sqlx::Error> = columns.iter().enumerate().map(|(i, c)| c.read(row, i)).collect();
-    encoder.row(cells.map_err(|e| e.to_string())?, out)
 }
 
 /// Whether somebody still takes the pieces.
-async fn forward(out: &mut Vec<u8>, sender: &mpsc::Sender<Result<Bytes, std::io::Error>>) -> bool {
+async fn forward(
+    packer: &mut Packer,
+    out: &mut Vec<u8>,
+    sender: &mpsc::Sender<Result<Bytes, Broken>>,
+) -> Result<bool, String> {
+    packer.pack(out).await.map_err(|e| e.to_string())?;
     if out.is_empty() {
-        return true;
+        return Ok(true);
     }
     let piece = std::mem::replace(out, Vec::with_capacity(PIECE + 8192));
-    sender.send(Ok(Bytes::from(piece))).await.is_ok()
+    Ok(sender.send_timeout(Ok(Bytes::from(piece)), PATIENCE).await.is_ok())
+}
+
+async fn finish(
+    encoder: &mut dyn Encoder,
+    packer: Packer,
+    mut out: Vec<u8>,
+    sender: &mpsc::Sender<Result<Bytes, Broken>>,
+) -> Result<End, String> {
+    encoder.end(&mut out)?;
+    packer.finish(&mut out).await.map_err(|e| e.to_string())?;
+    let taken = out.is_empty() || sender.send_timeout(Ok(Bytes::from(out)), PATIENCE).await.is_ok();
+    Ok(if taken { End::Finished } else { End::Gone })
 }

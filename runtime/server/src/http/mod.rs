@@ -5,8 +5,10 @@ mod error;
 mod graphql;
 mod health;
 mod input;
+mod negotiate;
 mod output;
 mod page;
+mod range;
 
 use crate::service::ProductService;
 use axum::Router;

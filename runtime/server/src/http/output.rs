@@ -1,15 +1,28 @@
-//! The output port's files: turns `DATASET.FORMAT` into a streamed download.
+//! The output port's files: turns `DATASET`, `DATASET.FORMAT` and a query string into a streamed download.
 
 use super::error::HttpError;
-use crate::export::{self, FORMATS, Format};
+use super::negotiate;
+use super::range::{Range, slice};
+use crate::export::{File, FileRequest, Format, Opened, Packing};
 use crate::service::ProductService;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 use serde::Deserialize;
-use terrane_manifest::{Dataset, Field, Layer};
-use terrane_query::Reading;
+use serde_json::Value;
+use std::time::Duration;
+use terrane_graphql::GraphqlError;
+use terrane_manifest::{Dataset, Layer};
+use terrane_query::ExportRequest;
+use terrane_store::Version;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// A version that is published while its predecessor is opened is asked for again, so often.
+const ATTEMPTS: usize = 5;
+/// How long a download waits for another one to end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The query string.
 #[derive(Debug, Deserialize)]
@@ -17,76 +30,239 @@ use terrane_query::Reading;
 pub struct Parameters {
     /// Fields of the contract, separated by commas; all readable ones by default.
     fields: Option<String>,
+    /// The data port's filter object of the dataset, as JSON.
+    filter: Option<String>,
+    /// `population desc, id`; the primary key follows.
+    order: Option<String>,
+    /// At most so many rows.
+    limit: Option<i64>,
+    /// Whether a CSV starts with the mark of UTF-8, which Excel needs.
+    #[serde(default)]
+    bom: bool,
 }
 
-/// `GET /output/{dataset}.{csv,json,ndjson,parquet}`: the current version, as the caller may see it. The `etag` is the
-/// version for the caller's roles; a matching `if-none-match` is answered with 304.
+/// `GET /output/{dataset}`, with a format by ending or `accept`: the current version as the caller may see it. See
+/// `docs/exports.md`.
 pub async fn get(
     State(service): State<ProductService>,
+    method: Method,
     Path(file): Path<String>,
     Query(parameters): Query<Parameters>,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
-    let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
-    let caller = service.authenticate(text(header::AUTHORIZATION)).await?;
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let caller = service.authenticate(authorization).await?;
     let access = service.access(&caller.roles);
-    let (name, ending) = file.rsplit_once('.').unwrap_or((&file, ""));
-    let Some(format) = Format::of_ending(ending) else {
-        let message = format!("`{file}` has no known ending; add one of .{}", FORMATS.join(", ."));
-        return Err(HttpError::new(StatusCode::NOT_FOUND, "UNSUPPORTED_FORMAT", message));
-    };
-    let product = service.product();
-    let Some(dataset) = product.dataset(Layer::Output, name) else {
-        let known: Vec<&str> = product.outputs().map(|d| d.name.as_str()).collect();
-        let message = format!("there is no output dataset `{name}`; there are: {}", known.join(", "));
-        return Err(HttpError::new(StatusCode::NOT_FOUND, "UNKNOWN_DATASET", message));
-    };
-    let fields = fields(dataset, parameters.fields.as_deref())?;
-    for field in &fields {
-        if parameters.fields.is_some() && access.reading(&dataset.policy_object(field)) == Reading::Denied {
-            let message = format!("your roles do not allow `read` on `{}`", dataset.policy_object(field));
-            return Err(HttpError::new(StatusCode::FORBIDDEN, "FORBIDDEN", message));
-        }
+    let (dataset, format) = find(&service, &file, &headers)?;
+    let packing = if format.is_text() { packing(&headers) } else { Packing::Identity };
+    let filter = parameters.filter.as_deref().map(parse_filter).transpose()?;
+    let fields: Option<Vec<&str>> =
+        parameters.fields.as_deref().map(|f| f.split(',').map(str::trim).filter(|name| !name.is_empty()).collect());
+    if parameters.limit.is_some_and(|limit| limit < 0) {
+        return Err(HttpError::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", "`limit` must not be negative"));
     }
-    let opened = export::open(service.schema(), dataset, &fields, &access, &caller.claims, format);
-    let opened = opened.map_err(|errors| {
-        let message = errors.first().map(|e| e.message.clone()).unwrap_or_default();
-        HttpError::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
-    })?;
-    let Some(export) = opened else {
-        let message = format!("your roles allow `read` on no field of `{name}`");
-        return Err(HttpError::new(StatusCode::FORBIDDEN, "FORBIDDEN", message));
+    let rows = ExportRequest {
+        dataset,
+        fields: fields.as_deref(),
+        filter: filter.as_ref(),
+        order: parameters.order.as_deref(),
+        limit: parameters.limit,
     };
-    let version = service.store().current_version().await.map_err(HttpError::internal)?;
-    let Some(version) = version else {
-        let message = "nothing is published yet; run the pipeline";
-        return Err(HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_PUBLISHED", message));
-    };
-    // row filters depend on claims: such callers get no validator that others could share
-    let etag = format!("\"{}-{}\"", version.version, caller.roles);
-    if text(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|t| t.trim() == etag)) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
-    }
-    let content_type = export.content_type();
-    let body = Body::from_stream(export.stream(service.store().query().clone()));
-    let answer_headers = [
-        (header::CONTENT_TYPE, content_type.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{ending}\"")),
-        (header::ETAG, etag),
-        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
-        (header::VARY, "authorization".to_owned()),
-    ];
-    Ok((answer_headers, body).into_response())
+    let request = FileRequest { rows, format, packing, bom: parameters.bom };
+    let export = File::compile(service.schema(), &access, &caller.claims, &request).map_err(refused)?;
+    let name = format!("{}.{}", dataset.name, format.ending());
+    Download { service, export, format, packing, name }.answer(&method, &headers).await
 }
 
-/// The fields a query string names, in its order; all where it names none.
-fn fields<'a>(dataset: &'a Dataset, names: Option<&str>) -> Result<Vec<&'a Field>, HttpError> {
-    let Some(names) = names else { return Ok(dataset.fields.iter().collect()) };
-    let find = |name: &str| {
-        dataset.field(name).ok_or_else(|| {
-            let message = format!("dataset `{}` has no field `{name}`", dataset.name);
-            HttpError::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
-        })
+/// Dataset and format of a file's name. The ending decides over `accept`.
+fn find<'s>(service: &'s ProductService, file: &str, headers: &HeaderMap) -> Result<(&'s Dataset, Format), HttpError> {
+    let endings = || Format::ALL.map(Format::ending).join(", .");
+    let (name, format) = match file.rsplit_once('.') {
+        Some((name, ending)) => match Format::of_ending(ending) {
+            Some(format) => (name, format),
+            None => {
+                let message = format!("`{file}` has no known ending; use one of .{}", endings());
+                return Err(HttpError::new(StatusCode::NOT_FOUND, "UNSUPPORTED_FORMAT", message));
+            }
+        },
+        None => {
+            let offers = Format::ALL.map(Format::media_type);
+            let wanted = negotiate::media_type(headers, &offers);
+            let Some(format) = Format::ALL.into_iter().find(|f| Some(f.media_type()) == wanted) else {
+                let message = format!("there are {}; or add an ending: .{}", offers.join(", "), endings());
+                return Err(HttpError::new(StatusCode::NOT_ACCEPTABLE, "UNSUPPORTED_FORMAT", message));
+            };
+            (file, format)
+        }
     };
-    names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(find).collect()
+    let product = service.product();
+    match product.dataset(Layer::Output, name) {
+        Some(dataset) => Ok((dataset, format)),
+        None => {
+            let known: Vec<&str> = product.outputs().map(|d| d.name.as_str()).collect();
+            let message = format!("there is no output dataset `{name}`; there are: {}", known.join(", "));
+            Err(HttpError::new(StatusCode::NOT_FOUND, "UNKNOWN_DATASET", message))
+        }
+    }
+}
+
+fn packing(headers: &HeaderMap) -> Packing {
+    let offers = [Packing::Zstd, Packing::Gzip];
+    let wanted = negotiate::coding(headers, &offers.map(Packing::word));
+    offers.into_iter().find(|p| Some(p.word()) == wanted).unwrap_or(Packing::Identity)
+}
+
+fn parse_filter(text: &str) -> Result<Value, HttpError> {
+    serde_json::from_str(text).map_err(|problem| {
+        let message = format!("`filter` is no JSON: {problem}; write it as {{\"name\":{{\"eq\":\"Oslo\"}}}}");
+        HttpError::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
+    })
+}
+
+fn refused(errors: Vec<GraphqlError>) -> HttpError {
+    let Some(error) = errors.into_iter().next() else {
+        return HttpError::internal("an export was refused without an error");
+    };
+    let (status, code) = match error.code() {
+        "FORBIDDEN" => (StatusCode::FORBIDDEN, "FORBIDDEN"),
+        "FILTER_TOO_LARGE" => (StatusCode::BAD_REQUEST, "FILTER_TOO_LARGE"),
+        "UNKNOWN_DATASET" => (StatusCode::NOT_FOUND, "UNKNOWN_DATASET"),
+        _ => (StatusCode::BAD_REQUEST, "BAD_USER_INPUT"),
+    };
+    HttpError::new(status, code, error.message)
+}
+
+/// A file that was asked for.
+struct Download {
+    service: ProductService,
+    export: File,
+    format: Format,
+    packing: Packing,
+    name: String,
+}
+
+impl Download {
+    async fn answer(self, method: &Method, headers: &HeaderMap) -> Result<Response, HttpError> {
+        for _ in 0..ATTEMPTS {
+            let version = self.version().await?;
+            let etag = self.export.etag(&version);
+            if matches(headers, &etag) {
+                return Ok(self.respond(StatusCode::NOT_MODIFIED, &etag, &[], Body::empty()));
+            }
+            if method == Method::HEAD {
+                let length = self.service.export_length(&etag).map(|l| (header::CONTENT_LENGTH, l.to_string()));
+                return Ok(self.respond(StatusCode::OK, &etag, length.as_slice(), Body::empty()));
+            }
+            let Some(range) = Range::of(headers, &etag) else {
+                let Some(opened) = self.open(&version).await? else { continue };
+                return Ok(self.whole(&etag, opened));
+            };
+            // the last byte must be known before the first is sent: a length that nobody knows yet is measured
+            let Some(length) = self.length(&version, &etag).await? else { continue };
+            let Some(last) = range.end(length) else {
+                let of = [(header::CONTENT_RANGE, format!("bytes */{length}"))];
+                return Ok(self.respond(StatusCode::RANGE_NOT_SATISFIABLE, &etag, &of, Body::empty()));
+            };
+            let Some(opened) = self.open(&version).await? else { continue };
+            let extra = [
+                (header::CONTENT_RANGE, format!("bytes {}-{last}/{length}", range.first)),
+                (header::CONTENT_LENGTH, (last - range.first + 1).to_string()),
+            ];
+            let body = Body::from_stream(slice(opened.pieces(), range.first, last));
+            return Ok(self.respond(StatusCode::PARTIAL_CONTENT, &etag, &extra, body));
+        }
+        let message = "new versions are published faster than this one can be opened; ask again";
+        Err(HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "VERSION_CHANGED", message))
+    }
+
+    async fn version(&self) -> Result<Version, HttpError> {
+        let version = self.service.store().current_version().await.map_err(HttpError::internal)?;
+        version.ok_or_else(|| {
+            let message = "nothing is published yet; run the pipeline";
+            HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_PUBLISHED", message)
+        })
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, HttpError> {
+        let permit = tokio::time::timeout(PATIENCE, self.service.exports().acquire_owned()).await;
+        permit.ok().and_then(Result::ok).ok_or_else(|| {
+            let message = "too many files are downloaded from this product at once; ask again in a moment";
+            HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_EXPORTS", message)
+        })
+    }
+
+    /// Open the file of `version`; `None` where another one was published in between. Once its first row is there, its
+    /// table is locked against being replaced: the version that is current then is the one that is read.
+    async fn open(&self, version: &Version) -> Result<Option<Opened>, HttpError> {
+        let permit = self.permit().await?;
+        let opened = self.export.open(&self.service, permit).await.map_err(HttpError::internal)?;
+        Ok((self.version().await?.run_id == version.run_id).then_some(opened))
+    }
+
+    async fn length(&self, version: &Version, etag: &str) -> Result<Option<u64>, HttpError> {
+        if let Some(length) = self.service.export_length(etag) {
+            return Ok(Some(length));
+        }
+        let Some(opened) = self.open(version).await? else { return Ok(None) };
+        let mut pieces = std::pin::pin!(opened.pieces());
+        let mut length = 0;
+        while let Some(piece) = pieces.next().await {
+            length += piece.map_err(HttpError::internal)?.len() as u64;
+        }
+        self.service.keep_export_length(etag, length);
+        Ok(Some(length))
+    }
+
+    /// The whole file; its length is kept when it was sent.
+    fn whole(&self, etag: &str, opened: Opened) -> Response {
+        let known = self.service.export_length(etag).map(|length| (header::CONTENT_LENGTH, length.to_string()));
+        let (service, tag) = (self.service.clone(), etag.to_owned());
+        let counted = futures_util::stream::unfold((opened.pieces().boxed(), Some(0)), move |(mut pieces, length)| {
+            let (service, tag) = (service.clone(), tag.clone());
+            async move {
+                match (pieces.next().await, length) {
+                    (Some(piece), length) => {
+                        let length = length.zip(piece.as_ref().ok()).map(|(length, p)| length + p.len() as u64);
+                        Some((piece, (pieces, length)))
+                    }
+                    (None, Some(length)) => {
+                        service.keep_export_length(&tag, length);
+                        None
+                    }
+                    (None, None) => None,
+                }
+            }
+        });
+        self.respond(StatusCode::OK, etag, known.as_slice(), Body::from_stream(counted))
+    }
+
+    fn respond(&self, status: StatusCode, etag: &str, extra: &[(HeaderName, String)], body: Body) -> Response {
+        let mut response = (status, body).into_response();
+        let mut put = |name: HeaderName, value: &str| {
+            if let Ok(value) = value.parse() {
+                response.headers_mut().insert(name, value);
+            }
+        };
+        put(header::ETAG, etag);
+        put(header::CACHE_CONTROL, "private, no-cache");
+        put(header::VARY, "authorization, accept, accept-encoding");
+        put(header::ACCEPT_RANGES, "bytes");
+        if status.is_success() {
+            put(header::CONTENT_TYPE, self.format.content_type());
+            put(header::CONTENT_DISPOSITION, &format!("attachment; filename=\"{}\"", self.name));
+            if self.packing != Packing::Identity {
+                put(header::CONTENT_ENCODING, self.packing.word());
+            }
+        }
+        for (name, value) in extra {
+            put(name.clone(), value);
+        }
+        response
+    }
+}
+
+/// Whether `if-none-match` has the tag, compared weakly (RFC 9110, section 13.1.2).
+fn matches(headers: &HeaderMap, etag: &str) -> bool {
+    let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }

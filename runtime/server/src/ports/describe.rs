@@ -7,7 +7,7 @@ use super::product::{
     TeamInfo,
 };
 use super::records::{QualityResult, Version};
-use crate::export::FORMATS;
+use crate::export::Format;
 use terrane_manifest::{Cardinality, Connector, Dataset, Field, Product, RuleCheck, RuleSeverity};
 use terrane_query::Access;
 
@@ -118,8 +118,8 @@ fn output_ports(product: &Product) -> Vec<OutputPortInfo> {
 }
 
 fn files(dataset: &Dataset) -> impl Iterator<Item = AccessMethod> {
-    FORMATS.iter().map(|format| AccessMethod {
-        format: (*format).to_owned(),
+    Format::ALL.map(Format::ending).into_iter().map(|format| AccessMethod {
+        format: format.to_owned(),
         method: "GET".to_owned(),
         path: format!("/output/{}.{format}", dataset.name),
     })
