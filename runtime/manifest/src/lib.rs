@@ -10,6 +10,7 @@ mod field;
 mod key;
 mod mask;
 mod model;
+mod nested;
 mod policy_lines;
 mod quality;
 mod relationship;
@@ -22,7 +23,7 @@ pub mod row_filter;
 pub mod types;
 
 pub use dataset::{
-    Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Layer, Link, Metric,
+    Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Layer, Link, Metric, Nested,
     QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
 pub use mask::{DateUnit, FieldMask, Mask};

@@ -1,6 +1,6 @@
 //! SDL: turns the catalog into the text of the data port's schema, as federation serves it and in full.
 
-use crate::catalog::{Catalog, Column, Entity, EntityId, KeyId, Relation, Root, Shape};
+use crate::catalog::{Catalog, Column, Entity, EntityId, KeyId, NestedKind, NestedType, Relation, Root, Shape};
 use crate::scalar::Scalar;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -55,6 +55,7 @@ pub(crate) fn print_sdl(catalog: &Catalog) -> String {
     for id in catalog.ids() {
         print_entity(catalog, id, &mut out);
     }
+    catalog.nested.iter().for_each(|nested| print_nested(catalog, nested, &mut out));
     for scalar in FILTER_SCALARS.iter().filter(|s| used.contains(s)) {
         print_scalar_filter(scalar.name(), *scalar, &mut out);
     }
@@ -84,8 +85,12 @@ const TEXT: &str = "a String takes any text";
 
 fn print_scalars(catalog: &Catalog, out: &mut String) -> BTreeSet<Scalar> {
     let columns = catalog.entities.iter().flat_map(|e| &e.columns);
-    let used: BTreeSet<Scalar> =
+    let mut used: BTreeSet<Scalar> =
         columns.map(|c| if c.scalar == Scalar::Id { Scalar::String } else { c.scalar }).collect();
+    used.extend(catalog.nested.iter().flat_map(|n| &n.fields).filter_map(|f| match f.kind {
+        NestedKind::Scalar(scalar) => Some(scalar),
+        NestedKind::Object(_) => None,
+    }));
     for scalar in &used {
         let Some((description, url)) = scalar.definition() else { continue };
         out.push('\n');
@@ -180,7 +185,7 @@ fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
     }
     out.push_str(" {\n");
     for column in &entity.columns {
-        print_column(column, out);
+        print_column(catalog, column, out);
     }
     for relation in &entity.relations {
         print_relation(catalog, relation, out);
@@ -193,15 +198,41 @@ fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
     }
 }
 
-fn print_column(column: &Column, out: &mut String) {
+fn print_column(catalog: &Catalog, column: &Column, out: &mut String) {
     print_description(out, column.description.as_deref(), "  ");
-    let bang = if column.is_non_null() { "!" } else { "" };
-    let kind = column.type_name();
-    let kind = if column.array { format!("[{kind}!]{bang}") } else { format!("{kind}{bang}") };
-    let deprecated = column.deprecated.as_deref().map_or_else(String::new, |reason| {
+    let (kind, list) = match column.nested {
+        Some((id, list)) => (catalog.nested_type(id).type_name.as_str(), list),
+        None => (column.type_name(), column.array),
+    };
+    let kind = type_text(kind, list, column.is_non_null());
+    writeln!(out, "  {}: {kind}{}", column.name, deprecation(column.deprecated.as_deref())).expect(TEXT);
+}
+
+fn type_text(kind: &str, list: bool, non_null: bool) -> String {
+    let bang = if non_null { "!" } else { "" };
+    if list { format!("[{kind}!]{bang}") } else { format!("{kind}{bang}") }
+}
+
+fn deprecation(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| {
         format!(" @deprecated(reason: {})", serde_json::Value::String(reason.to_owned()))
-    });
-    writeln!(out, "  {}: {kind}{deprecated}", column.name).expect(TEXT);
+    })
+}
+
+fn print_nested(catalog: &Catalog, nested: &NestedType, out: &mut String) {
+    out.push('\n');
+    print_description(out, nested.description.as_deref(), "");
+    writeln!(out, "type {} {{", nested.type_name).expect(TEXT);
+    for field in &nested.fields {
+        print_description(out, field.description.as_deref(), "  ");
+        let kind = match field.kind {
+            NestedKind::Scalar(scalar) => scalar.name(),
+            NestedKind::Object(id) => &catalog.nested_type(id).type_name,
+        };
+        let kind = type_text(kind, field.list, field.required);
+        writeln!(out, "  {}: {kind}{}", field.name, deprecation(field.deprecated.as_deref())).expect(TEXT);
+    }
+    out.push_str("}\n");
 }
 
 fn print_relation(catalog: &Catalog, relation: &Relation, out: &mut String) {

@@ -4,6 +4,7 @@ mod connection;
 mod entities;
 mod filter;
 mod mask;
+mod nested;
 mod object;
 mod order;
 mod rows;
