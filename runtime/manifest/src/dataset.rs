@@ -201,8 +201,19 @@ pub struct Field {
     pub critical: bool,
     /// Custom `unitOfMeasure`.
     pub unit: Option<String>,
+    /// What its values, or the items of its list, are made of, where the contract says so: they are JSON objects.
+    pub nested: Option<Nested>,
     /// Search words.
     pub tags: Vec<String>,
+}
+
+/// The shape of JSON objects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nested {
+    /// Custom `graphqlType`; made from the names of the type and the field around it where the contract gives none.
+    pub graphql_type: Option<String>,
+    /// Their members; [`Field::column`] is the JSON key.
+    pub fields: Vec<Field>,
 }
 
 /// One allowed value.

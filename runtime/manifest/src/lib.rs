@@ -11,6 +11,7 @@ mod index;
 mod key;
 mod mask;
 mod model;
+mod nested;
 mod policy_lines;
 mod quality;
 mod relationship;
@@ -25,7 +26,7 @@ pub mod types;
 
 pub use dataset::{
     Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Index, IndexColumn, Layer, Link,
-    Metric, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
+    Metric, Nested, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
 pub use mask::{DateUnit, FieldMask, Mask};
 pub use model::{Model, TableRef};

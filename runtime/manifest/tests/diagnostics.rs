@@ -368,3 +368,40 @@ fn second_keys_are_unique_and_of_fields_that_can_be_compared() {
         assert!(found.iter().all(|d| d.message.contains(words)), "{found:?}");
     }
 }
+
+#[test]
+fn members_of_objects_are_checked() {
+    let deep = "logicalType: object, properties: [{name: o, ".repeat(9) + "logicalType: string" + &"}]".repeat(9);
+    for (member, code) in [
+        ("name: zip-code, logicalType: string", ""),
+        ("name: a, logicalType: string, physicalName: b c", ""),
+        ("name: a, logicalType: array, items: {logicalType: object, properties: [{name: b, logicalType: date}]}", ""),
+        ("name: a, logicalType: string, classification: internal", "FIELD_CLASSIFICATION"),
+        ("name: a, logicalType: string, primaryKey: true", "FIELD_NESTED"),
+        ("name: a, logicalType: string, unique: true", "FIELD_NESTED"),
+        ("name: a, logicalType: string, relationships: [{to: stations.code}]", "FIELD_NESTED"),
+        ("name: a, logicalType: colour", "FIELD_TYPE"),
+        ("name: a, logicalType: integer, physicalType: text", "FIELD_TYPE"),
+        ("name: '1', logicalType: string", "GRAPHQL_NAME"),
+        ("name: a, logicalType: string}, {name: A, logicalType: string", "GRAPHQL_NAME_COLLISION"),
+        ("name: a, logicalType: string}, {name: a_, physicalName: a, logicalType: string", "MANIFEST_DUPLICATE"),
+        (
+            "name: a, logicalType: object, customProperties: [{property: graphqlType, value: Query}], properties: [{name: b, logicalType: date}]",
+            "GRAPHQL_NAME",
+        ),
+        (&format!("name: a, {deep}"), "FIELD_NESTED"),
+    ] {
+        let mut files = lab();
+        let text = files.get_mut(READINGS).unwrap();
+        *text = text.replacen("{name: doc,", &format!("{{name: doc, properties: [\n{{{member}}}],"), 1);
+        let found = findings(&files);
+        if code.is_empty() {
+            assert_eq!(found, [], "{member}");
+            let product = load(&files).unwrap().product;
+            assert!(product.dataset(Layer::Output, "readings").unwrap().field("doc").unwrap().nested.is_some());
+            continue;
+        }
+        let hit = found.iter().find(|d| d.code == code).unwrap_or_else(|| panic!("{member}: {found:#?}"));
+        assert_eq!(hit.locations[0].line, 35, "{member}: {hit:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Layout: the shape of a response and where in the rows of a statement its values are.
 
+use crate::scalar::Scalar;
 use terrane_manifest::PgType;
 
 /// An object of the response: its members in response order.
@@ -46,6 +47,8 @@ pub(crate) struct Entry<T> {
 pub(crate) enum ValueLayout {
     /// The value of a column.
     Scalar { column: usize, pg: PgType, array: bool },
+    /// Objects in the JSON of a column: one or a list, in one JSON value or in an array of them.
+    Json { column: usize, pg: PgType, array: bool, list: bool, object: JsonLayout },
     /// Text that does not depend on rows: a type name.
     Constant(Vec<u8>),
     /// A count, which is never null.
@@ -60,6 +63,26 @@ pub(crate) enum ValueLayout {
     List { column: usize, object: ObjectLayout, presence: Option<usize> },
     /// A connection whose page is an array of records in a column.
     Connection(ConnectionLayout),
+}
+
+/// An object that is read from JSON: its members in response order.
+#[derive(Debug, Clone)]
+pub(crate) struct JsonLayout {
+    pub(crate) members: Vec<Entry<JsonMember>>,
+}
+
+/// A member of an object that is read from JSON.
+#[derive(Debug, Clone)]
+pub(crate) enum JsonMember {
+    Constant(Vec<u8>),
+    Field { key: String, kind: JsonKind, list: bool, required: bool },
+}
+
+/// What a member's values, or the items of its list, must be.
+#[derive(Debug, Clone)]
+pub(crate) enum JsonKind {
+    Scalar(Scalar),
+    Object(JsonLayout),
 }
 
 /// A denied selection of the operation; its label is in [`crate::Statement`].

@@ -3,7 +3,7 @@
 mod aggregates;
 
 use crate::aggregate::result_scalars;
-use crate::catalog::{Catalog, Column, Entity, EntityId, KeyId, Relation, Root, Shape};
+use crate::catalog::{Catalog, Column, Entity, EntityId, KeyId, NestedKind, NestedType, Relation, Root, Shape};
 use crate::scalar::Scalar;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -65,6 +65,7 @@ pub(crate) fn print_sdl(catalog: &Catalog) -> String {
     for id in catalog.quantified() {
         print_relation_filter(&catalog.entity(id).type_name, &mut out);
     }
+    catalog.nested.iter().for_each(|nested| print_nested(catalog, nested, &mut out));
     for scalar in FILTER_SCALARS.iter().filter(|s| used.contains(s)) {
         print_scalar_filter(scalar.name(), *scalar, &mut out);
     }
@@ -98,6 +99,10 @@ fn print_scalars(catalog: &Catalog, out: &mut String) -> BTreeSet<Scalar> {
     let results = result_scalars(catalog);
     let mut used: BTreeSet<Scalar> = catalog.entities.iter().flat_map(|e| &e.columns).map(plain).collect();
     used.extend(&results);
+    used.extend(catalog.nested.iter().flat_map(|n| &n.fields).filter_map(|f| match f.kind {
+        NestedKind::Scalar(scalar) => Some(scalar),
+        NestedKind::Object(_) => None,
+    }));
     for scalar in &used {
         let Some((description, url)) = scalar.definition() else { continue };
         out.push('\n');
@@ -188,7 +193,7 @@ fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
     }
     out.push_str(" {\n");
     for column in &entity.columns {
-        print_column(column, out);
+        print_column(catalog, column, out);
     }
     for relation in &entity.relations {
         print_relation(catalog, relation, out);
@@ -202,15 +207,41 @@ fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
     }
 }
 
-fn print_column(column: &Column, out: &mut String) {
+fn print_column(catalog: &Catalog, column: &Column, out: &mut String) {
     print_description(out, column.description.as_deref(), "  ");
-    let bang = if column.is_non_null() { "!" } else { "" };
-    let kind = column.type_name();
-    let kind = if column.array { format!("[{kind}!]{bang}") } else { format!("{kind}{bang}") };
-    let deprecated = column.deprecated.as_deref().map_or_else(String::new, |reason| {
+    let (kind, list) = match column.nested {
+        Some((id, list)) => (catalog.nested_type(id).type_name.as_str(), list),
+        None => (column.type_name(), column.array),
+    };
+    let kind = type_text(kind, list, column.is_non_null());
+    writeln!(out, "  {}: {kind}{}", column.name, deprecation(column.deprecated.as_deref())).expect(TEXT);
+}
+
+fn type_text(kind: &str, list: bool, non_null: bool) -> String {
+    let bang = if non_null { "!" } else { "" };
+    if list { format!("[{kind}!]{bang}") } else { format!("{kind}{bang}") }
+}
+
+fn deprecation(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| {
         format!(" @deprecated(reason: {})", serde_json::Value::String(reason.to_owned()))
-    });
-    writeln!(out, "  {}: {kind}{deprecated}", column.name).expect(TEXT);
+    })
+}
+
+fn print_nested(catalog: &Catalog, nested: &NestedType, out: &mut String) {
+    out.push('\n');
+    print_description(out, nested.description.as_deref(), "");
+    writeln!(out, "type {} {{", nested.type_name).expect(TEXT);
+    for field in &nested.fields {
+        print_description(out, field.description.as_deref(), "  ");
+        let kind = match field.kind {
+            NestedKind::Scalar(scalar) => scalar.name(),
+            NestedKind::Object(id) => &catalog.nested_type(id).type_name,
+        };
+        let kind = type_text(kind, field.list, field.required);
+        writeln!(out, "  {}: {kind}{}", field.name, deprecation(field.deprecated.as_deref())).expect(TEXT);
+    }
+    out.push_str("}\n");
 }
 
 fn print_relation(catalog: &Catalog, relation: &Relation, out: &mut String) {

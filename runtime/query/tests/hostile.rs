@@ -73,7 +73,7 @@ async fn database(product: &Product) -> PgPool {
     let tables: String = product.outputs().map(create).collect();
     let rows = "INSERT INTO output.teams VALUES ('a', 't', 'Alpha', 1); INSERT INTO output.accounts VALUES ('h', 1, 'l'); \
                 INSERT INTO output.entries VALUES (1, 't', 1, 'h', 1); \
-                INSERT INTO output.people (id, tenant, name, badge, salary, team_code, grade) VALUES ('1', 't', 'Ada', 'X1', 1, 'a', 1)";
+                INSERT INTO output.people (id, tenant, name, badge, salary, team_code, grade, profile) VALUES ('1', 't', 'Ada', 'X1', 1, 'a', 1, '{}')";
     sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA output; {tables} {rows}"))).execute(&pool).await.unwrap();
     pool
 }

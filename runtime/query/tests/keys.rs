@@ -26,8 +26,8 @@ async fn a_key_is_usable_by_those_who_may_read_all_of_it() {
     let product = vault();
     let pool = PgPool::connect(&terrane_testkit::fresh_database().await).await.unwrap();
     let tables: String = product.outputs().map(create).collect();
-    let rows = "INSERT INTO output.people (id, tenant, name, badge, salary, team_code, grade) VALUES \
-                ('1', 't', 'Ada', 'X1', 1, 'a', 1), ('2', 't', 'Bob', 'X2', 1, 'a', 2)";
+    let rows = "INSERT INTO output.people (id, tenant, name, badge, salary, team_code, grade, profile) VALUES \
+                ('1', 't', 'Ada', 'X1', 1, 'a', 1, '{}'), ('2', 't', 'Bob', 'X2', 1, 'a', 2, '{}')";
     sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA output; {tables} {rows}"))).execute(&pool).await.unwrap();
     let text = "query L($r: [_Any!]!) { badge: personByBadge(badge: \"X2\") { name } \
                 team: personByTeamCodeAndGrade(teamCode: \"a\", grade: 1) { name } \

@@ -16,11 +16,11 @@ const SALT: &str = "0123456789abcdef0123456789abcdef";
 
 const FILL: &str = "
 INSERT INTO output.teams VALUES ('a', 't1', 'Alpha', 1234567);
-INSERT INTO output.people (id, tenant, name, email, badge, passport, salary, points, bonus, score, born, seen_at, mood) VALUES
- ('1', 't1', 'Ada', 'ada@example.org', 'X-12345', '11111111-1111-4111-8111-111111111111', 54321, 2345678, 3.70, 1234.5, '1815-12-10', '2024-05-06 07:08:09.5Z', 'GOOD'),
- ('2', 't1', 'Bob', 'ada@example.org', 'X1', NULL, -1, -1, -0.01, -0.5, '4714-12-01 BC', '4714-12-01 00:00:00Z BC', NULL),
- ('3', 't2', 'Zoë', 'äöü€', '', NULL, -2147483648, -9223372036854775808, NULL, 'NaN', 'infinity', '-infinity', NULL),
- ('4', 't2', 'Eve', '', 'YY', NULL, 2147483647, 9223372036854775807, 'NaN', 1e308, '0001-01-31 BC', 'infinity', NULL);";
+INSERT INTO output.people (id, tenant, name, email, badge, passport, salary, points, bonus, score, born, seen_at, mood, profile) VALUES
+ ('1', 't1', 'Ada', 'ada@example.org', 'X-12345', '11111111-1111-4111-8111-111111111111', 54321, 2345678, 3.70, 1234.5, '1815-12-10', '2024-05-06 07:08:09.5Z', 'GOOD', '{}'),
+ ('2', 't1', 'Bob', 'ada@example.org', 'X1', NULL, -1, -1, -0.01, -0.5, '4714-12-01 BC', '4714-12-01 00:00:00Z BC', NULL, '{}'),
+ ('3', 't2', 'Zoë', 'äöü€', '', NULL, -2147483648, -9223372036854775808, NULL, 'NaN', 'infinity', '-infinity', NULL, '{}'),
+ ('4', 't2', 'Eve', '', 'YY', NULL, 2147483647, 9223372036854775807, 'NaN', 1e308, '0001-01-31 BC', 'infinity', NULL, '{}');";
 
 struct Lab {
     pool: PgPool,
@@ -239,7 +239,7 @@ fn a_mask_that_hides_nothing_is_an_error() {
     product.policy.push(["p", "analyst", "people.*", "read", "allow"].map(str::to_owned).to_vec());
     let findings = DataSchema::build(&product, support::PORTS).err().unwrap();
     assert!(findings.iter().all(|f| f.code == "FIELD_MASK"), "{findings:?}");
-    assert_eq!(findings.len(), 13);
+    assert_eq!(findings.len(), 14);
     assert_eq!(findings[0].locations[0].source, "contracts/people.odcs.yaml");
     assert!(findings[0].message.contains("`people.email` in clear"), "{}", findings[0].message);
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use support::ways::{Guesses, Way, ways};
 use support::{access, create, fetch, load, load_folder};
-use terrane_manifest::{Dataset, DateUnit, Field, Mask, PgType, Product};
+use terrane_manifest::{Dataset, DateUnit, Field, LogicalType, Mask, PgType, Product};
 use terrane_query::{Access, DataSchema, Prepared, Reading};
 
 const ROWS: usize = 8;
@@ -66,6 +66,28 @@ fn list_of(field: &Field, item: &str) -> String {
     if field.physical.array { format!("{{{}}}", serde_json::Value::from(item)) } else { item.to_owned() }
 }
 
+/// The JSON of a field that has a shape, with these texts and numbers in it; `None` for other fields.
+fn shaped(field: &Field, text: &str, number: usize) -> Option<Value> {
+    let nested = field.nested.as_ref()?;
+    let member = |f: &Field| {
+        let value = shaped(f, text, number).unwrap_or_else(|| match f.physical.base {
+            PgType::Text if f.physical.array => json!([text]),
+            PgType::Text => json!(text),
+            PgType::Bool => json!(number.is_multiple_of(2)),
+            PgType::Date => json!(format!("2020-01-{:02}", 1 + number % 28)),
+            PgType::Time => json!(format!("10:00:{:02}", number % 60)),
+            PgType::Timestamp | PgType::Timestamptz => json!(format!("2020-01-{:02}T00:00:00Z", 1 + number % 28)),
+            PgType::Uuid => json!(uuid("0000", number)),
+            PgType::Json | PgType::Jsonb => json!({ "text": text }),
+            _ => json!(number),
+        });
+        (f.column.clone(), value)
+    };
+    let object = Value::Object(nested.fields.iter().map(member).collect());
+    let list = field.logical == LogicalType::Array && !field.physical.array;
+    Some(if list { json!([object]) } else { object })
+}
+
 /// What everybody who may read the field sees in row `n`: the same in both fillings.
 fn open(field: &Field, n: usize) -> Made {
     let text = match field.physical.base {
@@ -78,7 +100,9 @@ fn open(field: &Field, n: usize) -> Made {
         PgType::Time => format!("10:00:{n:02}"),
         PgType::Timestamp | PgType::Timestamptz => format!("2020-01-{:02}T03:04:05Z", 1 + n),
         PgType::Uuid => uuid("0000", n),
-        PgType::Json | PgType::Jsonb => json!({ "i": n }).to_string(),
+        PgType::Json | PgType::Jsonb => {
+            shaped(field, &format!("k{n}"), n).unwrap_or_else(|| json!({ "i": n })).to_string()
+        }
     };
     Made { text: Some(list_of(field, &text)), trace: None }
 }
@@ -140,10 +164,11 @@ fn hidden(field: &Field, n: usize, filling: Filling, mask: Option<&Mask>) -> Mad
             trace: Some(format!("1777-0{}-{:02}", 1 + b, 10 + n)),
         },
         PgType::Uuid => quoted(uuid(if b == 0 { "5ec0" } else { "5ec1" }, n)),
-        PgType::Json | PgType::Jsonb => Made {
-            text: Some(json!({ "s": secret_text(filling, n) }).to_string()),
-            trace: Some(secret_text(filling, n)),
-        },
+        PgType::Json | PgType::Jsonb => {
+            let secret = secret_text(filling, n);
+            let value = shaped(field, &secret, 31_200 + 100 * b + n).unwrap_or_else(|| json!({ "s": secret }));
+            Made { text: Some(list_of(field, &value.to_string())), trace: Some(secret) }
+        }
     }
 }
 
@@ -332,7 +357,7 @@ impl Lab {
             let Some(names) = &dataset.graphql_names else { continue };
             for field in &dataset.fields {
                 let object = dataset.policy_object(field);
-                let text = format!("{{ {} {{ nodes {{ {} }} }} }}", names.many, field.graphql_name);
+                let text = format!("{{ {} {{ nodes {{ {} }} }} }}", names.many, selected(field));
                 let operation = self.schema.prepare(&text, None, &steward).unwrap();
                 let [a, b] = self
                     .answers(&operation, &Way { label: object.clone(), text, variables: Map::new() }, &claims)
@@ -342,6 +367,16 @@ impl Lab {
                 assert_eq!(a != b, should, "{role}: {object}");
             }
         }
+    }
+}
+
+/// A field, with all that is in its objects.
+fn selected(field: &Field) -> String {
+    let members = field.nested.iter().flat_map(|n| &n.fields).map(selected).collect::<Vec<_>>();
+    if members.is_empty() {
+        field.graphql_name.clone()
+    } else {
+        format!("{} {{ {} }}", field.graphql_name, members.join(" "))
     }
 }
 

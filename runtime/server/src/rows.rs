@@ -8,6 +8,7 @@ use async_graphql::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use terrane_graphql::Request;
+use terrane_manifest::names::is_graphql_name;
 use terrane_manifest::{Dataset, Field, Layer};
 use terrane_query::Reading;
 
@@ -98,10 +99,24 @@ fn operation_text(dataset: &Dataset, fields: &[&Field]) -> String {
         "query Rows($first: Int, $after: String) {{ list: {list}(first: $first, after: $after) {{ nodes {{ __typename"
     );
     for field in fields {
-        write!(text, " {}", field.graphql_name).expect("a String takes any text");
+        text.push(' ');
+        push_field(&mut text, field);
     }
     text.push_str(" } pageInfo { endCursor hasNextPage } } }");
     text
+}
+
+/// A field with everything in its objects, where members have their names of JSON if GraphQL can have those.
+fn push_field(text: &mut String, field: &Field) {
+    text.push_str(&field.graphql_name);
+    let Some(nested) = &field.nested else { return };
+    text.push_str(" {");
+    for member in &nested.fields {
+        let alias = if is_graphql_name(&member.column) { &member.column } else { &member.graphql_name };
+        write!(text, " {alias}: ").expect("a String takes any text");
+        push_field(text, member);
+    }
+    text.push_str(" }");
 }
 
 fn row(node: &Value, fields: &[&Field]) -> Value {

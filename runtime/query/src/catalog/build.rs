@@ -1,5 +1,6 @@
 //! Building: turns a product's output contracts into the catalog.
 
+use super::nested::add_nested;
 use super::{
     Catalog, Column, ColumnId, Entity, EntityId, EnumType, Join, KeyId, Member, Relation, RelationId, Root, Shape,
     Table,
@@ -9,7 +10,7 @@ use crate::scalar::Scalar;
 use std::collections::BTreeSet;
 use terrane_diagnostics::{Diagnostic, Location};
 use terrane_manifest::names::{camel_case, is_graphql_name, pascal_case};
-use terrane_manifest::{Cardinality, Classification, Dataset, Field, Product, Relationship};
+use terrane_manifest::{Cardinality, Classification, Dataset, Field, LogicalType, Product, Relationship};
 use terrane_policy::{DEFAULT_MODEL, Policy, RoleSet};
 
 /// Build the catalog; every problem goes to `findings`.
@@ -152,6 +153,10 @@ fn add_dataset(
                 array: field.physical.array,
                 scalar: if is_id && single_key { Scalar::Id } else { scalar },
                 enum_type: is_enum(field).then(|| enum_name(dataset, field, &served)),
+                nested: field
+                    .nested
+                    .as_ref()
+                    .map(|nested| (add_nested(type_name, field, nested, catalog), field.logical == LogicalType::Array)),
                 required: field.required,
                 searchable: field.searchable,
                 readable_by_all: readers.all_see(dataset, field),
@@ -352,6 +357,7 @@ fn stub(
                 array: false,
                 scalar: if text && from.len() == 1 { Scalar::Id } else { column.scalar },
                 enum_type: None,
+                nested: None,
                 required: true,
                 searchable: false,
                 readable_by_all: true,
@@ -388,6 +394,9 @@ fn check_type_names(catalog: &Catalog, findings: &mut Vec<Diagnostic>) {
     for name in catalog.enums.keys() {
         check(name.clone());
         check(format!("{name}Filter"));
+    }
+    for nested in &catalog.nested {
+        check(nested.type_name.clone());
     }
     for entity in &catalog.entities {
         check(entity.type_name.clone());

@@ -1,6 +1,7 @@
 //! Catalog: the GraphQL object types of the data port, with columns, keys and relations: what contracts are turned into.
 
 mod build;
+mod nested;
 
 pub(crate) use build::build_catalog;
 
@@ -36,7 +37,40 @@ pub(crate) struct Catalog {
     pub(crate) by_type: FxHashMap<String, EntityId>,
     pub(crate) roots: BTreeMap<String, Root>,
     pub(crate) enums: BTreeMap<String, EnumType>,
+    pub(crate) nested: Vec<NestedType>,
     pub(crate) salt: Option<Salt>,
+}
+
+/// A [`NestedType`] of the [`Catalog`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NestedId(pub(crate) u32);
+
+/// The GraphQL type of JSON objects in columns.
+#[derive(Debug)]
+pub(crate) struct NestedType {
+    pub(crate) type_name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) fields: Vec<NestedField>,
+}
+
+/// A member of JSON objects.
+#[derive(Debug)]
+pub(crate) struct NestedField {
+    pub(crate) name: String,
+    /// In JSON.
+    pub(crate) key: String,
+    pub(crate) kind: NestedKind,
+    pub(crate) list: bool,
+    pub(crate) required: bool,
+    pub(crate) description: Option<String>,
+    pub(crate) deprecated: Option<String>,
+}
+
+/// What a member's values, or the items of its list, are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum NestedKind {
+    Scalar(Scalar),
+    Object(NestedId),
 }
 
 /// What hashes of this product are made with, so that nobody else can make them. It travels as a bind, and is never shown.
@@ -112,6 +146,8 @@ pub(crate) struct Column {
     pub(crate) array: bool,
     pub(crate) scalar: Scalar,
     pub(crate) enum_type: Option<String>,
+    /// What its JSON objects are made of, and whether a value is a list of them.
+    pub(crate) nested: Option<(NestedId, bool)>,
     pub(crate) required: bool,
     /// Whether `search` looks into it.
     pub(crate) searchable: bool,
@@ -127,9 +163,10 @@ impl Column {
         self.enum_type.as_deref().unwrap_or(self.scalar.name())
     }
 
-    /// Whether the field is non-null in the schema.
+    /// Whether the field is non-null in the schema. An object is not: one that breaks its shape must have a place where it
+    /// can be null.
     pub(crate) fn is_non_null(&self) -> bool {
-        self.required && self.readable_by_all
+        self.required && self.readable_by_all && self.nested.is_none()
     }
 }
 
@@ -171,6 +208,10 @@ pub(crate) struct Relation {
 impl Catalog {
     pub(crate) fn entity(&self, id: EntityId) -> &Entity {
         &self.entities[id.0 as usize]
+    }
+
+    pub(crate) fn nested_type(&self, id: NestedId) -> &NestedType {
+        &self.nested[id.0 as usize]
     }
 
     /// Entities in id order.

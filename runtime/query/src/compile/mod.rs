@@ -6,6 +6,7 @@ mod entities;
 mod export;
 mod filter;
 mod mask;
+mod nested;
 mod object;
 mod order;
 mod search;

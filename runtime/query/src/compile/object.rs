@@ -25,7 +25,7 @@ impl<'a> Compiler<'a> {
         for collected in self.fields(&entity.type_name, sets)? {
             let name = collected.field().name.as_str();
             let value = match entity.members.get(name) {
-                Some(Member::Column(column)) => self.column(id, *column, scope, row),
+                Some(Member::Column(column)) => self.column(id, *column, &collected, scope, row)?,
                 Some(Member::Relation(relation)) => {
                     self.relation(id, entity.relation(*relation), &collected, scope, row, within)?
                 }
@@ -38,16 +38,28 @@ impl<'a> Compiler<'a> {
         Ok(layout)
     }
 
-    fn column(&mut self, id: EntityId, column: ColumnId, scope: &Scope, row: &mut Row) -> ValueLayout {
+    fn column(
+        &mut self,
+        id: EntityId,
+        column: ColumnId,
+        collected: &Collected<'a>,
+        scope: &Scope,
+        row: &mut Row,
+    ) -> Fallible<ValueLayout> {
         let entity = self.catalog.entity(id);
         let description = entity.column(column);
-        match self.shown(entity, column, scope) {
-            Shown::Expr(sql) => {
-                ValueLayout::Scalar { column: row.add(sql), pg: description.pg, array: description.array }
-            }
+        let (pg, array) = (description.pg, description.array);
+        Ok(match self.shown(entity, column, scope) {
+            Shown::Expr(sql) => match description.nested {
+                Some((nested, list)) => {
+                    let object = self.nested(nested, &collected.selections())?;
+                    ValueLayout::Json { column: row.add(sql), pg, array, list, object }
+                }
+                None => ValueLayout::Scalar { column: row.add(sql), pg, array },
+            },
             Shown::Null => ValueLayout::Constant(b"null".to_vec()),
             Shown::Denied => ValueLayout::Denied(self.deny(format!("{}.{}", entity.type_name, description.name))),
-        }
+        })
     }
 
     /// What keeps the caller from following `relation`: a side of it that it may not read.

@@ -4,6 +4,7 @@ mod aggregate;
 mod cell;
 mod connection;
 mod entities;
+mod json;
 pub(crate) mod record;
 pub(crate) mod values;
 
@@ -51,6 +52,8 @@ pub(crate) struct Writer<'s> {
     seen: Vec<bool>,
     path: Vec<At<'s>>,
     errors: Vec<GraphqlError>,
+    /// How many of them are about values that are not of their shape.
+    shape_errors: usize,
 }
 
 struct Current<'r>(&'r dyn RowSource);
@@ -63,7 +66,7 @@ impl Columns for Current<'_> {
 
 impl<'s> Writer<'s> {
     pub(crate) fn new(bound: &'s Bound, denied: &'s [String]) -> Self {
-        Self { bound, denied, seen: vec![false; denied.len()], path: Vec::new(), errors: Vec::new() }
+        Self { bound, denied, seen: vec![false; denied.len()], path: Vec::new(), errors: Vec::new(), shape_errors: 0 }
     }
 
     /// Write every root field: `root` is called with its response key and the JSON after it.
@@ -164,6 +167,10 @@ impl<'s> Writer<'s> {
                 Some(bytes) => write_value(out, bytes, *pg),
                 None => null(out),
             },
+            ValueLayout::Json { column, pg, array, list, object } => match columns.column(*column) {
+                Some(bytes) => self.json_column(out, bytes, (*pg, *array, *list), object),
+                None => null(out),
+            },
             ValueLayout::Constant(json) => {
                 out.extend_from_slice(json);
                 Ok(())
@@ -225,14 +232,18 @@ impl<'s> Writer<'s> {
             return;
         }
         let label = &self.denied[id.0];
-        let path = self.path.iter().map(|at| match at {
-            At::Key(key) => PathSegment::Key((*key).to_owned()),
-            At::Index(index) => PathSegment::Index(*index),
-        });
         let message = format!("these roles may not read `{label}`; leave it out or ask for access");
-        let mut error = GraphqlError::new("FORBIDDEN", message).at_path(path.collect());
+        let mut error = GraphqlError::new("FORBIDDEN", message).at_path(self.segments());
         error.extensions.insert("field".to_owned(), label.clone().into());
         self.errors.push(error);
+    }
+
+    fn segments(&self) -> Vec<PathSegment> {
+        let segment = |at: &At<'_>| match at {
+            At::Key(key) => PathSegment::Key((*key).to_owned()),
+            At::Index(index) => PathSegment::Index(*index),
+        };
+        self.path.iter().map(segment).collect()
     }
 }
 

@@ -85,6 +85,18 @@ pub(crate) fn write_plain_text(out: &mut Vec<u8>, bytes: &[u8], pg: PgType) -> R
     Ok(())
 }
 
+/// Append the point in time `micros` after 1970-01-01, in UTC.
+pub(crate) fn write_unix_micros(out: &mut Vec<u8>, micros: i64) {
+    let mut plain = String::new();
+    let micros = micros.saturating_sub(EPOCH);
+    let before_christ = write_date(&mut plain, micros.div_euclid(DAY));
+    plain.push('T');
+    write_time(&mut plain, micros.rem_euclid(DAY));
+    plain.push('Z');
+    plain.push_str(before_christ);
+    write_str(out, &plain);
+}
+
 fn text(bytes: &[u8]) -> Result<&str, WriteError> {
     std::str::from_utf8(bytes).map_err(|_| WriteError::NotText)
 }
@@ -135,6 +147,8 @@ fn write_plain(out: &mut String, bytes: &[u8], pg: PgType) -> Result<(), WriteEr
 }
 
 const DAY: i64 = 86_400_000_000;
+/// From 1970-01-01 to 2000-01-01, in microseconds.
+const EPOCH: i64 = 946_684_800_000_000;
 
 /// Append the calendar day `days` after 2000-01-01 (proleptic Gregorian); gives what follows it for years before 1.
 fn write_date(out: &mut String, days: i64) -> &'static str {

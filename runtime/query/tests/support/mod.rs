@@ -33,7 +33,7 @@ pub fn load_folder(folder: &Path) -> Product {
     terrane_manifest::load(&files).unwrap_or_else(|e| panic!("{}", terrane_diagnostics::render_all(&e))).product
 }
 
-fn read(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
+pub fn read(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
