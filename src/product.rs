@@ -28,6 +28,18 @@ pub struct ProductArguments {
     /// The product's own database; without it, an embedded Postgres
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database_url: Option<String>,
+    /// A streaming replica of that database, which the data port may read (repeatable; or comma-separated in the variable)
+    #[arg(
+        long = "replica-url",
+        env = "TERRANE_REPLICA_URLS",
+        value_name = "URL",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    replica_urls: Vec<String>,
+    /// How far behind the primary a replica may be and still be read, in seconds
+    #[arg(long, default_value_t = 5.0, env = "TERRANE_MAX_REPLICA_LAG", value_name = "SECONDS", value_parser = seconds)]
+    max_replica_lag: f64,
     /// Where the embedded database lives
     #[arg(long, default_value = ".terrane", value_name = "DIR")]
     state: PathBuf,
@@ -102,7 +114,11 @@ async fn product_server(arguments: &ProductArguments, id: &str, url: String) -> 
     let (listener, address) = listen(&arguments.listen).await?;
     let options = ServiceOptions {
         folder: Path::new(&arguments.folder).to_path_buf(),
-        store: StoreOptions::new(url),
+        store: StoreOptions {
+            replicas: arguments.replica_urls.iter().filter(|url| !url.trim().is_empty()).cloned().collect(),
+            replica_lag: Duration::from_secs_f64(arguments.max_replica_lag),
+            ..StoreOptions::new(url)
+        },
         authenticator: Authenticator::new(&arguments.auth.config())?,
         upstreams: upstreams(arguments, id)?,
     };
@@ -135,6 +151,16 @@ async fn publish_when_stale(service: ProductService) {
             Err(error) => tracing::warn!(%error, "the database did not answer; it is tried again"),
         }
         tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// A time that a replica may be late: some of it, and no more than a day.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "write a number of seconds".to_owned())?;
+    if seconds > 0.0 && seconds <= 86_400.0 {
+        Ok(seconds)
+    } else {
+        Err("write seconds above 0, up to 86400".to_owned())
     }
 }
 

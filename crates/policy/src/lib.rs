@@ -10,7 +10,7 @@ mod table;
 
 pub use caller::{ANONYMOUS, Caller, RoleSet};
 pub use judge::{Policy, PolicyError};
-pub use matrix::render_matrix;
+pub use matrix::{render_cells, render_matrix};
 pub use table::{DecisionTable, Questions};
 
 /// The casbin model of `policies/model.conf`.

@@ -9,20 +9,42 @@ use std::sync::Arc;
 /// One line per question with `yes` or `-` for each role, aligned; the same policy gives the same text.
 pub fn render_matrix(policy: &Policy, roles: &[String], questions: &Arc<Questions>) -> String {
     let tables: Vec<_> = roles.iter().map(|role| policy.decide(&RoleSet::new([role.as_str()]), questions)).collect();
-    let width = questions.iter().map(|(object, _)| object.chars().count()).max().unwrap_or(0).max("object".len());
-    let mut text = format!("{:width$}  {:6}", "object", "action");
-    for role in roles {
-        write!(text, "  {role}").expect("a String takes any text");
-    }
-    text.push('\n');
-    for (object, action) in questions.iter() {
+    let pairs: Vec<(String, String)> = questions.iter().map(|(o, a)| (o.to_owned(), a.to_owned())).collect();
+    render_cells(roles, &pairs, |role, object, action| if tables[role].allows(object, action) { "yes" } else { "-" })
+}
+
+/// One line per (object, action) with what `cell` says for each role (by its index in `roles`), aligned.
+pub fn render_cells<'c>(
+    roles: &[String],
+    pairs: &[(String, String)],
+    cell: impl Fn(usize, &str, &str) -> &'c str,
+) -> String {
+    let width = pairs.iter().map(|(object, _)| object.chars().count()).max().unwrap_or(0).max("object".len());
+    let cells: Vec<Vec<&str>> = pairs
+        .iter()
+        .map(|(object, action)| (0..roles.len()).map(|role| cell(role, object, action)).collect())
+        .collect();
+    let columns: Vec<usize> = roles
+        .iter()
+        .enumerate()
+        .map(|(role, name)| {
+            let widest = cells.iter().map(|row| row[role].chars().count()).max().unwrap_or(0);
+            widest.max(name.chars().count())
+        })
+        .collect();
+    let mut text = String::new();
+    let mut line = |object: &str, action: &str, row: &[&str]| {
+        let start = text.len();
         write!(text, "{object:width$}  {action:6}").expect("a String takes any text");
-        for (role, table) in roles.iter().zip(&tables) {
-            let answer = if table.allows(object, action) { "yes" } else { "-" };
-            write!(text, "  {answer:column$}", column = role.chars().count()).expect("a String takes any text");
+        for (word, column) in row.iter().zip(&columns) {
+            write!(text, "  {word:column$}").expect("a String takes any text");
         }
-        text.truncate(text.trim_end().len());
+        text.truncate(start + text[start..].trim_end().len());
         text.push('\n');
+    };
+    line("object", "action", &roles.iter().map(String::as_str).collect::<Vec<_>>());
+    for ((object, action), row) in pairs.iter().zip(&cells) {
+        line(object, action, row);
     }
     text
 }

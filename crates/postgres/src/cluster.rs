@@ -25,8 +25,27 @@ pub struct Cluster {
 /// Socket paths longer than this are refused by the kernel (107 bytes, less the file's name).
 const LONGEST_SOCKET_DIRECTORY: usize = 107 - "/.s.PGSQL.5432".len();
 
+/// Where a new cluster's files are made, and who will own them.
+pub struct Place<'a> {
+    pub account: Account,
+    pub root: &'a Path,
+    pub password: &'a str,
+}
+
 /// Make or adopt the cluster of `options.state`.
 pub fn prepare(options: &Options, binaries: &Binaries, progress: &dyn Fn(&str)) -> Result<Cluster, PostgresError> {
+    prepare_with(options, binaries, |place| {
+        progress("making a new database cluster");
+        initialise(binaries, place.account, place.root, &place.root.join("data"), place.password)
+    })
+}
+
+/// Adopt the cluster of `options.state`, or let `make` make one.
+pub fn prepare_with(
+    options: &Options,
+    binaries: &Binaries,
+    make: impl FnOnce(Place<'_>) -> Result<(), PostgresError>,
+) -> Result<Cluster, PostgresError> {
     make_directory(&options.state, 0o755)?;
     let state = options.state.canonicalize().map_err(PostgresError::io("find", &options.state))?;
     let lock = take_lock(&state)?;
@@ -38,8 +57,8 @@ pub fn prepare(options: &Options, binaries: &Binaries, progress: &dyn Fn(&str)) 
     if data.join("PG_VERSION").exists() {
         check_version(&data, binaries)?;
     } else {
-        progress("making a new database cluster");
-        initialise(binaries, account, &root, &data, &password)?;
+        account.own(&root)?;
+        make(Place { account, root: &root, password: &password })?;
     }
     let sockets = socket_directory(&root)?;
     account.own(&sockets)?;
@@ -151,7 +170,6 @@ fn initialise(
         fs::remove_dir_all(&fresh).map_err(PostgresError::io("remove", &fresh))?;
     }
     make_directory(&fresh, 0o700)?;
-    account.own(root)?;
     account.own(&fresh)?;
     // not through standard input: another account may not open that by name
     let word = root.join("password.new");

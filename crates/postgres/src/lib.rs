@@ -12,6 +12,7 @@ mod error;
 mod package;
 mod process;
 mod running;
+mod standby;
 mod tuning;
 
 pub use binaries::Binaries;

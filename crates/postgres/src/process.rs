@@ -124,12 +124,12 @@ impl Drop for Process {
     }
 }
 
-/// Process id and readiness from `postmaster.pid` (its first and eighth line).
+/// Process id and readiness from `postmaster.pid` (its first and eighth line); a hot standby says `standby`.
 fn pid_file(data: &Path) -> Option<(u32, bool)> {
     let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
     let mut lines = text.lines();
     let pid = lines.next()?.trim().parse().ok()?;
-    Some((pid, lines.nth(6).is_some_and(|status| status.trim() == "ready")))
+    Some((pid, lines.nth(6).is_some_and(|status| ["ready", "standby"].contains(&status.trim()))))
 }
 
 /// The server of a killed owner is shutting down by itself: wait for it, and ask again in case nobody did. The state

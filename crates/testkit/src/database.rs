@@ -44,3 +44,37 @@ pub async fn fresh_database() -> String {
 pub fn server_log() -> String {
     std::fs::read_to_string(shared().state.path().join("postgres.log")).unwrap_or_default()
 }
+
+/// A primary of a test's own, with an empty database `test`, and a hot standby that streams from it.
+pub struct Replicated {
+    /// Writes.
+    pub primary: Server,
+    /// Reads.
+    pub standby: Server,
+    _states: [tempfile::TempDir; 2],
+}
+
+impl Replicated {
+    /// Start both.
+    pub async fn start() -> Self {
+        let servers = tokio::task::spawn_blocking(|| {
+            let states = [crate::state_directory(), crate::state_directory()];
+            let [primary, standby] = states.each_ref().map(|state| Options {
+                external: None,
+                state: state.path().to_path_buf(),
+                cache: None,
+                durable: false,
+            });
+            let progress = |line: &str| eprintln!("testkit: {line}");
+            let primary = Server::obtain(&primary, &progress).expect("a primary");
+            let standby = primary.standby(&standby, &progress).expect("a standby");
+            Self { primary, standby, _states: states }
+        });
+        let servers = servers.await.expect("the servers start");
+        let admin = PgConnectOptions::from_str(&servers.primary.admin_url()).expect("a server URL");
+        let mut connection = admin.connect().await.expect("the primary answers");
+        sqlx::raw_sql("CREATE DATABASE test").execute(&mut connection).await.expect("a new database");
+        connection.close().await.expect("the connection closes");
+        servers
+    }
+}

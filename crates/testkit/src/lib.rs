@@ -9,5 +9,5 @@ mod folders;
 
 pub use binary::Mesh;
 pub use client::{Answer, Client};
-pub use database::{fresh_database, server_log};
+pub use database::{Replicated, fresh_database, server_log};
 pub use folders::{copy_folder, product_folder, repository, state_directory};

@@ -3,11 +3,14 @@
 use crate::dataset::{Classification, Dataset, Field, Layer, Link, Relationship, RootNames};
 use crate::field::read_field;
 use crate::index::read_indexes;
+use crate::key::read_second_keys;
+use crate::mask::read_masks;
 use crate::names::{RESERVED_TYPES, camel_case, is_graphql_name, is_sql_name, pascal_case};
 use crate::product::{Contract, Description, Role, Sla};
 use crate::quality::read_rules;
 use crate::relationship::read_relationships;
 use crate::row_filter::RowFilter;
+use crate::search::read_language;
 use crate::yaml::{Node, Source};
 use std::collections::BTreeSet;
 use terrane_diagnostics::Diagnostic;
@@ -71,11 +74,11 @@ fn read_root(file: &str, root: &Node<'_>) -> Contract {
     expect_word(root, "kind", "DataContract");
     check_ids(root);
     let id = root.require_text("id");
-    let roles = root.list("roles").iter().map(read_role).collect();
     let datasets = root.list("schema").iter().filter_map(|object| read_dataset(object, &id)).collect::<Vec<_>>();
     if datasets.is_empty() && root.list("schema").is_empty() {
         root.error("CONTRACT_EMPTY", format!("contract `{id}` describes no dataset"), "add `schema: [{name: …}]`");
     }
+    let roles = root.list("roles").iter().map(|role| read_role(role, &datasets)).collect();
     Contract {
         file: file.to_owned(),
         name: root.text("name"),
@@ -178,7 +181,7 @@ fn read_server(node: &Node<'_>) -> serde_json::Value {
     node.as_json()
 }
 
-fn read_role(node: &Node<'_>) -> Role {
+fn read_role(node: &Node<'_>, datasets: &[Dataset]) -> Role {
     node.expect_keys(&[
         "id",
         "role",
@@ -218,6 +221,7 @@ fn read_role(node: &Node<'_>) -> Role {
         description: node.text("description"),
         max_classification,
         row_filter,
+        masks: read_masks(node, datasets),
         first_approvers: node.text("firstLevelApprovers"),
         second_approvers: node.text("secondLevelApprovers"),
         role,
@@ -291,10 +295,11 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
     {
         object.error("GRAPHQL_NAME", format!("`{kind}` cannot be the GraphQL type of `{name}`"), "choose another name");
     }
-    let dataset = Dataset {
+    let mut dataset = Dataset {
         indexes: read_indexes(object, &name, &fields),
         graphql_names: graphql_type.as_deref().map(|kind| root_names(object, &name, kind)),
         graphql_type,
+        search_language: read_language(object),
         table,
         layer: Layer::Output,
         contract: contract.to_owned(),
@@ -302,6 +307,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
         description: object.text("description"),
         granularity: object.text("dataGranularityDescription"),
         fields,
+        second_keys: Vec::new(),
         relationships,
         quality,
         tags: object.texts("tags"),
@@ -309,6 +315,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
         links: read_links(object),
         name,
     };
+    dataset.second_keys = read_second_keys(object, &dataset);
     check_fields(object, &dataset);
     Some(dataset)
 }

@@ -83,10 +83,14 @@ pub struct Dataset {
     pub graphql_names: Option<RootNames>,
     /// Columns in table order.
     pub fields: Vec<Field>,
+    /// Names of the fields of each key beside the primary one: by these, too, a row is looked up and referred to.
+    pub second_keys: Vec<Vec<String>>,
     /// Relationships that a single field cannot carry or that belong to fields; all of them, in contract order.
     pub relationships: Vec<Relationship>,
     /// Rules on the whole dataset and on its fields.
     pub quality: Vec<QualityRule>,
+    /// The text search configuration of its searchable fields, one that Postgres ships: custom property `searchLanguage`.
+    pub search_language: &'static str,
     /// Indexes beside those of keys and relationships, from the custom property `index`.
     pub indexes: Vec<Index>,
     /// Search words.
@@ -177,6 +181,8 @@ pub struct Field {
     pub unique: bool,
     /// Position in the primary key, from 1.
     pub key_position: Option<u32>,
+    /// Whether the argument `search` looks into it: custom property `searchable`, on texts only.
+    pub searchable: bool,
     /// Allowed values; empty is any.
     pub enumeration: Vec<EnumValue>,
     /// How sensitive it is.
@@ -195,8 +201,19 @@ pub struct Field {
     pub critical: bool,
     /// Custom `unitOfMeasure`.
     pub unit: Option<String>,
+    /// What its values, or the items of its list, are made of, where the contract says so: they are JSON objects.
+    pub nested: Option<Nested>,
     /// Search words.
     pub tags: Vec<String>,
+}
+
+/// The shape of JSON objects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nested {
+    /// Custom `graphqlType`; made from the names of the type and the field around it where the contract gives none.
+    pub graphql_type: Option<String>,
+    /// Their members; [`Field::column`] is the JSON key.
+    pub fields: Vec<Field>,
 }
 
 /// One allowed value.

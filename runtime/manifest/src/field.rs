@@ -2,7 +2,9 @@
 
 use crate::dataset::{Classification, EnumValue, Field, FieldOptions, Transform};
 use crate::names::{camel_case, is_graphql_name, is_sql_name};
-use crate::types::{LogicalType, PhysicalType};
+use crate::nested::{lists_objects, read_nested};
+use crate::search::read_searchable;
+use crate::types::{LogicalType, PgType, PhysicalType};
 use crate::yaml::Node;
 
 const KEYS: &[&str] = &[
@@ -61,8 +63,22 @@ const OPTIONS: &[&str] = &[
     "dimensions",
 ];
 
+/// The object around a property.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Within {
+    /// How many objects are around it.
+    pub(crate) depth: usize,
+    /// How sensitive their column is.
+    pub(crate) classification: Classification,
+}
+
 /// Read the property at `node`, the `index`-th of its dataset. `None` when it has no usable name or type.
 pub(crate) fn read_field(node: &Node<'_>, index: usize) -> Option<Field> {
+    read_field_within(node, index, None)
+}
+
+/// Read a column, or a member of the objects of one.
+pub(crate) fn read_field_within(node: &Node<'_>, index: usize, within: Option<Within>) -> Option<Field> {
     node.expect_keys(KEYS);
     node.check_custom();
     let name = node.require_text("name");
@@ -70,7 +86,7 @@ pub(crate) fn read_field(node: &Node<'_>, index: usize) -> Option<Field> {
         return None;
     }
     let column = node.text("physicalName").unwrap_or_else(|| name.clone());
-    if !is_sql_name(&column) {
+    if within.is_none() && !is_sql_name(&column) {
         node.error(
             "FIELD_NAME",
             format!("field `{name}` has the column name `{column}`"),
@@ -87,18 +103,20 @@ pub(crate) fn read_field(node: &Node<'_>, index: usize) -> Option<Field> {
         );
     }
     let (logical, physical) = read_types(node, &name)?;
+    let classification = read_classification(node, &name, within);
     Some(Field {
+        nested: read_nested(node, &name, logical, classification, within),
         column,
         graphql_name,
         business_name: node.text("businessName"),
         description: node.text("description"),
         logical,
-        physical,
         required: node.flag("required") || node.flag("primaryKey"),
         unique: node.flag("unique"),
         key_position: read_key_position(node, index),
+        searchable: read_searchable(node, &name, &physical),
         enumeration: node.list("enum").iter().map(read_enum_value).collect(),
-        classification: read_classification(node, &name),
+        classification,
         deprecated: node.flag("deprecated").then(|| {
             let reason = node.custom("deprecationReason").and_then(|n| n.as_text());
             reason.unwrap_or_else(|| "No longer supported".to_owned())
@@ -112,6 +130,7 @@ pub(crate) fn read_field(node: &Node<'_>, index: usize) -> Option<Field> {
             description: node.text("transformDescription"),
         },
         critical: node.flag("criticalDataElement"),
+        physical,
         unit: node.custom("unitOfMeasure").and_then(|n| n.as_text()),
         tags: node.texts("tags"),
         name,
@@ -147,6 +166,7 @@ fn read_types(node: &Node<'_>, name: &str) -> Option<(LogicalType, PhysicalType)
                 return None;
             }
         },
+        None if logical == LogicalType::Array && lists_objects(node) => PhysicalType::plain(PgType::Jsonb),
         None if logical == LogicalType::Array => {
             let item = node.get("items").and_then(|i| i.text("logicalType"));
             let item = item.as_deref().and_then(LogicalType::parse).unwrap_or(LogicalType::String);
@@ -154,7 +174,8 @@ fn read_types(node: &Node<'_>, name: &str) -> Option<(LogicalType, PhysicalType)
         }
         None => PhysicalType::default_for(logical, format.as_deref())?,
     };
-    if !physical.fits(logical) {
+    let list_in_json = logical == LogicalType::Array && lists_objects(node) && physical.fits(LogicalType::Object);
+    if !physical.fits(logical) && !list_in_json {
         node.error(
             "FIELD_TYPE",
             format!("field `{name}` is a {} but its column is {physical}", logical.word()),
@@ -186,16 +207,26 @@ fn read_key_position(node: &Node<'_>, index: usize) -> Option<u32> {
     }
 }
 
-fn read_classification(node: &Node<'_>, name: &str) -> Classification {
-    let Some(word) = node.text("classification") else { return Classification::Public };
-    Classification::parse(&word).unwrap_or_else(|| {
+/// A member of an object is as sensitive as the object's column, which is read as a whole.
+fn read_classification(node: &Node<'_>, name: &str, within: Option<Within>) -> Classification {
+    let around = within.map_or(Classification::Public, |w| w.classification);
+    let Some(word) = node.text("classification") else { return around };
+    let classification = Classification::parse(&word).unwrap_or_else(|| {
         node.error(
             "FIELD_CLASSIFICATION",
             format!("field `{name}` has the unknown classification `{word}`"),
             "use public, internal, confidential or restricted",
         );
         Classification::Restricted
-    })
+    });
+    if within.is_some() && classification > around {
+        node.error(
+            "FIELD_CLASSIFICATION",
+            format!("`{name}` is {} in an object that is {}", classification.word(), around.word()),
+            "classify the whole object's field that high, or make this a column of its own",
+        );
+    }
+    classification
 }
 
 fn read_enum_value(node: &Node<'_>) -> EnumValue {

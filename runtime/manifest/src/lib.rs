@@ -8,10 +8,14 @@ mod contract;
 mod descriptor;
 mod field;
 mod index;
+mod key;
+mod mask;
 mod model;
+mod nested;
 mod policy_lines;
 mod quality;
 mod relationship;
+mod search;
 mod yaml;
 
 pub mod dataset;
@@ -22,8 +26,9 @@ pub mod types;
 
 pub use dataset::{
     Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Index, IndexColumn, Layer, Link,
-    Metric, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
+    Metric, Nested, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
+pub use mask::{DateUnit, FieldMask, Mask};
 pub use model::{Model, TableRef};
 pub use product::{
     Connector, Contract, Description, InputPort, ManagementPort, Member, OutputPort, Product, Role, Sla, Support, Team,

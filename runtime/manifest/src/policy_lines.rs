@@ -70,8 +70,8 @@ impl Product {
     }
 
     /// All policy lines of the product: reading by classification (`p, role, dataset.field, read, allow` where the
-    /// role's `maxClassification` covers the field's), reading of the discovery port by every role, and then
-    /// `policy.csv`. casbin judges by these and by nothing else: what no line allows is denied.
+    /// role's `maxClassification` covers the field's), reading through a mask (action `mask`), which takes the place of
+    /// that, reading of the discovery port by every role, and then `policy.csv`, where a denied `read` denies `mask` too. casbin judges by these and by nothing else: what no line allows is denied.
     pub fn policy_lines(&self) -> Vec<Vec<String>> {
         let mut lines = Vec::new();
         let mut allow = |role: &str, object: &str, action: &str| {
@@ -82,15 +82,26 @@ impl Product {
         }
         for contract in self.contracts.iter().filter(|c| c.layer == Layer::Output) {
             for role in &contract.roles {
-                let Some(max) = role.max_classification else { continue };
                 for dataset in &contract.datasets {
-                    for field in dataset.fields.iter().filter(|f| f.classification <= max) {
-                        allow(&role.role, &dataset.policy_object(field), "read");
+                    for field in &dataset.fields {
+                        let masked = role.masks.iter().any(|m| m.dataset == dataset.name && m.field == field.name);
+                        if masked {
+                            allow(&role.role, &dataset.policy_object(field), "mask");
+                        } else if role.max_classification.is_some_and(|max| field.classification <= max) {
+                            allow(&role.role, &dataset.policy_object(field), "read");
+                        }
                     }
                 }
             }
         }
-        lines.extend(self.policy.iter().cloned());
+        for line in &self.policy {
+            lines.push(line.clone());
+            if let [_, role, object, action, effect] = line.as_slice()
+                && (action.as_str(), effect.as_str()) == ("read", "deny")
+            {
+                lines.push(["p", role, object, "mask", "deny"].map(str::to_owned).to_vec());
+            }
+        }
         lines
     }
 

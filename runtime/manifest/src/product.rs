@@ -2,7 +2,7 @@
 
 use crate::dataset::{Dataset, Layer, Link};
 use crate::model::Model;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A product folder, checked: every reference in it resolves.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +92,19 @@ impl Product {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// `role` and the roles that it inherits by `policy.csv`, directly and through others.
+    pub fn roles_of<'r>(&'r self, role: &'r str) -> BTreeSet<&'r str> {
+        let mut found = BTreeSet::new();
+        let mut waiting = vec![role];
+        while let Some(role) = waiting.pop() {
+            if found.insert(role) {
+                let lines = self.policy.iter().filter(|line| line[0] == "g" && line[1] == role);
+                waiting.extend(lines.map(|line| line[2].as_str()));
+            }
+        }
+        found
     }
 }
 
@@ -270,6 +283,8 @@ pub struct Role {
     pub max_classification: Option<crate::dataset::Classification>,
     /// Which rows it may read, by caller's claims; none is every row.
     pub row_filter: Option<crate::row_filter::RowFilter>,
+    /// Fields of which it sees a part only.
+    pub masks: Vec<crate::mask::FieldMask>,
     /// Who approves a request for it first.
     pub first_approvers: Option<String>,
     /// Who approves it second.

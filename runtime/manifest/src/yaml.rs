@@ -187,9 +187,13 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn flag(&self, key: &str) -> bool {
-        let Some(node) = self.get(key) else { return false };
-        node.value.as_bool().unwrap_or_else(|| {
-            node.error("MANIFEST_TYPE", format!("{} must be true or false", node.path()), "write true or false");
+        self.get(key).is_some_and(|node| node.as_flag())
+    }
+
+    /// This value as true or false, or a finding and false.
+    pub(crate) fn as_flag(&self) -> bool {
+        self.value.as_bool().unwrap_or_else(|| {
+            self.error("MANIFEST_TYPE", format!("{} must be true or false", self.path()), "write true or false");
             false
         })
     }
@@ -216,18 +220,16 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn list(&self, key: &str) -> Vec<Node<'a>> {
-        let Some(node) = self.get(key) else { return Vec::new() };
-        let Some(items) = node.value.as_sequence() else {
-            node.error("MANIFEST_TYPE", format!("{} must be a list", node.path()), "write a list: `- …`");
-            return Vec::new();
-        };
-        items.iter().enumerate().map(|(i, value)| node.child(Step::Index(i), value)).collect()
+        self.get(key).map(|node| node.items()).unwrap_or_default()
     }
 
-    /// The items of this node; none where it is no list.
+    /// The items of this value, which must be a list.
     pub(crate) fn items(&self) -> Vec<Node<'a>> {
-        let items = self.value.as_sequence().into_iter().flatten();
-        items.enumerate().map(|(i, value)| self.child(Step::Index(i), value)).collect()
+        let Some(items) = self.value.as_sequence() else {
+            self.error("MANIFEST_TYPE", format!("{} must be a list", self.path()), "write a list: `- …`");
+            return Vec::new();
+        };
+        items.iter().enumerate().map(|(i, value)| self.child(Step::Index(i), value)).collect()
     }
 
     pub(crate) fn texts(&self, key: &str) -> Vec<String> {

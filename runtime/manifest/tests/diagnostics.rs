@@ -177,6 +177,16 @@ const CHANGES: &[(&str, &str, &str, &str, u32)] = &[
     (READINGS, "value: station,", "value: region,", "GRAPHQL_NAME_COLLISION", 6),
     (READINGS, "region = ANY(:claim.regions)", "region = pg_sleep(9)", "ROW_FILTER", 47),
     (READINGS, "region = ANY(:claim.regions)", "other = ANY(:claim.regions)", "ROW_FILTER", 1),
+    (READINGS, "searchLanguage, value: english", "searchLanguage, value: klingon", "SEARCH_LANGUAGE", 7),
+    (READINGS, "searchLanguage, value: english", "searchLanguage, value: 7", "MANIFEST_TYPE", 7),
+    (READINGS, "searchable, value: true", "searchable, value: often", "MANIFEST_TYPE", 20),
+    (
+        READINGS,
+        "physicalType: smallint}",
+        "physicalType: smallint, customProperties: [{property: searchable, value: true}]}",
+        "FIELD_SEARCH",
+        21,
+    ),
     (MODEL, "SELECT", "DELETE FROM input.raw; SELECT", "MODEL_SQL", 1),
     (MODEL, "input.raw", "input.row", "MODEL_TABLE", 1),
     (MODEL, "input.raw", "output.stations", "MODEL_CYCLE", 1),
@@ -248,5 +258,150 @@ fn hostile_yaml_ends_in_findings() {
         let mut files = lab();
         files.insert(ODPS.to_owned(), text);
         assert!(load(&files).is_err());
+    }
+}
+
+/// A mask, and the words of the finding that it must give; empty for masks that are right.
+const MASKS: &[(&str, &str)] = &[
+    ("{field: region, kind: hash}", ""),
+    ("{field: readings.region, kind: partial, first: 1, last: 2}", ""),
+    ("{field: tag, kind: hash}", ""),
+    ("{field: whole, kind: bucket, width: 10}", ""),
+    ("{field: amount, kind: bucket, width: 0.25}", ""),
+    ("{field: day, kind: bucket, unit: month}", ""),
+    ("{field: taken_at, kind: bucket, unit: hour}", ""),
+    ("{field: words, kind: \"null\"}", ""),
+    ("{field: mood, kind: \"null\"}", ""),
+    ("hash", "must be a mapping"),
+    ("{kind: hash}", "has no `field`"),
+    ("{field: region}", "has no `kind`"),
+    ("{field: nothing, kind: hash}", "is no field of this contract"),
+    ("{field: stations.code, kind: hash}", "is no field of this contract"),
+    ("{field: region, kind: blur}", "unknown kind `blur`"),
+    ("{field: region, kind: hash, colour: red}", "no field `colour`"),
+    ("{field: region, kind: hash, width: 3}", "which `hash` does not take"),
+    ("{field: whole, kind: hash}", "`hash` makes text"),
+    ("{field: region, kind: partial}", "how many characters"),
+    ("{field: region, kind: partial, first: -1}", "how many characters"),
+    ("{field: whole, kind: partial, first: 1}", "`partial` keeps characters of a text"),
+    ("{field: region, kind: bucket, width: 3}", "`width` makes buckets of numbers"),
+    ("{field: whole, kind: bucket, width: 0.5}", "a whole `width`"),
+    ("{field: whole, kind: bucket, width: 0}", "how wide its buckets are"),
+    ("{field: whole, kind: bucket}", "how wide its buckets are"),
+    ("{field: whole, kind: bucket, unit: year}", "`unit` makes buckets of dates"),
+    ("{field: day, kind: bucket, unit: hour}", "the `unit` of a date is month or year"),
+    ("{field: day, kind: bucket, unit: week}", "how wide its buckets are"),
+    ("{field: hour, kind: bucket, unit: hour}", "`unit` makes buckets of dates"),
+    ("{field: words, kind: hash}", "a list can only be masked with `null`"),
+    ("{field: mood, kind: hash}", "any other value is not one of them"),
+    ("{field: station_code, kind: \"null\"}", "makes the key `station_code` null"),
+    ("{field: region, kind: hash}, {field: readings.region, kind: hash}", "a second time"),
+];
+
+#[test]
+fn masks_fit_their_fields() {
+    for (mask, words) in MASKS {
+        let mut files = lab();
+        let text = files.get_mut(READINGS).unwrap();
+        let property =
+            format!("{{property: masks, vendor: terrane, value: [\n{mask}]}}, {{property: maxClassification");
+        *text = text.replacen("{property: maxClassification", &property, 1);
+        let found = findings(&files);
+        let masks: Vec<_> = load(&files)
+            .map(|l| l.product.contracts.iter().flat_map(|c| &c.roles).map(|r| r.masks.len()).sum())
+            .into_iter()
+            .collect();
+        if words.is_empty() {
+            assert_eq!((found.as_slice(), masks.as_slice()), ([].as_slice(), [1].as_slice()), "{mask}");
+            continue;
+        }
+        let hit = found.iter().find(|d| d.message.contains(words)).unwrap_or_else(|| panic!("{mask}: {found:#?}"));
+        assert_eq!((hit.locations[0].source.as_str(), hit.locations[0].line), (READINGS, 44), "{mask}");
+        assert!(hit.hint.is_some());
+    }
+}
+
+#[test]
+fn second_keys_are_unique_and_of_fields_that_can_be_compared() {
+    let key = |value: &str| {
+        format!("{{property: graphqlKeys, value: {value}, vendor: terrane}}, {{property: graphqlType, value: Reading")
+    };
+    for (value, words) in [
+        ("[[region, small], [tag]]", ""),
+        ("region", "must be a list"),
+        ("[region]", "must be a list"),
+        ("[[]]", "is empty"),
+        ("[[region, nothing]]", "names `nothing`, which is no field"),
+        ("[[doc]]", "has `doc`, a jsonb, which can be no key"),
+        ("[[exact]]", "has `exact`, a double precision"),
+        ("[[words]]", "has `words`, a text[]"),
+        ("[[region, region]]", "names a field twice"),
+        ("[[station_code, taken_at]]", "is a key already"),
+        ("[[tag], [tag]]", "is a key already"),
+    ] {
+        let mut files = lab();
+        let text = files.get_mut(READINGS).unwrap();
+        *text = text.replacen("{property: graphqlType, value: Reading", &key(value), 1);
+        let found = findings(&files);
+        if words.is_empty() {
+            assert_eq!(found, [], "{value}");
+            let product = load(&files).unwrap().product;
+            assert_eq!(
+                product.dataset(Layer::Output, "readings").unwrap().second_keys,
+                [vec!["region", "small"], vec!["tag"]]
+            );
+            continue;
+        }
+        let hit = found.iter().find(|d| d.message.contains(words)).unwrap_or_else(|| panic!("{value}: {found:#?}"));
+        assert_eq!((hit.locations[0].source.as_str(), hit.locations[0].line), (READINGS, 7), "{value}");
+    }
+    for (unique, value, words) in
+        [("true", "true", ""), ("false", "true", "is a key and not unique"), ("true", "1", "must be true or false")]
+    {
+        let mut files = lab();
+        let text = files.get_mut(READINGS).unwrap();
+        let to =
+            format!("{{name: tag, unique: {unique}, customProperties: [{{property: graphqlKey, value: {value}}}],");
+        *text = text.replacen("{name: tag,", &to, 1);
+        let found = findings(&files);
+        assert_eq!(found.is_empty(), words.is_empty(), "{value}: {found:?}");
+        assert!(found.iter().all(|d| d.message.contains(words)), "{found:?}");
+    }
+}
+
+#[test]
+fn members_of_objects_are_checked() {
+    let deep = "logicalType: object, properties: [{name: o, ".repeat(9) + "logicalType: string" + &"}]".repeat(9);
+    for (member, code) in [
+        ("name: zip-code, logicalType: string", ""),
+        ("name: a, logicalType: string, physicalName: b c", ""),
+        ("name: a, logicalType: array, items: {logicalType: object, properties: [{name: b, logicalType: date}]}", ""),
+        ("name: a, logicalType: string, classification: internal", "FIELD_CLASSIFICATION"),
+        ("name: a, logicalType: string, primaryKey: true", "FIELD_NESTED"),
+        ("name: a, logicalType: string, unique: true", "FIELD_NESTED"),
+        ("name: a, logicalType: string, relationships: [{to: stations.code}]", "FIELD_NESTED"),
+        ("name: a, logicalType: colour", "FIELD_TYPE"),
+        ("name: a, logicalType: integer, physicalType: text", "FIELD_TYPE"),
+        ("name: '1', logicalType: string", "GRAPHQL_NAME"),
+        ("name: a, logicalType: string}, {name: A, logicalType: string", "GRAPHQL_NAME_COLLISION"),
+        ("name: a, logicalType: string}, {name: a_, physicalName: a, logicalType: string", "MANIFEST_DUPLICATE"),
+        (
+            "name: a, logicalType: object, customProperties: [{property: graphqlType, value: Query}], properties: [{name: b, logicalType: date}]",
+            "GRAPHQL_NAME",
+        ),
+        (&format!("name: a, {deep}"), "FIELD_NESTED"),
+    ] {
+        let mut files = lab();
+        let text = files.get_mut(READINGS).unwrap();
+        *text = text.replacen("{name: doc,", &format!("{{name: doc, properties: [\n{{{member}}}],"), 1);
+        let found = findings(&files);
+        if code.is_empty() {
+            assert_eq!(found, [], "{member}");
+            let product = load(&files).unwrap().product;
+            assert!(product.dataset(Layer::Output, "readings").unwrap().field("doc").unwrap().nested.is_some());
+            continue;
+        }
+        let hit = found.iter().find(|d| d.code == code).unwrap_or_else(|| panic!("{member}: {found:#?}"));
+        assert_eq!(hit.locations[0].line, 35, "{member}: {hit:?}");
     }
 }

@@ -1,8 +1,9 @@
-//! Constraints: turns a contract's keys, required and unique fields and references into constraints and indexes of a
-//! built table, so that the database keeps what the checks found true and the query path finds its indexes.
+//! Constraints: turns a contract's keys, required, unique and searched fields and references into constraints and indexes
+//! of a built table, so that the database keeps what the checks found true and the query path finds its indexes.
 
 use crate::PipelineError;
 use crate::build::describe;
+use crate::check::composite_keys;
 use sqlx::{AssertSqlSafe, Executor as _};
 use terrane_manifest::{Dataset, Index};
 use terrane_sql::Sql;
@@ -31,6 +32,18 @@ pub async fn add_constraints(store: &Store, dataset: &Dataset) -> Result<(), Pip
     for field in dataset.fields.iter().filter(|f| f.unique && !is_key(&f.column)) {
         alter(&mut sql);
         sql.push(" ADD UNIQUE (").ident(&field.column).push(");\n");
+    }
+    for key in composite_keys(dataset) {
+        alter(&mut sql);
+        for (i, field) in key.iter().enumerate() {
+            sql.push(if i > 0 { ", " } else { " ADD UNIQUE (" }).ident(&field.column);
+        }
+        sql.push(");\n");
+    }
+    for field in dataset.fields.iter().filter(|f| f.searchable) {
+        // one for each field, because callers may read different ones; the expression is what the query path writes
+        sql.push("CREATE INDEX ON ").qualified("output_next", &dataset.table).push(" USING gin (to_tsvector('");
+        sql.push(dataset.search_language).push("', ").ident(&field.column).push("));\n");
     }
     for index in &dataset.indexes {
         push_index(&mut sql, dataset, index);

@@ -60,6 +60,22 @@ async fn countries_are_published_checked_and_kept() {
     assert!(results.len() > 20 && results.iter().all(|r| r.status == "passed"), "{results:#?}");
     let steps = store.steps(&[run.id]).await.unwrap();
     assert!(steps.iter().all(|s| s.state == "succeeded" && s.ended_at.is_some()), "{steps:#?}");
+    // each searched field has an index of its own: whichever of them a role set may read, a search needs no other
+    let searched = |fields: &[&str]| {
+        let conditions: Vec<String> = fields
+            .iter()
+            .map(|f| format!("to_tsvector('simple', t0.\"{f}\") @@ websearch_to_tsquery('simple', 'republic')"))
+            .collect();
+        format!("EXPLAIN SELECT t0.\"code\" FROM \"output\".\"countries\" AS t0 WHERE ({})", conditions.join(" OR "))
+    };
+    for fields in [&["name"][..], &["name", "official_name", "capital"]] {
+        let mut transaction = store.query().begin().await.unwrap();
+        sqlx::raw_sql("SET LOCAL enable_seqscan = off").execute(&mut *transaction).await.unwrap();
+        let explain = sqlx::AssertSqlSafe(searched(fields));
+        let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut *transaction).await.unwrap();
+        let plan = plan.join("\n");
+        assert_eq!(plan.matches("Bitmap Index Scan").count(), fields.len(), "{plan}");
+    }
     // the second version is made beside the first; going back swaps them
     let second = pipeline.run(&request()).await.unwrap();
     assert_eq!((run.version, second.version), (Some(1), Some(2)));

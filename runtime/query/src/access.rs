@@ -2,8 +2,9 @@
 
 use crate::catalog::{Column, Entity};
 use rustc_hash::FxHashMap;
-use terrane_manifest::{Product, RowFilter};
-use terrane_policy::{DecisionTable, Policy, Questions, RoleSet};
+use std::collections::BTreeSet;
+use terrane_manifest::{Contract, Mask, Product, RowFilter};
+use terrane_policy::{DecisionTable, Policy, Questions, RoleSet, render_cells};
 
 /// Compiled decisions of one role set for one product. Compile once per policy and role set; look up per operation.
 #[derive(Debug, Clone)]
@@ -11,10 +12,24 @@ pub struct Access {
     roles: RoleSet,
     table: DecisionTable,
     row_filters: FxHashMap<String, RowFilter>,
+    /// By policy object; only those that the roles may see and may not read.
+    masks: FxHashMap<String, Mask>,
+}
+
+/// What a role set gets of a field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reading<'a> {
+    /// Its values.
+    Clear,
+    /// Something else in their place.
+    Masked(&'a Mask),
+    /// Nothing.
+    Denied,
 }
 
 impl Access {
-    /// Ask `policy` what `roles` may do with the product's fields (`read`) and ports (`read`, `write`, `run`, `admin`).
+    /// Ask `policy` what `roles` may do with the product's fields (`read`, `mask`) and ports (`read`, `write`, `run`,
+    /// `admin`).
     pub fn compile(product: &Product, policy: &Policy, roles: &RoleSet) -> Self {
         let mut row_filters = FxHashMap::default();
         for dataset in product.outputs() {
@@ -23,7 +38,8 @@ impl Access {
             }
         }
         let table = policy.decide(roles, &Questions::new(questions(product)));
-        Self { roles: roles.clone(), table, row_filters }
+        let masks = masks(product, &table, roles);
+        Self { roles: roles.clone(), table, row_filters, masks }
     }
 
     /// The roles this was compiled for.
@@ -36,18 +52,46 @@ impl Access {
         self.table.allows(object, action)
     }
 
+    /// What the roles get of the field with this policy object.
+    pub fn reading(&self, object: &str) -> Reading<'_> {
+        if self.table.allows(object, "read") {
+            return Reading::Clear;
+        }
+        self.masks.get(object).map_or(Reading::Denied, Reading::Masked)
+    }
+
+    /// Whether the roles may use the column's values, in whichever way. A masked column can only be selected.
     pub(crate) fn reads(&self, column: &Column) -> bool {
         column.object.as_deref().is_none_or(|object| self.table.allows(object, "read"))
     }
 
-    /// Whether the roles may read at least one field of the entity.
+    /// What a selection of the column gives.
+    pub(crate) fn reading_of(&self, column: &Column) -> Reading<'_> {
+        column.object.as_deref().map_or(Reading::Clear, |object| self.reading(object))
+    }
+
+    /// Whether the roles may read at least one field of the entity, if only masked.
     pub(crate) fn sees(&self, entity: &Entity) -> bool {
-        entity.columns.iter().any(|c| self.reads(c))
+        entity.columns.iter().any(|c| self.reading_of(c) != Reading::Denied)
     }
 
     pub(crate) fn row_filter(&self, dataset: &str) -> Option<&RowFilter> {
         self.row_filters.get(dataset)
     }
+}
+
+/// The table of who may do what with a product: (object, action) × role, with the kind of a mask where a field is masked.
+pub fn access_matrix(product: &Product, policy: &Policy) -> String {
+    let roles = product.role_names();
+    let access: Vec<Access> =
+        roles.iter().map(|role| Access::compile(product, policy, &RoleSet::new([role.as_str()]))).collect();
+    let mut pairs = questions(product);
+    pairs.retain(|(_, action)| action != "mask");
+    render_cells(&roles, &pairs, |role, object, action| match access[role].reading(object) {
+        Reading::Masked(mask) if action == "read" => mask.kind(),
+        _ if access[role].allows(object, action) => "yes",
+        _ => "-",
+    })
 }
 
 /// Everything that is asked of a product's policy: (object, action).
@@ -57,17 +101,25 @@ pub fn questions(product: &Product) -> Vec<(String, String)> {
         .into_iter()
         .flat_map(|object| {
             let actions: &[&str] =
-                if object.starts_with("port:") { &["read", "write", "run", "admin"] } else { &["read"] };
+                if object.starts_with("port:") { &["read", "write", "run", "admin"] } else { &["read", "mask"] };
             actions.iter().map(move |action| (object.clone(), (*action).to_owned()))
         })
         .collect()
 }
 
-/// Rows that the roles may see: the union of what each role of the contract may. A role without a filter sees all.
+/// Rows that the roles may see: the union of what each may. A role that the contract names and gives no filter sees all;
+/// a role that it does not name has the filters of those it inherits from.
 fn row_filter(product: &Product, contract: &str, roles: &RoleSet) -> Option<RowFilter> {
     let contract = product.contract(contract)?;
+    let named: BTreeSet<&str> = roles
+        .iter()
+        .flat_map(|role| match contract.roles.iter().any(|r| r.role == role) {
+            true => BTreeSet::from([role]),
+            false => product.roles_of(role),
+        })
+        .collect();
     let mut filters = Vec::new();
-    for role in contract.roles.iter().filter(|r| roles.contains(&r.role)) {
+    for role in contract.roles.iter().filter(|r| named.contains(r.role.as_str())) {
         filters.push(role.row_filter.clone()?);
     }
     match filters.len() {
@@ -75,4 +127,28 @@ fn row_filter(product: &Product, contract: &str, roles: &RoleSet) -> Option<RowF
         1 => filters.pop(),
         _ => Some(RowFilter::Or(filters)),
     }
+}
+
+/// The masks through which the roles see fields that they may not read: of several, the one that hides least.
+fn masks(product: &Product, table: &DecisionTable, roles: &RoleSet) -> FxHashMap<String, Mask> {
+    let held: BTreeSet<&str> = roles.iter().flat_map(|role| product.roles_of(role)).collect();
+    let mut masks = FxHashMap::default();
+    for dataset in product.outputs() {
+        let Some(contract) = product.contract_of(dataset) else { continue };
+        for field in &dataset.fields {
+            let object = dataset.policy_object(field);
+            if table.allows(&object, "read") || !table.allows(&object, "mask") {
+                continue;
+            }
+            let of_roles = masks_of(contract, &dataset.name, &field.name);
+            let least = Mask::least(of_roles.filter(|(role, _)| held.contains(role)).map(|(_, mask)| mask));
+            masks.extend(least.map(|mask| (object, mask.clone())));
+        }
+    }
+    masks
+}
+
+fn masks_of<'c>(contract: &'c Contract, dataset: &str, field: &str) -> impl Iterator<Item = (&'c str, &'c Mask)> {
+    let masks = contract.roles.iter().flat_map(|r| r.masks.iter().map(move |m| (r.role.as_str(), m)));
+    masks.filter(move |(_, m)| m.dataset == dataset && m.field == field).map(|(role, m)| (role, &m.mask))
 }

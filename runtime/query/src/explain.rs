@@ -16,8 +16,11 @@ impl Statement {
 fn origin(param: &Param) -> String {
     match param {
         Param::Value { source, .. } => source_words(source),
+        Param::Text { source, .. } => format!("pattern from {}", source_words(source)),
+        Param::Salt { object } => format!("the product's salt for hashes of `{object}`"),
         Param::Offset(source) => format!("offset: {}", source_words(source)),
-        Param::Limit(page) => format!("size of page {} and one row more", page + 1),
+        Param::Limit(page) => format!("size of page {}, and one row more where it is asked for", page + 1),
+        Param::Size(page) => format!("size of page {}", page + 1),
         Param::Claim { name, .. } => format!("claim `{name}` of the caller, in a row filter"),
         Param::Literal(value, ..) => format!("{value} of a row filter"),
         Param::Cursor { source, index, count, .. } => {

@@ -1,5 +1,6 @@
 //! Layout: the shape of a response and where in the rows of a statement its values are.
 
+use crate::scalar::Scalar;
 use terrane_manifest::PgType;
 
 /// An object of the response: its members in response order.
@@ -8,11 +9,36 @@ pub(crate) struct ObjectLayout {
     pub(crate) members: Vec<Entry<ValueLayout>>,
 }
 
+/// A response key as it is written: `,"key":`. GraphQL names need no escapes.
+#[derive(Debug, Clone)]
+pub(crate) struct Key(Box<str>);
+
+impl From<&str> for Key {
+    fn from(key: &str) -> Self {
+        Self(format!(",\"{key}\":").into())
+    }
+}
+
+impl Key {
+    /// Append it, without the comma where it is the object's first.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, first: bool) {
+        out.extend_from_slice(&self.0.as_bytes()[usize::from(first)..]);
+    }
+}
+
+impl std::ops::Deref for Key {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0[2..self.0.len() - 2]
+    }
+}
+
 /// A response key with what is written after it.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry<T> {
     /// The response key.
-    pub(crate) key: String,
+    pub(crate) key: Key,
     pub(crate) value: T,
 }
 
@@ -21,8 +47,12 @@ pub(crate) struct Entry<T> {
 pub(crate) enum ValueLayout {
     /// The value of a column.
     Scalar { column: usize, pg: PgType, array: bool },
+    /// Objects in the JSON of a column: one or a list, in one JSON value or in an array of them.
+    Json { column: usize, pg: PgType, array: bool, list: bool, object: JsonLayout },
     /// Text that does not depend on rows: a type name.
     Constant(Vec<u8>),
+    /// A count, which is never null.
+    Count { column: usize },
     /// What the caller may not read: null and an error.
     Denied(DeniedId),
     /// An object in the same row; null when one of these columns is.
@@ -33,6 +63,26 @@ pub(crate) enum ValueLayout {
     List { column: usize, object: ObjectLayout, presence: Option<usize> },
     /// A connection whose page is an array of records in a column.
     Connection(ConnectionLayout),
+}
+
+/// An object that is read from JSON: its members in response order.
+#[derive(Debug, Clone)]
+pub(crate) struct JsonLayout {
+    pub(crate) members: Vec<Entry<JsonMember>>,
+}
+
+/// A member of an object that is read from JSON.
+#[derive(Debug, Clone)]
+pub(crate) enum JsonMember {
+    Constant(Vec<u8>),
+    Field { key: String, kind: JsonKind, list: bool, required: bool },
+}
+
+/// What a member's values, or the items of its list, must be.
+#[derive(Debug, Clone)]
+pub(crate) enum JsonKind {
+    Scalar(Scalar),
+    Object(JsonLayout),
 }
 
 /// A denied selection of the operation; its label is in [`crate::Statement`].
@@ -50,6 +100,10 @@ pub(crate) struct ConnectionLayout {
     pub(crate) rows: Option<usize>,
     /// Column with the count of all rows.
     pub(crate) total: Option<usize>,
+    /// Column with the record of all aggregates, when anything of them needs rows.
+    pub(crate) aggregate: Option<usize>,
+    /// Columns with arrays of records, one for each field of groups.
+    pub(crate) groups: Vec<usize>,
     pub(crate) page: PageId,
     pub(crate) backward: bool,
     pub(crate) has_after: bool,
@@ -69,6 +123,13 @@ pub(crate) enum ConnectionMember {
     Edges(Vec<Entry<EdgeMember>>),
     PageInfo(Vec<Entry<PageMember>>),
     Total,
+    /// Figures of all rows.
+    Aggregate(ObjectLayout),
+    /// Figures of each group, in this one of [`ConnectionLayout::groups`].
+    Groups {
+        index: usize,
+        object: ObjectLayout,
+    },
 }
 
 /// A member of an edge.
@@ -116,11 +177,11 @@ pub(crate) enum Form {
     /// No statement: nothing of the operation needs rows.
     Nothing(Vec<Entry<RootLayout>>),
     /// One root lookup: at most one row, its columns are the object's.
-    Row { key: String, object: ObjectLayout },
+    Row { key: Key, object: ObjectLayout },
     /// One root list: its rows are the statement's.
-    Rows { key: String, connection: ConnectionLayout },
+    Rows { key: Key, connection: ConnectionLayout },
     /// `_entities` of one type: a row for each entity found, its position first.
-    EntityRows { key: String, root: usize, groups: Vec<EntityGroup>, group: usize },
+    EntityRows { key: Key, root: usize, groups: Vec<EntityGroup>, group: usize },
     /// Exactly one row, with records in its columns.
     Record(Vec<Entry<RootLayout>>),
 }

@@ -5,6 +5,7 @@
 //! [`Statement::bind`], execute, [`Statement::write`]. No IO here: the caller runs the statement and brings the rows.
 
 mod access;
+mod aggregate;
 mod bind;
 mod catalog;
 mod coerce;
@@ -25,7 +26,7 @@ mod shape;
 mod statement;
 mod write;
 
-pub use access::{Access, questions};
+pub use access::{Access, Reading, access_matrix, questions};
 pub use bind::Bind;
 pub use coerce::Values;
 pub use compile::{ExportRequest, ExportStatement};

@@ -1,7 +1,7 @@
 //! Parameters: turns what a statement's binds stand for into the values of one request.
 
 use crate::bind::{Bind, bind_list, bind_scalar};
-use crate::catalog::{Catalog, EntityId};
+use crate::catalog::{Catalog, Column, EntityId, KeyId};
 use crate::coerce::{Values, bad};
 use crate::cursor::decode_cursor;
 use crate::given::ValueSource;
@@ -28,8 +28,15 @@ pub(crate) enum Param {
         pg: PgType,
         list: bool,
     },
-    /// A page's size and one more row, which says whether there is a next page.
+    /// A text to compare with, or the pattern that it makes.
+    Text {
+        source: ValueSource,
+        pattern: Pattern,
+    },
+    /// A page's size, and one more row where it is asked whether there is another page.
     Limit(usize),
+    /// A page's size alone.
+    Size(usize),
     Offset(ValueSource),
     /// Part `index` of a cursor with `count` parts.
     Cursor {
@@ -46,6 +53,10 @@ pub(crate) enum Param {
         list: bool,
     },
     Literal(Value, Scalar, PgType),
+    /// What a hash of the field with this policy object starts with.
+    Salt {
+        object: String,
+    },
     /// Key part `part` of the representations of group `group` of root `root`.
     Keys {
         root: usize,
@@ -54,12 +65,58 @@ pub(crate) enum Param {
     },
 }
 
+/// What a text is for LIKE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pattern {
+    /// None: it is compared as it is.
+    Given,
+    /// A pattern of its own.
+    Like,
+    /// What a text ends with.
+    End,
+    /// What is anywhere in a text.
+    Part,
+}
+
+impl Pattern {
+    /// What `text` is compared as. In a pattern that is made of it, `%` and `_` are no wildcards.
+    fn apply(self, text: &str) -> Result<String, String> {
+        if self == Self::Like {
+            // Postgres finds this only when the statement runs
+            let escapes = text.len() - text.trim_end_matches('\\').len();
+            return match escapes % 2 {
+                0 => Ok(text.to_owned()),
+                _ => Err("a pattern ends with `\\`, which escapes nothing; write `\\\\` for the character".to_owned()),
+            };
+        }
+        if self == Self::Given {
+            return Ok(text.to_owned());
+        }
+        let mut pattern = String::with_capacity(text.len() + 2);
+        pattern.push('%');
+        for c in text.chars() {
+            if matches!(c, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        if self == Self::Part {
+            pattern.push('%');
+        }
+        Ok(pattern)
+    }
+}
+
 /// A page of the operation.
 #[derive(Debug, Clone)]
 pub(crate) struct PageSpec {
+    /// The response key of the list.
+    pub(crate) name: String,
     pub(crate) size: Option<ValueSource>,
     pub(crate) argument: &'static str,
     pub(crate) offset: Option<ValueSource>,
+    /// Whether the operation asks if there are rows beyond the page.
+    pub(crate) looks_ahead: bool,
     /// What multiplies it: the page or the representations it is nested in.
     pub(crate) within: Within,
 }
@@ -76,7 +133,7 @@ pub(crate) enum Within {
 #[derive(Debug, Clone)]
 pub(crate) struct EntitiesSpec {
     pub(crate) source: ValueSource,
-    pub(crate) groups: Vec<EntityId>,
+    pub(crate) groups: Vec<(EntityId, KeyId)>,
 }
 
 /// The values of one request: binds for the statement, and what its writer needs beside the rows.
@@ -138,7 +195,8 @@ impl Binder<'_> {
         let mut binds = Vec::with_capacity(params.len());
         for param in params {
             let bind = match param {
-                Param::Limit(page) => Ok(Bind::Int8(Some(sizes[*page].size + 1))),
+                Param::Limit(page) => Ok(Bind::Int8(Some(sizes[*page].size + i64::from(pages[*page].looks_ahead)))),
+                Param::Size(page) => Ok(Bind::Int8(Some(sizes[*page].size))),
                 Param::Keys { root, group, part } => {
                     Ok(std::mem::replace(&mut keys[*root][*group][*part], Bind::Int8(None)))
                 }
@@ -155,6 +213,12 @@ impl Binder<'_> {
     fn bind_param(&self, param: &Param) -> Result<Bind, String> {
         match param {
             Param::Value { source, scalar, pg, list } => bind_typed(&source.resolve(self.values), *scalar, *pg, *list),
+            Param::Text { source, pattern } => {
+                match bind_typed(&source.resolve(self.values), Scalar::String, PgType::Text, false)? {
+                    Bind::Text(Some(text)) => Ok(Bind::Text(Some(pattern.apply(&text)?))),
+                    other => Ok(other),
+                }
+            }
             Param::Literal(value, scalar, pg) => bind_typed(value, *scalar, *pg, false),
             Param::Offset(source) => match source.resolve(self.values).as_i64() {
                 Some(offset) if offset >= 0 => Ok(Bind::Int8(Some(offset))),
@@ -167,8 +231,12 @@ impl Binder<'_> {
                     parts.ok_or("this cursor does not belong to this list and order; use one of its own pages")?;
                 crate::cursor::bind_part(&parts[*index], *pg)
             }
+            Param::Salt { object } => match &self.catalog.salt {
+                Some(salt) => Ok(Bind::Text(Some(salt.prefix(object)))),
+                None => Err("hashes are not available".to_owned()),
+            },
             Param::Claim { name, scalar, pg, list } => Ok(bind_claim(self.claims, name, *scalar, *pg, *list)),
-            Param::Limit(_) | Param::Keys { .. } => unreachable!("bound by `bind`"),
+            Param::Limit(_) | Param::Size(_) | Param::Keys { .. } => unreachable!("bound by `bind`"),
         }
     }
 
@@ -203,18 +271,23 @@ impl Binder<'_> {
                 format!("{} representations; ask for at most {MAX_REPRESENTATIONS} at once", items.len()),
             ));
         }
-        let entities: Vec<_> = spec.groups.iter().map(|id| self.catalog.entity(*id)).collect();
+        let entities: Vec<_> = spec.groups.iter().map(|(id, _)| self.catalog.entity(*id)).collect();
+        let columns: Vec<Vec<&Column>> = entities
+            .iter()
+            .zip(&spec.groups)
+            .map(|(entity, (_, key))| entity.key_of(*key).iter().map(|c| entity.column(*c)).collect())
+            .collect();
         let mut keys: Vec<Vec<Bind>> =
-            entities.iter().map(|e| e.key.iter().map(|c| Bind::empty_array(wire(e.column(*c).pg))).collect()).collect();
+            columns.iter().map(|parts| parts.iter().map(|c| Bind::empty_array(wire(c.pg))).collect()).collect();
         let mut slots = EntitySlots { slots: Vec::with_capacity(items.len()), counts: vec![0; entities.len()] };
         for (index, item) in items.iter().enumerate() {
             let kind = item.get("__typename").and_then(Value::as_str).unwrap_or_default();
-            let group = entities.iter().position(|e| e.type_name == kind).ok_or_else(|| {
+            let first = entities.iter().position(|e| e.type_name == kind).ok_or_else(|| {
                 bad(&format!("representation {index} has the type `{kind}`, which is no entity of this product"))
             })?;
-            let entity = entities[group];
-            for (part, column) in entity.key.iter().enumerate() {
-                let column = entity.column(*column);
+            // the groups of one type are side by side, in the order of its keys
+            let group = first + entities[first].key_in(item).0 as usize;
+            for (part, column) in columns[group].iter().enumerate() {
                 let value = item
                     .get(&column.name)
                     .filter(|v| !v.is_null())
@@ -252,22 +325,35 @@ fn bind_typed(value: &Value, scalar: Scalar, pg: PgType, list: bool) -> Result<B
     })
 }
 
+/// Estimate how many objects the operation asks for: every page full, within every full page around it.
 fn check_cost(pages: &[PageSpec], sizes: &[PageBounds], entities: &[EntitySlots]) -> Result<(), Vec<GraphqlError>> {
     let mut totals: Vec<i64> = Vec::with_capacity(pages.len());
+    let mut outers: Vec<i64> = Vec::with_capacity(pages.len());
     for (page, size) in pages.iter().zip(sizes) {
         let outer = match page.within {
             Within::Root => 1,
             Within::Page(outer) => totals[outer],
             Within::Entities(root) => entities[root].slots.len() as i64,
         };
+        outers.push(outer.max(1));
         totals.push(outer.max(1).saturating_mul(size.size.max(1)));
     }
     let total = totals.iter().fold(0i64, |a, b| a.saturating_add(*b));
     if total <= MAX_OBJECTS {
         return Ok(());
     }
-    Err(vec![GraphqlError::new(
-        "OPERATION_TOO_EXPENSIVE",
-        format!("the operation may ask for {total} objects; at most {MAX_OBJECTS} are allowed, use smaller pages"),
-    )])
+    let dearest = (0..pages.len()).max_by_key(|page| totals[*page]).unwrap_or_default();
+    let rest = total.saturating_sub(totals[dearest]);
+    let fits = (MAX_OBJECTS - rest.min(MAX_OBJECTS)) / outers[dearest];
+    let page = &pages[dearest];
+    let advice = if fits > 0 {
+        format!("`{}: {fits}` on `{}` would fit", page.argument, page.name)
+    } else {
+        format!("`{}` is asked for {} times: take smaller pages of what it is in", page.name, outers[dearest])
+    };
+    let message = format!("the operation may ask for {total} objects; at most {MAX_OBJECTS} are allowed: {advice}");
+    let mut error = GraphqlError::new("OPERATION_TOO_EXPENSIVE", message);
+    error.extensions.insert("estimate".to_owned(), total.into());
+    error.extensions.insert("limit".to_owned(), MAX_OBJECTS.into());
+    Err(vec![error])
 }

@@ -142,7 +142,7 @@ impl Prepared {
     /// Request errors: variables of wrong types, forbidden fields in filters and orders, operations too large.
     pub fn plan(&self, variables: Option<&Map<String, Value>>) -> Result<(Arc<Plan>, Values), Vec<GraphqlError>> {
         let values = coerce_variables(&self.schema.full, &self.operation, variables)?;
-        let key = shape(&self.schema.full, &self.operation, &self.conditions, &values);
+        let key = shape(&self.schema, &self.operation, &self.conditions, &values);
         let kept = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(plan) = kept {
             return Ok((plan, values));

@@ -1,7 +1,7 @@
 //! Schema: turns a checked product and the standard ports' SDL into the schema that operations are compiled against.
 
 use crate::access::Access;
-use crate::catalog::{Catalog, Root, build_catalog};
+use crate::catalog::{Catalog, Root, Salt, build_catalog};
 use crate::prepare::Prepared;
 use crate::sdl::{print_full, print_sdl};
 use apollo_compiler::ast::{self, Definition};
@@ -68,6 +68,14 @@ impl DataSchema {
                 Err(findings)
             }
         }
+    }
+
+    /// With the secret that hashes of masked fields are made with: at least 32 random characters, always the same for one
+    /// product. Without it fields that are masked by `hash` are null.
+    #[must_use]
+    pub fn with_mask_salt(mut self, salt: &str) -> Self {
+        self.catalog.salt = Some(Salt(salt.to_owned())).filter(|s| s.0.len() >= 32);
+        self
     }
 
     /// [`crate::prepare`] as a method.

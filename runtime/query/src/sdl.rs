@@ -1,6 +1,9 @@
 //! SDL: turns the catalog into the text of the data port's schema, as federation serves it and in full.
 
-use crate::catalog::{Catalog, Column, Entity, EntityId, Relation, Root, Shape};
+mod aggregates;
+
+use crate::aggregate::result_scalars;
+use crate::catalog::{Catalog, Column, Entity, EntityId, KeyId, NestedKind, NestedType, Relation, Root, Shape};
 use crate::scalar::Scalar;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -33,6 +36,9 @@ type _Service { sdl: String! }
 extend type Query { _service: _Service! }
 "#;
 
+/// What orders by how well rows match a search.
+pub(crate) const RELEVANCE: &str = "RELEVANCE";
+
 const ARGUMENTS_DOC: &str =
     "A page is `first` (default 50, at most 1000) rows after `after` or from `offset`, or the `last` before `before`.";
 
@@ -43,6 +49,7 @@ pub(crate) fn print_sdl(catalog: &Catalog) -> String {
     print_query(catalog, &mut out);
     if catalog.roots.values().any(|r| matches!(r, Root::List(_))) {
         print_paging(&mut out);
+        aggregates::print_shared(catalog, &mut out);
     }
     for (name, kind) in &catalog.enums {
         write!(out, "\nenum {name} {{\n").expect(TEXT);
@@ -55,6 +62,10 @@ pub(crate) fn print_sdl(catalog: &Catalog) -> String {
     for id in catalog.ids() {
         print_entity(catalog, id, &mut out);
     }
+    for id in catalog.quantified() {
+        print_relation_filter(&catalog.entity(id).type_name, &mut out);
+    }
+    catalog.nested.iter().for_each(|nested| print_nested(catalog, nested, &mut out));
     for scalar in FILTER_SCALARS.iter().filter(|s| used.contains(s)) {
         print_scalar_filter(scalar.name(), *scalar, &mut out);
     }
@@ -82,24 +93,24 @@ pub(crate) fn print_full(catalog: &Catalog, sdl: &str) -> String {
 
 const TEXT: &str = "a String takes any text";
 
+/// Print the scalars that GraphQL does not define; returns those that filters are needed for.
 fn print_scalars(catalog: &Catalog, out: &mut String) -> BTreeSet<Scalar> {
-    let columns = catalog.entities.iter().flat_map(|e| &e.columns);
-    let used: BTreeSet<Scalar> =
-        columns.map(|c| if c.scalar == Scalar::Id { Scalar::String } else { c.scalar }).collect();
+    let plain = |c: &Column| if c.scalar == Scalar::Id { Scalar::String } else { c.scalar };
+    let results = result_scalars(catalog);
+    let mut used: BTreeSet<Scalar> = catalog.entities.iter().flat_map(|e| &e.columns).map(plain).collect();
+    used.extend(&results);
+    used.extend(catalog.nested.iter().flat_map(|n| &n.fields).filter_map(|f| match f.kind {
+        NestedKind::Scalar(scalar) => Some(scalar),
+        NestedKind::Object(_) => None,
+    }));
     for scalar in &used {
         let Some((description, url)) = scalar.definition() else { continue };
         out.push('\n');
         print_description(out, Some(description), "");
         writeln!(out, "scalar {} @specifiedBy(url: \"{url}\")", scalar.name()).expect(TEXT);
     }
-    catalog
-        .entities
-        .iter()
-        .filter(|e| e.table.is_some())
-        .flat_map(|e| &e.columns)
-        .filter(|c| !c.array && c.enum_type.is_none())
-        .map(|c| if c.scalar == Scalar::Id { Scalar::String } else { c.scalar })
-        .collect()
+    let filtered = filtered_columns(catalog).filter(|c| !c.array && c.enum_type.is_none()).map(plain);
+    filtered.chain(results).collect()
 }
 
 fn print_description(out: &mut String, description: Option<&str>, indent: &str) {
@@ -125,30 +136,39 @@ fn print_query(catalog: &Catalog, out: &mut String) {
     out.push_str("\ntype Query {\n");
     for (name, root) in &catalog.roots {
         match root {
-            Root::Lookup(id) => {
+            Root::Lookup(id, key) => {
                 let entity = catalog.entity(*id);
-                let arguments: Vec<String> = entity
-                    .key
+                let columns = entity.key_of(*key);
+                let arguments: Vec<String> = columns
                     .iter()
                     .map(|c| format!("{}: {}!", entity.column(*c).name, entity.column(*c).type_name()))
                     .collect();
-                print_description(out, Some(&format!("One {} by its key.", entity.type_name)), "  ");
+                let by = match *key {
+                    KeyId::PRIMARY => "key".to_owned(),
+                    _ => {
+                        let names: Vec<&str> = columns.iter().map(|c| entity.column(*c).name.as_str()).collect();
+                        format!("`{}`", names.join("` and `"))
+                    }
+                };
+                print_description(out, Some(&format!("One {} by its {by}.", entity.type_name)), "  ");
                 writeln!(out, "  {name}({}): {}", arguments.join(", "), entity.type_name).expect(TEXT);
             }
             Root::List(id) => {
                 let entity = catalog.entity(*id);
                 print_description(out, Some(ARGUMENTS_DOC), "  ");
                 let kind = &entity.type_name;
-                writeln!(out, "  {name}({}): {kind}Connection", page_arguments(kind)).expect(TEXT);
+                writeln!(out, "  {name}({}): {kind}Connection", page_arguments(entity)).expect(TEXT);
             }
         }
     }
     out.push_str("}\n");
 }
 
-fn page_arguments(kind: &str) -> String {
+fn page_arguments(entity: &Entity) -> String {
+    let kind = &entity.type_name;
+    let search = if entity.is_searchable() { ", search: String" } else { "" };
     format!(
-        "first: Int, after: String, last: Int, before: String, offset: Int, filter: {kind}Filter, orderBy: [{kind}Order!]"
+        "first: Int, after: String, last: Int, before: String, offset: Int, filter: {kind}Filter, orderBy: [{kind}Order!]{search}"
     )
 }
 
@@ -163,13 +183,17 @@ fn print_paging(out: &mut String) {
 fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
     let entity = catalog.entity(id);
     let kind = &entity.type_name;
-    let key: Vec<&str> = entity.key.iter().map(|c| entity.column(*c).name.as_str()).collect();
     let resolvable = if entity.table.is_none() && entity.relations.is_empty() { ", resolvable: false" } else { "" };
     out.push('\n');
     print_description(out, entity.description.as_deref(), "");
-    writeln!(out, "type {kind} @key(fields: \"{}\"{resolvable}) {{", key.join(" ")).expect(TEXT);
+    write!(out, "type {kind}").expect(TEXT);
+    for key in entity.keys() {
+        let fields: Vec<&str> = entity.key_of(key).iter().map(|c| entity.column(*c).name.as_str()).collect();
+        write!(out, " @key(fields: \"{}\"{resolvable})", fields.join(" ")).expect(TEXT);
+    }
+    out.push_str(" {\n");
     for column in &entity.columns {
-        print_column(column, out);
+        print_column(catalog, column, out);
     }
     for relation in &entity.relations {
         print_relation(catalog, relation, out);
@@ -177,20 +201,47 @@ fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
     out.push_str("}\n");
     if entity.table.is_some() {
         print_connection(entity, out);
-        print_filter(entity, out);
-        print_order(entity, out);
+        print_filter(catalog, entity, out);
+        print_order(catalog, entity, out);
+        aggregates::print_types(entity, out);
     }
 }
 
-fn print_column(column: &Column, out: &mut String) {
+fn print_column(catalog: &Catalog, column: &Column, out: &mut String) {
     print_description(out, column.description.as_deref(), "  ");
-    let bang = if column.is_non_null() { "!" } else { "" };
-    let kind = column.type_name();
-    let kind = if column.array { format!("[{kind}!]{bang}") } else { format!("{kind}{bang}") };
-    let deprecated = column.deprecated.as_deref().map_or_else(String::new, |reason| {
+    let (kind, list) = match column.nested {
+        Some((id, list)) => (catalog.nested_type(id).type_name.as_str(), list),
+        None => (column.type_name(), column.array),
+    };
+    let kind = type_text(kind, list, column.is_non_null());
+    writeln!(out, "  {}: {kind}{}", column.name, deprecation(column.deprecated.as_deref())).expect(TEXT);
+}
+
+fn type_text(kind: &str, list: bool, non_null: bool) -> String {
+    let bang = if non_null { "!" } else { "" };
+    if list { format!("[{kind}!]{bang}") } else { format!("{kind}{bang}") }
+}
+
+fn deprecation(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| {
         format!(" @deprecated(reason: {})", serde_json::Value::String(reason.to_owned()))
-    });
-    writeln!(out, "  {}: {kind}{deprecated}", column.name).expect(TEXT);
+    })
+}
+
+fn print_nested(catalog: &Catalog, nested: &NestedType, out: &mut String) {
+    out.push('\n');
+    print_description(out, nested.description.as_deref(), "");
+    writeln!(out, "type {} {{", nested.type_name).expect(TEXT);
+    for field in &nested.fields {
+        print_description(out, field.description.as_deref(), "  ");
+        let kind = match field.kind {
+            NestedKind::Scalar(scalar) => scalar.name(),
+            NestedKind::Object(id) => &catalog.nested_type(id).type_name,
+        };
+        let kind = type_text(kind, field.list, field.required);
+        writeln!(out, "  {}: {kind}{}", field.name, deprecation(field.deprecated.as_deref())).expect(TEXT);
+    }
+    out.push_str("}\n");
 }
 
 fn print_relation(catalog: &Catalog, relation: &Relation, out: &mut String) {
@@ -201,7 +252,9 @@ fn print_relation(catalog: &Catalog, relation: &Relation, out: &mut String) {
     match relation.shape {
         Shape::One => writeln!(out, "  {name}: {kind}{bang}"),
         Shape::List => writeln!(out, "  {name}: [{kind}!]{bang}"),
-        Shape::Connection => writeln!(out, "  {name}({}): {kind}Connection{bang}", page_arguments(kind)),
+        Shape::Connection => {
+            writeln!(out, "  {name}({}): {kind}Connection{bang}", page_arguments(catalog.entity(relation.target)))
+        }
     }
     .expect(TEXT);
 }
@@ -211,9 +264,11 @@ fn print_connection(entity: &Entity, out: &mut String) {
     write!(
         out,
         "\ntype {kind}Connection {{\n  edges: [{kind}Edge!]!\n  nodes: [{kind}!]!\n  pageInfo: PageInfo!\n  \"All rows \
-         that the filter matches.\"\n  totalCount: Int!\n}}\n\ntype {kind}Edge {{\n  cursor: String!\n  node: {kind}!\n}}\n"
+         that the filter matches.\"\n  totalCount: Int!\n"
     )
     .expect(TEXT);
+    aggregates::print_fields(kind, out);
+    write!(out, "}}\n\ntype {kind}Edge {{\n  cursor: String!\n  node: {kind}!\n}}\n").expect(TEXT);
 }
 
 /// The filter input type of a column's values.
@@ -223,13 +278,32 @@ pub(crate) fn filter_type(column: &Column) -> String {
     if column.array { format!("{name}ListFilter") } else { format!("{name}Filter") }
 }
 
-fn print_filter(entity: &Entity, out: &mut String) {
+fn print_filter(catalog: &Catalog, entity: &Entity, out: &mut String) {
     let kind = &entity.type_name;
     write!(out, "\n\"All that is given must hold.\"\ninput {kind}Filter {{\n").expect(TEXT);
     for column in &entity.columns {
         writeln!(out, "  {}: {}", column.name, filter_type(column)).expect(TEXT);
     }
+    for relation in catalog.followed(entity) {
+        let target = &catalog.entity(relation.target).type_name;
+        match relation.shape {
+            Shape::One => writeln!(out, "  \"It exists and matches.\"\n  {}: {target}Filter", relation.name),
+            _ => writeln!(out, "  {}: {target}RelationFilter", relation.name),
+        }
+        .expect(TEXT);
+    }
     write!(out, "  and: [{kind}Filter!]\n  or: [{kind}Filter!]\n  not: {kind}Filter\n}}\n").expect(TEXT);
+}
+
+/// What a filter asks of many related rows.
+fn print_relation_filter(kind: &str, out: &mut String) {
+    write!(
+        out,
+        "\n\"Of the related rows that the caller may see.\"\ninput {kind}RelationFilter {{\n  \"At least one \
+         matches.\"\n  some: {kind}Filter\n  \"Not one matches.\"\n  none: {kind}Filter\n  \"All match, or there are \
+         none.\"\n  every: {kind}Filter\n}}\n"
+    )
+    .expect(TEXT);
 }
 
 /// The enum value that orders by a column: `AREA_KM2`.
@@ -244,16 +318,30 @@ pub(crate) fn order_value(name: &str) -> String {
     out
 }
 
-fn print_order(entity: &Entity, out: &mut String) {
+fn print_order(catalog: &Catalog, entity: &Entity, out: &mut String) {
     let kind = &entity.type_name;
-    write!(
-        out,
-        "\ninput {kind}Order {{\n  field: {kind}OrderField!\n  direction: OrderDirection = ASC\n  nulls: NullsOrder = \
-         LAST\n}}\n\nenum {kind}OrderField {{\n"
-    )
-    .expect(TEXT);
+    let related: Vec<&Relation> = catalog.followed(entity).filter(|r| r.shape == Shape::One).collect();
+    if related.is_empty() {
+        writeln!(out, "\ninput {kind}Order {{\n  field: {kind}OrderField!").expect(TEXT);
+    } else {
+        write!(
+            out,
+            "\n\"Exactly one of `field` or a relation, which has its own direction.\"\ninput {kind}Order {{\n  field: \
+             {kind}OrderField\n"
+        )
+        .expect(TEXT);
+    }
+    out.push_str("  direction: OrderDirection = ASC\n  nulls: NullsOrder = LAST\n");
+    for relation in related {
+        writeln!(out, "  {}: {}Order", relation.name, catalog.entity(relation.target).type_name).expect(TEXT);
+    }
+    write!(out, "}}\n\nenum {kind}OrderField {{\n").expect(TEXT);
     for column in entity.columns.iter().filter(|c| !c.array && c.scalar.is_ordered()) {
         writeln!(out, "  {}", order_value(&column.name)).expect(TEXT);
+    }
+    if entity.is_searchable() {
+        writeln!(out, "  \"How well a row matches `search`: the best come first with `DESC`.\"\n  {RELEVANCE}")
+            .expect(TEXT);
     }
     out.push_str("}\n");
 }
@@ -261,7 +349,7 @@ fn print_order(entity: &Entity, out: &mut String) {
 fn print_scalar_filter(name: &str, scalar: Scalar, out: &mut String) {
     write!(out, "\ninput {name}Filter {{\n").expect(TEXT);
     if scalar == Scalar::Json {
-        out.push_str("  \"Contains this JSON (Postgres `@>`).\"\n  contains: JSON\n");
+        out.push_str("  \"Contains this JSON (Postgres `@>`).\"\n  contains: JSON\n  \"Is an object with this key.\"\n  hasKey: String\n");
     } else {
         write!(out, "  eq: {name}\n  ne: {name}\n  in: [{name}!]\n  notIn: [{name}!]\n").expect(TEXT);
     }
@@ -270,7 +358,10 @@ fn print_scalar_filter(name: &str, scalar: Scalar, out: &mut String) {
     }
     if scalar.is_text() {
         out.push_str("  \"SQL pattern: `%` is any text, `_` one character.\"\n  like: String\n");
-        out.push_str("  \"The same without regard to case.\"\n  ilike: String\n  startsWith: String\n");
+        out.push_str("  \"The same without regard to case.\"\n  ilike: String\n");
+        out.push_str("  startsWith: String\n  endsWith: String\n");
+        out.push_str("  \"Has this text anywhere in it.\"\n  includes: String\n");
+        out.push_str("  \"The same without regard to case.\"\n  includesInsensitive: String\n");
     }
     out.push_str("  isNull: Boolean\n}\n");
 }
@@ -287,7 +378,7 @@ fn print_list_filter(name: &str, item: &str, out: &mut String) {
     write!(
         out,
         "\ninput {name} {{\n  eq: [{item}!]\n  \"Has all of these.\"\n  contains: [{item}!]\n  \"Has one of these.\"\n  \
-         overlaps: [{item}!]\n  isNull: Boolean\n}}\n"
+         overlaps: [{item}!]\n  \"Has nothing but these.\"\n  containedBy: [{item}!]\n  isEmpty: Boolean\n  isNull: Boolean\n}}\n"
     )
     .expect(TEXT);
 }

@@ -1,11 +1,12 @@
 //! Shapes: turns variable values into what of them decides the text of a statement.
 //!
-//! A statement is compiled for a shape, not for values: which fields a filter variable has, what an order variable
-//! orders by, which of `@skip` and `@include` hold, which variables are null,
+//! A statement is compiled for a shape, not for values: which fields a filter variable has, what a variable
+//! orders or groups by, which of `@skip` and `@include` hold, which variables are null,
 //! and which types are represented. Values travel as binds.
 
+use crate::catalog::{Catalog, KeyId};
 use crate::coerce::Values;
-use apollo_compiler::Schema;
+use crate::schema::DataSchema;
 use apollo_compiler::ast::Type;
 use apollo_compiler::executable::Operation;
 use apollo_compiler::schema::ExtendedType;
@@ -14,7 +15,12 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The shape of `values` for `operation`, as a cache key. `conditions` are the variables of `@skip` and `@include`.
-pub(crate) fn shape(schema: &Schema, operation: &Operation, conditions: &FxHashSet<String>, values: &Values) -> String {
+pub(crate) fn shape(
+    schema: &DataSchema,
+    operation: &Operation,
+    conditions: &FxHashSet<String>,
+    values: &Values,
+) -> String {
     let mut key = String::new();
     for variable in &operation.variables {
         match values.get(variable.name.as_str()) {
@@ -28,14 +34,15 @@ pub(crate) fn shape(schema: &Schema, operation: &Operation, conditions: &FxHashS
     key
 }
 
-fn push_shape(schema: &Schema, ty: &Type, value: &Value, key: &mut String) {
+fn push_shape(schema: &DataSchema, ty: &Type, value: &Value, key: &mut String) {
     let name = ty.inner_named_type();
-    match (value, schema.types.get(name)) {
+    match (value, schema.full.types.get(name)) {
         (Value::Null, _) => key.push('n'),
         (Value::Array(items), _) if name == "_Any" => {
-            for kind in represented_types(items) {
+            for (kind, by) in represented_types(&schema.catalog, items) {
                 key.push('<');
                 key.push_str(kind);
+                key.push_str(&"+".repeat(by.0 as usize));
             }
             key.push('>');
         }
@@ -58,28 +65,35 @@ fn push_shape(schema: &Schema, ty: &Type, value: &Value, key: &mut String) {
             }
             key.push(']');
         }
-        // which field to order by, and how, is part of the text; an enum value to compare with is not
+        // which field to order or group by, and how, is part of the text; an enum value to compare with is not
         (Value::String(text), Some(ExtendedType::Enum(kind))) if orders(&kind.name) => key.push_str(text),
         (Value::Array(_), _) => key.push('l'),
         _ => key.push('s'),
     }
 }
 
-/// The types of a list of representations, each once, in order of their names: only these are queried.
-pub(crate) fn represented_types(representations: &[Value]) -> BTreeSet<&str> {
+/// The types of a list of representations and the keys by which they are meant, each once, in order: only these are queried.
+pub(crate) fn represented_types<'r>(catalog: &Catalog, representations: &'r [Value]) -> BTreeSet<(&'r str, KeyId)> {
     let mut kinds = BTreeSet::new();
-    let mut last = "";
+    let mut last = ("", None, KeyId::PRIMARY);
     for representation in representations {
         let kind = representation.get("__typename").and_then(Value::as_str).unwrap_or_default();
         // gateways send them grouped: most are of the type of the one before
-        if kind != last || kinds.is_empty() {
-            kinds.insert(kind);
-            last = kind;
+        let entity = match last {
+            (before, entity, _) if before == kind && !kinds.is_empty() => entity,
+            _ => catalog.by_type.get(kind).map(|id| catalog.entity(*id)),
+        };
+        let key = entity.map_or(KeyId::PRIMARY, |e| e.key_in(representation));
+        if kinds.is_empty() || (kind, key) != (last.0, last.2) {
+            kinds.insert((kind, key));
         }
+        last = (kind, entity, key);
     }
     kinds
 }
 
 fn orders(name: &str) -> bool {
-    name == "OrderDirection" || name == "NullsOrder" || name.ends_with("OrderField")
+    ["OrderDirection", "NullsOrder", "AggregateFunction", "DateBucket"].contains(&name)
+        || name.ends_with("OrderField")
+        || name.ends_with("GroupField")
 }

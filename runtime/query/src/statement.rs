@@ -6,15 +6,26 @@ use crate::compile::Compiled;
 use crate::layout::Form;
 use crate::params::{Binder, Bound, EntitiesSpec, PageSpec, Param};
 use crate::schema::DataSchema;
-use crate::write::{RowSource, WriteError, Writer, write_key};
+use crate::write::{RowSource, WriteError, Writer};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use terrane_graphql::GraphqlError;
+
+/// Room is not made for larger responses before they are there.
+const LARGEST_ROOM: usize = 1024 * 1024;
+
+/// Statements of this process so far.
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// The data fields of an operation as one SQL statement and the layout of its rows. Cheap to share between requests.
 pub struct Statement {
     schema: Arc<DataSchema>,
-    sql: String,
+    id: u64,
+    pace: AtomicU32,
+    /// Bytes of the last answer.
+    size: AtomicUsize,
+    sql: Arc<str>,
     form: Form,
     params: Vec<Param>,
     pages: Vec<PageSpec>,
@@ -26,7 +37,10 @@ impl Statement {
     pub(crate) fn new(schema: Arc<DataSchema>, compiled: Compiled) -> Self {
         Self {
             schema,
-            sql: compiled.sql.into_string(),
+            id: MADE.fetch_add(1, Ordering::Relaxed),
+            pace: AtomicU32::new(0),
+            size: AtomicUsize::new(0),
+            sql: compiled.sql.into_string().into(),
             form: compiled.form,
             params: compiled.params,
             pages: compiled.pages,
@@ -37,8 +51,24 @@ impl Statement {
 
     /// The statement's text; the same operation, shape of variables and access give the same text. `None` when every
     /// data field is denied or constant, so that nothing needs to be asked: then write without rows.
-    pub fn sql(&self) -> Option<&str> {
-        (!self.sql.is_empty()).then_some(self.sql.as_str())
+    pub fn sql(&self) -> Option<&Arc<str>> {
+        (!self.sql.is_empty()).then_some(&self.sql)
+    }
+
+    /// Tells this statement from all others of the process: what it is prepared under.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// How long the statement takes, in microseconds: kept here for whoever runs it; 0 until then.
+    pub fn pace(&self) -> &AtomicU32 {
+        &self.pace
+    }
+
+    /// A buffer for a response, with room for one as large as the last.
+    pub fn buffer(&self) -> Vec<u8> {
+        let last = self.size.load(Ordering::Relaxed).min(LARGEST_ROOM);
+        Vec::with_capacity(last + last / 8 + 256)
     }
 
     pub(crate) fn params(&self) -> &[Param] {
@@ -73,15 +103,16 @@ impl Statement {
         };
         out.push(b'{');
         if let Some(key) = single {
-            write_key(out, key, true);
+            key.write(out, true);
             let errors = Writer::new(bound, &self.denied).write(&self.form, rows, out, |_, _| {})?;
             out.push(b'}');
+            self.size.store(out.len(), Ordering::Relaxed);
             return Ok(errors);
         }
         let mut first = true;
         let mut value = Vec::new();
         let errors = Writer::new(bound, &self.denied).write(&self.form, rows, &mut value, |key, json| {
-            write_key(out, key, first);
+            key.write(out, first);
             out.append(json);
             first = false;
         })?;
@@ -97,7 +128,7 @@ impl Statement {
         let mut fields = Vec::new();
         let mut value = Vec::new();
         let errors = Writer::new(bound, &self.denied).write(&self.form, rows, &mut value, |key, json| {
-            fields.push((key.to_owned(), std::mem::take(json)));
+            fields.push((key.to_string(), std::mem::take(json)));
         })?;
         Ok(Fields { fields, errors })
     }

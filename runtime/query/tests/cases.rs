@@ -30,6 +30,9 @@ async fn every_case_gives_its_sql_and_its_json() {
         publish(&pool, &product).await;
         products.insert(name, (schema(&product), product));
     }
+    let lab = support::lab::product();
+    support::lab::fill(&pool, &lab).await;
+    products.insert("lab", (schema(&lab), lab));
     let mut failures = Vec::new();
     let mut count = 0;
     let root = terrane_testkit::repository().join("tests/query");
@@ -97,8 +100,7 @@ fn who_may_read_what_is_committed() {
     for name in ["cities", "continents", "countries", "geography"] {
         let product = load(name);
         let policy = terrane_policy::Policy::new(terrane_policy::DEFAULT_MODEL, &product.policy_lines()).unwrap();
-        let questions = terrane_policy::Questions::new(terrane_query::questions(&product));
-        text += &format!("# {name}\n{}\n", terrane_policy::render_matrix(&policy, &product.role_names(), &questions));
+        text += &format!("# {name}\n{}\n", terrane_query::access_matrix(&product, &policy));
     }
     let mut failures = Vec::new();
     compare(&terrane_testkit::repository().join("policies/matrix.txt"), &text, &mut failures);

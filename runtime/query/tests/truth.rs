@@ -4,86 +4,19 @@
 mod support;
 
 use serde_json::{Map, Value, json};
-use sqlx::{AssertSqlSafe, PgPool, Row as _};
-use std::path::Path;
-use std::sync::Arc;
-use support::{access, create, load_folder, run, schema};
-use terrane_manifest::Product;
-use terrane_query::{Access, DataSchema};
+use sqlx::{AssertSqlSafe, Row as _};
+use support::lab::{lab, product as lab_product};
+use support::{access, schema};
 
 const ROWS: usize = 300;
-
-struct Lab {
-    pool: PgPool,
-    product: Product,
-    schema: Arc<DataSchema>,
-}
-
-/// A third of the values are null, the others random; the same on every run.
-const FILL: &str = "
-SELECT setseed(0.5);
-INSERT INTO output.stations SELECT 's' || n, CASE WHEN n % 3 = 0 THEN NULL ELSE 'Station \"' || n || E'\"\\n' END FROM generate_series(0, 9) n;
-INSERT INTO output.readings
-SELECT 's' || n % 10, '2024-01-01Z'::timestamptz + n * interval '1 hour 1 second 123 microseconds',
-  (ARRAY['north','south','east'])[1 + n % 3],
-  n_(n, (random() * 65535 - 32768)::int::smallint), n_(n + 1, (random() * 20 - 10)::int), n_(n + 2, (random() * 1e18)::bigint - 500000000000000000),
-  n_(n, (random() * 1e6 - 5e5)::real), n_(n + 1, exp(random() * 200 - 100)), n_(n + 2, (random() * 1e12 - 5e11)::numeric(30,6)),
-  n_(n, round((random() * power(10::numeric, (n % 40)))::numeric * 1, n % 30) - n),
-  n_(n + 1, random() < 0.5), n_(n + 2, date '0001-01-01' + (random() * 1500000)::int), n_(n, time '00:00' + random() * interval '23:59:59'),
-  n_(n + 1, timestamp '1600-01-01' + random() * interval '500 years'), n_(n + 2, md5(random()::text)::uuid),
-  n_(n, ('{\"a\": [' || n || ', null, \"x\\\\u00e9\"]}')::json), n_(n + 1, ('{\"b\": {\"c\": ' || n || '}}')::jsonb),
-  n_(n + 2, left(md5(random()::text), 1 + n % 4)::char(4)), n_(n, 'Zoë \\ / \"' || chr(1 + n % 300) || n), n_(n + 1, CASE WHEN n % 2 = 0 THEN 'very good' ELSE 'bad' END),
-  n_(n + 2, (SELECT coalesce(array_agg('w' || i ORDER BY i), '{}') FROM generate_series(1, n % 4) i)),
-  n_(n, (SELECT coalesce(array_agg(i), '{}') FROM generate_series(1, n % 3) i)),
-  n_(n + 1, ARRAY[n / 7.0, -n]::numeric[]), 'secret ' || n
-FROM generate_series(1, 300) n;";
-
-async fn lab() -> Lab {
-    let pool = PgPool::connect(&terrane_testkit::fresh_database().await).await.unwrap();
-    let product = load_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/products/lab"));
-    let tables: String = product.outputs().map(create).collect();
-    let setup = format!(
-        "CREATE SCHEMA output; {tables} CREATE FUNCTION n_(n int, v anyelement) RETURNS anyelement LANGUAGE sql AS \
-         $$ SELECT CASE WHEN n % 3 = 0 THEN NULL ELSE v END $$; {FILL}"
-    );
-    sqlx::raw_sql(AssertSqlSafe(setup)).execute(&pool).await.unwrap();
-    let schema = schema(&product);
-    Lab { pool, product, schema }
-}
-
-impl Lab {
-    async fn ask(&self, access: &Arc<Access>, operation: &str, variables: Value, claims: Value) -> Value {
-        let (Value::Object(variables), Value::Object(claims)) = (variables, claims) else { panic!("objects") };
-        let (sql, response) = run(Some(&self.pool), &self.schema, access, operation, &variables, &claims).await;
-        assert!(!sql.contains(';'), "one statement");
-        serde_json::from_str(&response.unwrap()).unwrap()
-    }
-
-    fn reader(&self) -> Arc<Access> {
-        access(&self.product, &["reader"])
-    }
-}
 
 const FIELDS: &str = "stationCode takenAt region small whole big ratio exact amount free open day hour localTime tag raw doc \
                       code label mood words numbers amounts";
 
-/// The same rows as JSON that Postgres builds; times are trimmed as ours are.
-const EXPECTED: &str = r#"
-SELECT jsonb_build_object('stationCode', station_code, 'takenAt', t_(taken_at AT TIME ZONE 'UTC'), 'region', region,
-  'small', small, 'whole', whole, 'big', big::text, 'ratio', ratio, 'exact', exact, 'amount', amount::text, 'free', free::text,
-  'open', open, 'day', day::text, 'hour', hour::text, 'localTime', t_(local_time), 'tag', tag::text, 'raw', raw::jsonb, 'doc', doc,
-  'code', rtrim(code), 'label', label, 'mood', mood, 'words', to_jsonb(words), 'numbers', to_jsonb(numbers), 'amounts', to_jsonb(amounts::text[]))::text
-FROM output.readings ORDER BY station_code, taken_at"#;
-
-const TRIM: &str = r#"CREATE FUNCTION t_(v timestamp) RETURNS text LANGUAGE sql AS
-$$ SELECT regexp_replace(regexp_replace(to_char(v, 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0+$', ''), '\.$', '') || 'Z' $$"#;
-
 #[tokio::test]
 async fn the_writer_decodes_what_postgres_encodes() {
     let lab = lab().await;
-    sqlx::raw_sql(TRIM).execute(&lab.pool).await.unwrap();
-    let rows = sqlx::query(EXPECTED).fetch_all(&lab.pool).await.unwrap();
-    let expected: Vec<Value> = rows.iter().map(|r| serde_json::from_str(r.get::<&str, _>(0)).unwrap()).collect();
+    let expected = lab.readings().await;
     assert_eq!(expected.len(), ROWS);
     let flat = format!("{{ allReadings: readings(first: 1000) {{ nodes {{ {FIELDS} }} }} }}");
     let answer = lab.ask(&lab.reader(), &flat, json!({}), json!({})).await;
@@ -264,7 +197,7 @@ async fn ten_thousand_representations_are_one_statement() {
 
 #[test]
 fn ports_and_introspection_are_split_off() {
-    let product = load_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/products/lab"));
+    let product = lab_product();
     let schema = schema(&product);
     let reader = access(&product, &["reader"]);
     let text = "query Q($v: String, $c: ID!) { b: product { ...P } station(code: $c) { name } __schema { queryType { name } } \
@@ -283,7 +216,7 @@ fn ports_and_introspection_are_split_off() {
 
 #[test]
 fn hostile_operations_are_refused_quickly() {
-    let product = load_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/products/lab"));
+    let product = lab_product();
     let schema = schema(&product);
     let reader = access(&product, &["reader"]);
     // fragments that double at each level
@@ -301,10 +234,30 @@ fn hostile_operations_are_refused_quickly() {
         "} } }".repeat(30)
     );
     let wide = format!("{{ {} }}", (0..200).map(|i| format!("a{i}: stations {{ totalCount }} ")).collect::<String>());
+    let related = format!(
+        "{{ stations(filter: {}{{}}{}) {{ totalCount }} }}",
+        "{parent: {children: {some: ".repeat(8),
+        "}}}".repeat(8)
+    );
+    let conditions = "{children: {every: {code: {eq: \"s1\"}}}},".repeat(400);
+    let many = format!("{{ stations(filter: {{or: [{conditions}]}}) {{ totalCount }} }}");
+    let having = format!(
+        "{{ stations {{ groups(by: [{{field: NAME}}], having: {}{{}}{}) {{ count }} }} }}",
+        "{not: ".repeat(20),
+        "}".repeat(20)
+    );
     let filter = format!("{{ stations(filter: {}{{}}{}) {{ totalCount }} }}", "{not: ".repeat(40), "}".repeat(40));
-    for text in
-        [bomb, deep, wide, filter, "{".repeat(100_000), "{ stations(first: 99999999999) { totalCount } }".into()]
-    {
+    for text in [
+        bomb,
+        deep,
+        wide,
+        filter,
+        related,
+        many,
+        having,
+        "{".repeat(100_000),
+        "{ stations(first: 99999999999) { totalCount } }".into(),
+    ] {
         let result = schema.prepare(&text, None, &reader).and_then(|p| p.plan(None).map(|_| ()));
         assert!(result.is_err(), "{}", &text[..60]);
     }

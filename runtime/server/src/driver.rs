@@ -1,9 +1,8 @@
-//! The driver: turns bound values into parameters of the database driver, and its rows into what the data port reads.
+//! Bound values: turns them into parameters of the database library, for statements that are not the data port's.
 
-use sqlx::Row as _;
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::postgres::PgArguments;
 use sqlx::{Postgres, query::Query};
-use terrane_query::{Bind, RowSource};
+use terrane_query::Bind;
 
 /// Bind all values in order.
 pub fn bind_all<'q>(mut query: Query<'q, Postgres, PgArguments>, binds: &[Bind]) -> Query<'q, Postgres, PgArguments> {
@@ -20,34 +19,4 @@ pub fn bind_all<'q>(mut query: Query<'q, Postgres, PgArguments>, binds: &[Bind])
         };
     }
     query
-}
-
-/// Rows of a statement, in Postgres's binary form.
-pub struct Rows {
-    rows: Vec<PgRow>,
-    /// One past the current row.
-    next: usize,
-}
-
-impl Rows {
-    /// Before the first of `rows`.
-    pub fn new(rows: Vec<PgRow>) -> Self {
-        Self { rows, next: 0 }
-    }
-}
-
-impl RowSource for Rows {
-    fn advance(&mut self) -> bool {
-        if self.next >= self.rows.len() {
-            return false;
-        }
-        self.next += 1;
-        true
-    }
-
-    fn column(&self, index: usize) -> Option<&[u8]> {
-        let row = self.rows.get(self.next.checked_sub(1)?)?;
-        // the layout was made for this statement, so the column is there; what is not there reads as null
-        row.try_get_raw(index).ok()?.as_bytes().ok()
-    }
 }

@@ -2,6 +2,7 @@
 
 use terrane_auth::AuthError;
 use terrane_diagnostics::{Diagnostic, render_all};
+use terrane_driver::DriverError;
 use terrane_pipeline::PipelineError;
 use terrane_policy::PolicyError;
 use terrane_store::StoreError;
@@ -31,6 +32,9 @@ pub enum RuntimeError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The database's URL, or a replica's, cannot be used.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
     /// A run cannot be recorded.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),

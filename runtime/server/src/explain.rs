@@ -64,7 +64,7 @@ pub fn explain(product: &Product, request: &ExplainRequest) -> Result<Explained,
     };
     let binds = statement.bind(&values, &request.claims)?.binds;
     let params = binds.iter().map(shown).zip(statement.origins()).collect();
-    Ok(Explained { roots, sql: Some(sql), params, binds })
+    Ok(Explained { roots, sql: Some(sql.to_string()), params, binds })
 }
 
 fn who(source: &Source) -> &'static str {

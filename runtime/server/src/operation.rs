@@ -1,12 +1,11 @@
 //! Operations: turns a GraphQL request into its response: one statement for the data fields, the standard ports for the
 //! others, put together in the order of the operation.
 
-use crate::driver::{Rows, bind_all};
 use crate::ports::PortsContext;
 use crate::service::ProductService;
 use serde_json::{Map, Value};
-use sqlx::AssertSqlSafe;
 use std::sync::Arc;
+use terrane_driver::{Ask, DriverError, Rows};
 use terrane_graphql::json::write_str;
 use terrane_graphql::{GraphqlError, Request};
 use terrane_policy::Caller;
@@ -23,6 +22,15 @@ pub enum OperationError {
     Internal(String),
 }
 
+/// What an operation may do, and how it reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mode {
+    /// Whether mutations are taken.
+    pub mutations: bool,
+    /// Whether rows must be those of the current version, and not those of a replica a little behind.
+    pub primary: bool,
+}
+
 /// Run `request` as `caller`; the body of the response.
 ///
 /// # Errors
@@ -31,7 +39,7 @@ pub async fn run(
     service: &ProductService,
     caller: &Caller,
     request: &Request,
-    allow_mutations: bool,
+    mode: Mode,
 ) -> Result<Vec<u8>, OperationError> {
     let one = |error: terrane_graphql::RequestError| {
         OperationError::Request(vec![GraphqlError::new(error.code(), error.to_string())])
@@ -42,7 +50,7 @@ pub async fn run(
         service.prepare(text, request.operation_name.as_deref(), &access).map_err(OperationError::Request)?;
     match prepared.kind() {
         OperationKind::Query => {}
-        OperationKind::Mutation if allow_mutations => {}
+        OperationKind::Mutation if mode.mutations => {}
         OperationKind::Mutation => return Err(OperationError::NotAQuery),
         OperationKind::Subscription => {
             let message = "subscriptions are not served over this connection";
@@ -52,8 +60,8 @@ pub async fn run(
     let (plan, values) = prepared.plan(request.variables.as_ref()).map_err(OperationError::Request)?;
     let only_data = plan.slots.iter().all(|slot| slot.source == Source::Data);
     match &plan.statement {
-        Some(statement) if only_data => data_only(service, caller, statement, &values).await,
-        _ => Mixed { service, caller, access, prepared: &prepared, plan: &plan, values: &values }.run().await,
+        Some(statement) if only_data => data_only(service, caller, statement, &values, mode).await,
+        _ => Mixed { service, caller, mode, access, prepared: &prepared, plan: &plan, values: &values }.run().await,
     }
 }
 
@@ -63,10 +71,11 @@ async fn data_only(
     caller: &Caller,
     statement: &Statement,
     values: &Values,
+    mode: Mode,
 ) -> Result<Vec<u8>, OperationError> {
     let bound = statement.bind(values, &caller.claims).map_err(OperationError::Request)?;
-    let mut rows = fetch(service, statement, &bound).await?;
-    let mut out = Vec::with_capacity(4096);
+    let mut rows = fetch(service, statement, &bound, mode).await?;
+    let mut out = statement.buffer();
     out.extend_from_slice(b"{\"data\":");
     let errors = statement.write(&bound, &mut rows, &mut out).map_err(|e| OperationError::Internal(e.to_string()))?;
     finish(&mut out, &errors);
@@ -77,17 +86,20 @@ async fn fetch(
     service: &ProductService,
     statement: &Statement,
     bound: &terrane_query::Bound,
+    mode: Mode,
 ) -> Result<Rows, OperationError> {
-    let Some(sql) = statement.sql() else { return Ok(Rows::new(Vec::new())) };
-    // the text is of our compiler: identifiers quoted, values bound
-    let query = bind_all(sqlx::query(AssertSqlSafe(sql)), &bound.binds);
-    let rows = query.fetch_all(service.store().query()).await;
-    rows.map(Rows::new).map_err(|error| match &error {
-        sqlx::Error::Database(inner) if inner.code().is_some_and(|code| code == "57014") => {
-            let message = "the operation took longer than a statement may take; ask for less at once";
-            OperationError::Request(vec![GraphqlError::new("STATEMENT_TIMEOUT", message)])
-        }
-        _ => OperationError::Internal(error.to_string()),
+    let Some(text) = statement.sql() else { return Ok(Rows::default()) };
+    let ask = Ask { id: statement.id(), text, binds: &bound.binds, pace: statement.pace(), primary: mode.primary };
+    service.reader().fetch(&ask).await.map_err(|error| {
+        let (code, message) = match error {
+            DriverError::Timeout => {
+                ("STATEMENT_TIMEOUT", "the operation took longer than a statement may take; ask for less at once")
+            }
+            DriverError::Busy => ("DATABASE_BUSY", "too many operations wait for the database; try again in a moment"),
+            DriverError::TooLarge(_) => ("ANSWER_TOO_LARGE", "the answer is too large; ask for smaller pages"),
+            other => return OperationError::Internal(other.to_string()),
+        };
+        OperationError::Request(vec![GraphqlError::new(code, message)])
     })
 }
 
@@ -103,6 +115,7 @@ fn finish(out: &mut Vec<u8>, errors: &[GraphqlError]) {
 struct Mixed<'a> {
     service: &'a ProductService,
     caller: &'a Caller,
+    mode: Mode,
     access: Arc<Access>,
     prepared: &'a Prepared,
     plan: &'a Plan,
@@ -152,7 +165,7 @@ impl Mixed<'_> {
     async fn data(&self, errors: &mut Vec<GraphqlError>) -> Result<Vec<(String, Vec<u8>)>, OperationError> {
         let Some(statement) = &self.plan.statement else { return Ok(Vec::new()) };
         let bound = statement.bind(self.values, &self.caller.claims).map_err(OperationError::Request)?;
-        let mut rows = fetch(self.service, statement, &bound).await?;
+        let mut rows = fetch(self.service, statement, &bound, self.mode).await?;
         let fields = statement.write_fields(&bound, &mut rows).map_err(|e| OperationError::Internal(e.to_string()))?;
         errors.extend(fields.errors);
         Ok(fields.fields)

@@ -1,6 +1,6 @@
 //! Rows: turns a dataset, columns and a cursor into a page of rows, through the data port and its policy.
 
-use crate::operation::{self, OperationError};
+use crate::operation::{self, Mode, OperationError};
 use crate::ports::PortsContext;
 use crate::ports::guard::{internal, refused};
 use crate::ports::records::RowPage;
@@ -8,7 +8,9 @@ use async_graphql::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use terrane_graphql::Request;
+use terrane_manifest::names::is_graphql_name;
 use terrane_manifest::{Dataset, Field, Layer};
+use terrane_query::Reading;
 
 /// One page; `columns` are the contract's names, all readable ones by default.
 pub async fn page(
@@ -37,7 +39,8 @@ pub async fn page(
         ])),
         ..Request::default()
     };
-    let body = match operation::run(service, &context.caller, &request, false).await {
+    let body = match operation::run(service, &context.caller, &request, Mode { mutations: false, primary: true }).await
+    {
         Ok(body) => body,
         Err(OperationError::Request(errors)) => {
             let error = errors.into_iter().next();
@@ -73,7 +76,7 @@ async fn version(context: &PortsContext) -> Result<i64, Error> {
 }
 
 fn fields<'a>(context: &PortsContext, dataset: &'a Dataset, names: Option<&[String]>) -> Result<Vec<&'a Field>, Error> {
-    let readable = |field: &&Field| context.access.allows(&dataset.policy_object(field), "read");
+    let readable = |field: &&Field| context.access.reading(&dataset.policy_object(field)) != Reading::Denied;
     let Some(names) = names else { return Ok(dataset.fields.iter().filter(readable).collect()) };
     let mut fields = Vec::with_capacity(names.len());
     for name in names {
@@ -96,10 +99,24 @@ fn operation_text(dataset: &Dataset, fields: &[&Field]) -> String {
         "query Rows($first: Int, $after: String) {{ list: {list}(first: $first, after: $after) {{ nodes {{ __typename"
     );
     for field in fields {
-        write!(text, " {}", field.graphql_name).expect("a String takes any text");
+        text.push(' ');
+        push_field(&mut text, field);
     }
     text.push_str(" } pageInfo { endCursor hasNextPage } } }");
     text
+}
+
+/// A field with everything in its objects, where members have their names of JSON if GraphQL can have those.
+fn push_field(text: &mut String, field: &Field) {
+    text.push_str(&field.graphql_name);
+    let Some(nested) = &field.nested else { return };
+    text.push_str(" {");
+    for member in &nested.fields {
+        let alias = if is_graphql_name(&member.column) { &member.column } else { &member.graphql_name };
+        write!(text, " {alias}: ").expect("a String takes any text");
+        push_field(text, member);
+    }
+    text.push_str(" }");
 }
 
 fn row(node: &Value, fields: &[&Field]) -> Value {

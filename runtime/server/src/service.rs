@@ -3,13 +3,16 @@
 use crate::error::RuntimeError;
 use crate::folder::read_folder;
 use crate::loader::StepLoader;
+use crate::meters::Meters;
 use crate::ports::{self, PortsContext, PortsSchema};
+use crate::reading::start_reader;
 use async_graphql::dataloader::DataLoader;
 use moka::sync::Cache;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use terrane_auth::{AuthError, Authenticator};
 use terrane_diagnostics::Diagnostic;
+use terrane_driver::Reader;
 use terrane_graphql::GraphqlError;
 use terrane_ingest::Upstreams;
 use terrane_manifest::Product;
@@ -51,6 +54,7 @@ struct Inner {
     product: Arc<Product>,
     warnings: Vec<Diagnostic>,
     store: Store,
+    reader: Reader,
     pipeline: Pipeline,
     schema: Arc<DataSchema>,
     ports: PortsSchema,
@@ -58,6 +62,7 @@ struct Inner {
     authenticator: Authenticator,
     access: Cache<RoleSet, Arc<Access>>,
     plans: Cache<PlanKey, Arc<Prepared>>,
+    meters: OnceLock<Meters>,
     exports: Arc<Semaphore>,
     export_lengths: Cache<String, u64>,
 }
@@ -70,6 +75,20 @@ struct PlanKey {
     name: Option<String>,
 }
 
+/// A [`PlanKey`] that owns nothing, for looking one up: equal keys have equal hashes, field by field.
+#[derive(Hash)]
+struct PlanQuery<'a> {
+    roles: &'a RoleSet,
+    text: &'a str,
+    name: Option<&'a str>,
+}
+
+impl equivalent::Equivalent<PlanKey> for PlanQuery<'_> {
+    fn equivalent(&self, key: &PlanKey) -> bool {
+        *self.roles == key.roles && *self.text == *key.text && self.name == key.name.as_deref()
+    }
+}
+
 impl ProductService {
     /// Read the folder, bring the database up to date, compile the schema.
     ///
@@ -78,9 +97,11 @@ impl ProductService {
     pub async fn open(options: ServiceOptions) -> Result<Self, RuntimeError> {
         let (product, warnings) = Self::load(&options.folder)?;
         let failed = |diagnostics| RuntimeError::Product { path: options.folder.display().to_string(), diagnostics };
-        let schema = Arc::new(DataSchema::build(&product, &ports::sdl()).map_err(failed)?);
+        let schema = DataSchema::build(&product, &ports::sdl()).map_err(failed)?;
         let policy = Policy::new(DEFAULT_MODEL, &product.policy_lines())?;
         let store = Store::open(&options.store, &product).await?;
+        let schema = Arc::new(schema.with_mask_salt(&store.mask_salt().await?));
+        let reader = start_reader(&options.store, &product)?;
         let pipeline =
             Pipeline::new(store.clone(), product.clone(), options.folder.clone(), Arc::new(options.upstreams));
         let plans = Cache::builder()
@@ -92,6 +113,7 @@ impl ProductService {
                 product,
                 warnings,
                 store,
+                reader,
                 pipeline,
                 schema,
                 ports: ports::schema(),
@@ -99,6 +121,7 @@ impl ProductService {
                 authenticator: options.authenticator,
                 access: Cache::new(KEPT_ACCESS),
                 plans,
+                meters: OnceLock::new(),
                 exports: Arc::new(Semaphore::new(MOST_EXPORTS)),
                 export_lengths: Cache::new(KEPT_LENGTHS),
             }),
@@ -132,6 +155,16 @@ impl ProductService {
         &self.inner.store
     }
 
+    /// What is counted.
+    pub fn meters(&self) -> &Meters {
+        self.inner.meters.get_or_init(|| Meters::new(&self.inner.product.id))
+    }
+
+    /// Runs the data port's statements.
+    pub fn reader(&self) -> &Reader {
+        &self.inner.reader
+    }
+
     /// Its data port's schema.
     pub fn schema(&self) -> &DataSchema {
         &self.inner.schema
@@ -161,10 +194,10 @@ impl ProductService {
         name: Option<&str>,
         access: &Arc<Access>,
     ) -> Result<Arc<Prepared>, Vec<GraphqlError>> {
-        let key = PlanKey { roles: access.roles().clone(), text: text.into(), name: name.map(str::to_owned) };
-        if let Some(prepared) = self.inner.plans.get(&key) {
+        if let Some(prepared) = self.inner.plans.get(&PlanQuery { roles: access.roles(), text, name }) {
             return Ok(prepared);
         }
+        let key = PlanKey { roles: access.roles().clone(), text: text.into(), name: name.map(str::to_owned) };
         let prepared = Arc::new(prepare(&self.inner.schema, text, name, access)?);
         self.inner.plans.insert(key, prepared.clone());
         Ok(prepared)

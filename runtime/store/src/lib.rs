@@ -32,6 +32,10 @@ use terrane_manifest::Product;
 pub struct StoreOptions {
     /// Connection URL of the product's own database.
     pub url: String,
+    /// Connection URLs of its streaming replicas, which the data port may read.
+    pub replicas: Vec<String>,
+    /// How far behind a replica may be and still be read.
+    pub replica_lag: Duration,
     /// Connections of the query path.
     pub query_connections: u32,
     /// Longest time a data port statement may run.
@@ -41,7 +45,13 @@ pub struct StoreOptions {
 impl StoreOptions {
     /// Defaults for the database at `url`.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), query_connections: 16, statement_timeout: Duration::from_secs(30) }
+        Self {
+            url: url.into(),
+            replicas: Vec::new(),
+            replica_lag: Duration::from_secs(5),
+            query_connections: 16,
+            statement_timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -84,7 +94,7 @@ impl Store {
             owner: pool(Role::Owner, 4, vec![("search_path", "metadata".to_owned())]),
             control: pool(Role::Control, 8, Vec::new()),
             pipeline: pool(Role::Pipeline, 4, vec![("search_path", "input".to_owned())]),
-            query: pool(Role::Query, options.query_connections, query_settings),
+            query: pool(Role::Query, 4, query_settings),
         };
         sqlx::migrate!("./migrations").run(&store.owner).await.map_err(StoreError::Migration)?;
         roles::grant(&store.owner, &product.id).await?;
@@ -116,6 +126,15 @@ impl Store {
     /// Connections that write records and input rows.
     pub fn control(&self) -> &PgPool {
         &self.control
+    }
+
+    /// The secret with which the product's data port hashes masked values.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn mask_salt(&self) -> Result<String, StoreError> {
+        let salt = sqlx::query_scalar("SELECT salt FROM security.mask_salt").fetch_one(&self.owner).await;
+        salt.map_err(StoreError::on("read the secret of masks"))
     }
 
     /// Whether the database answers.

@@ -1,9 +1,8 @@
-SELECT (SELECT array_agg(s1.r)
-FROM (SELECT ROW(t0."code") AS r
+SELECT ARRAY(SELECT ROW(t0."code")
 FROM "output"."countries" AS t0
 WHERE t0."name" = $1::text
 ORDER BY t0."code"
-LIMIT $2::bigint) AS s1)
+LIMIT $2::bigint)
 , (SELECT count(*)
-FROM "output"."countries" AS t2
-WHERE t2."name" LIKE $3::text)
+FROM "output"."countries" AS t1
+WHERE t1."name" LIKE $3::text)

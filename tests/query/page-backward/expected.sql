@@ -1,5 +1,4 @@
-SELECT (SELECT array_agg(s1.r)
-FROM (SELECT ROW(t0."code") AS r
+SELECT ARRAY(SELECT ROW(t0."code")
 FROM "output"."countries" AS t0
 ORDER BY t0."code" DESC
-LIMIT $1::bigint) AS s1)
+LIMIT $1::bigint)

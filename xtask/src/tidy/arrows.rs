@@ -25,8 +25,20 @@ const PURE: [&str; 10] = [
     "terrane-diagram",
     "terrane-views",
 ];
-const IO: [&str; 10] =
-    ["tokio", "sqlx", "hyper", "hyper-util", "axum", "reqwest", "notify", "nix", "terrane-postgres", "terrane-store"];
+const IO: [&str; 12] = [
+    "tokio",
+    "sqlx",
+    "hyper",
+    "hyper-util",
+    "axum",
+    "reqwest",
+    "notify",
+    "nix",
+    "postgres-protocol",
+    "terrane-postgres",
+    "terrane-store",
+    "terrane-driver",
+];
 
 /// Pairs that must never be: the left does not depend on the right.
 const FORBIDDEN: [(&str, &str); 2] = [("terrane-plan", "terrane-compose"), ("terrane-compose", "terrane-plan")];

@@ -15,6 +15,12 @@ pub fn derive(product: &Product, dataset: &Dataset) -> Vec<Check> {
         let columns: Vec<&str> = key.iter().map(|f| f.column.as_str()).collect();
         checks.push(check(dataset, None, "primaryKey", "uniqueness", duplicated(dataset, &columns), Vec::new()));
     }
+    for key in composite_keys(dataset) {
+        let columns: Vec<&str> = key.iter().map(|f| f.column.as_str()).collect();
+        let names: Vec<&str> = key.iter().map(|f| f.name.as_str()).collect();
+        let what = format!("key.{}", names.join("+"));
+        checks.push(check(dataset, None, &what, "uniqueness", duplicated(dataset, &columns), Vec::new()));
+    }
     for field in &dataset.fields {
         checks.extend(of_field(dataset, field, key.len() == 1 && key[0].name == field.name));
     }
@@ -22,6 +28,13 @@ pub fn derive(product: &Product, dataset: &Dataset) -> Vec<Check> {
         checks.extend(reference(product, dataset, relationship));
     }
     checks
+}
+
+/// The second keys that no field's own `unique` covers.
+pub(crate) fn composite_keys(dataset: &Dataset) -> Vec<Vec<&Field>> {
+    let fields = |key: &Vec<String>| key.iter().filter_map(|name| dataset.field(name)).collect::<Vec<&Field>>();
+    let keys = dataset.second_keys.iter().map(fields);
+    keys.filter(|key| !matches!(key.as_slice(), [one] if one.unique)).collect()
 }
 
 fn check(

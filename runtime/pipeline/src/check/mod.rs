@@ -57,6 +57,8 @@ pub enum Bind {
     Texts(Vec<String>),
 }
 
+pub(crate) use derive::composite_keys;
+
 /// All checks of a dataset: what its contract implies, then its quality rules.
 pub fn checks(product: &Product, dataset: &Dataset) -> Vec<Check> {
     let mut checks = derive::derive(product, dataset);

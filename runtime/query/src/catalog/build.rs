@@ -1,19 +1,23 @@
 //! Building: turns a product's output contracts into the catalog.
 
+use super::nested::add_nested;
 use super::{
-    Catalog, Column, ColumnId, Entity, EntityId, EnumType, Join, Member, Relation, RelationId, Root, Shape, Table,
+    Catalog, Column, ColumnId, Entity, EntityId, EnumType, Join, KeyId, Member, Relation, RelationId, Root, Shape,
+    Table,
 };
+use crate::access::{Access, Reading};
 use crate::scalar::Scalar;
 use std::collections::BTreeSet;
 use terrane_diagnostics::{Diagnostic, Location};
 use terrane_manifest::names::{camel_case, is_graphql_name, pascal_case};
-use terrane_manifest::{Cardinality, Classification, Dataset, Field, Product, Relationship};
-use terrane_policy::{DEFAULT_MODEL, DecisionTable, Policy, Questions, RoleSet};
+use terrane_manifest::{Cardinality, Classification, Dataset, Field, LogicalType, Product, Relationship};
+use terrane_policy::{DEFAULT_MODEL, Policy, RoleSet};
 
 /// Build the catalog; every problem goes to `findings`.
 pub(crate) fn build_catalog(product: &Product, findings: &mut Vec<Diagnostic>) -> Catalog {
     let served: Vec<&Dataset> = product.outputs().filter(|d| d.graphql_type.is_some()).collect();
     let readers = Readers::of(product, findings);
+    readers.check_masks(product, findings);
     let mut catalog = Catalog::default();
     collect_enums(&served, &mut catalog, findings);
     for dataset in &served {
@@ -34,38 +38,57 @@ fn collision(product_part: &str, name: &str) -> Diagnostic {
         .with_hint("rename one with graphqlType, graphqlName, graphqlLookup, graphqlList or graphqlReverseField")
 }
 
-/// Which roles may read which fields, by the product's own policy.
+/// What each role gets of which fields, by the product's own policy.
 struct Readers {
-    tables: Vec<DecisionTable>,
+    roles: Vec<(String, Access)>,
 }
 
 impl Readers {
     fn of(product: &Product, findings: &mut Vec<Diagnostic>) -> Self {
-        let questions = Questions::new(product.policy_objects().into_iter().map(|o| (o, "read".to_owned())));
-        match Policy::new(DEFAULT_MODEL, &product.policy_lines()) {
-            Ok(policy) => Self {
-                tables: product
-                    .role_names()
-                    .iter()
-                    .map(|r| policy.decide(&RoleSet::new([r.as_str()]), &questions))
-                    .collect(),
-            },
+        let policy = match Policy::new(DEFAULT_MODEL, &product.policy_lines()) {
+            Ok(policy) => policy,
             Err(error) => {
                 findings.push(Diagnostic::error(error.code(), error.to_string()));
-                Self { tables: Vec::new() }
+                return Self { roles: Vec::new() };
             }
-        }
+        };
+        let compile = |role: String| {
+            let access = Access::compile(product, &policy, &RoleSet::new([role.as_str()]));
+            (role, access)
+        };
+        Self { roles: product.role_names().into_iter().map(compile).collect() }
     }
 
-    fn sees_dataset(table: &DecisionTable, dataset: &Dataset) -> bool {
-        dataset.fields.iter().any(|f| table.allows(&dataset.policy_object(f), "read"))
+    fn sees_dataset(access: &Access, dataset: &Dataset) -> bool {
+        dataset.fields.iter().any(|f| access.reading(&dataset.policy_object(f)) != Reading::Denied)
     }
 
-    /// Whether every role that sees the dataset sees the field. Roles that see nothing of it are stopped before.
+    /// Whether every role that sees the dataset gets a value of the field. Roles that see nothing of it are stopped before.
     fn all_see(&self, dataset: &Dataset, field: &Field) -> bool {
         let object = dataset.policy_object(field);
+        let gets_value = |access: &Access| match access.reading(&object) {
+            Reading::Clear => true,
+            Reading::Masked(mask) => !mask.may_null(field),
+            Reading::Denied => false,
+        };
         field.classification == Classification::Public
-            && self.tables.iter().filter(|t| Self::sees_dataset(t, dataset)).all(|t| t.allows(&object, "read"))
+            && self.roles.iter().filter(|(_, a)| Self::sees_dataset(a, dataset)).all(|(_, a)| gets_value(a))
+    }
+
+    /// Report masks of a role that reads the field in clear all the same: it would hide nothing.
+    fn check_masks(&self, product: &Product, findings: &mut Vec<Diagnostic>) {
+        for (role, mask) in
+            product.contracts.iter().flat_map(|c| &c.roles).flat_map(|r| r.masks.iter().map(move |m| (r, m)))
+        {
+            let object = format!("{}.{}", mask.dataset, mask.field);
+            let clear = self.roles.iter().any(|(name, a)| *name == role.role && a.reading(&object) == Reading::Clear);
+            if clear {
+                let message = format!("role `{}` reads `{object}` in clear, so its mask hides nothing", role.role);
+                findings.push(Diagnostic::error("FIELD_MASK", message).at(mask.place.clone()).with_hint(
+                    "remove the mask, or what allows `read`: a line of policy.csv, or a role that this one inherits",
+                ));
+            }
+        }
     }
 }
 
@@ -130,7 +153,12 @@ fn add_dataset(
                 array: field.physical.array,
                 scalar: if is_id && single_key { Scalar::Id } else { scalar },
                 enum_type: is_enum(field).then(|| enum_name(dataset, field, &served)),
+                nested: field
+                    .nested
+                    .as_ref()
+                    .map(|nested| (add_nested(type_name, field, nested, catalog), field.logical == LogicalType::Array)),
                 required: field.required,
+                searchable: field.searchable,
                 readable_by_all: readers.all_see(dataset, field),
                 description: field.description.clone().or_else(|| field.business_name.clone()),
                 deprecated: field.deprecated.clone(),
@@ -142,20 +170,40 @@ fn add_dataset(
     let mut entity = Entity {
         type_name: type_name.clone(),
         description: dataset.description.clone(),
-        table: Some(Table { dataset: dataset.name.clone(), name: dataset.table.clone() }),
+        table: Some(Table {
+            dataset: dataset.name.clone(),
+            name: dataset.table.clone(),
+            search_language: dataset.search_language,
+        }),
         columns,
         key: Vec::new(),
+        second_keys: Vec::new(),
         relations: Vec::new(),
         members,
     };
     entity.key = dataset.primary_key().iter().filter_map(|f| entity.column_of_field(&f.name)).collect();
+    entity.second_keys = dataset
+        .second_keys
+        .iter()
+        .map(|key| key.iter().filter_map(|field| entity.column_of_field(field)).collect())
+        .collect();
+    let by_key: Vec<(String, Root)> = entity
+        .keys()
+        .skip(1)
+        .map(|key| {
+            let parts = entity.key_of(key).iter().map(|c| pascal_case(&entity.column(*c).name)).collect::<Vec<_>>();
+            (format!("{}By{}", names.one, parts.join("And")), key)
+        })
+        .map(|(name, key)| (name, Root::Lookup(EntityId(catalog.entities.len() as u32), key)))
+        .collect();
     let id = EntityId(catalog.entities.len() as u32);
     if catalog.by_type.insert(type_name.clone(), id).is_some() {
         findings.push(collision("type", type_name));
     }
-    for (name, root) in [(&names.one, Root::Lookup(id)), (&names.many, Root::List(id))] {
+    let primary = [(names.one.clone(), Root::Lookup(id, KeyId::PRIMARY)), (names.many.clone(), Root::List(id))];
+    for (name, root) in primary.into_iter().chain(by_key) {
         if catalog.roots.insert(name.clone(), root).is_some() {
-            findings.push(collision("root field", name));
+            findings.push(collision("root field", &name));
         }
     }
     catalog.entities.push(entity);
@@ -309,7 +357,9 @@ fn stub(
                 array: false,
                 scalar: if text && from.len() == 1 { Scalar::Id } else { column.scalar },
                 enum_type: None,
+                nested: None,
                 required: true,
+                searchable: false,
                 readable_by_all: true,
                 description: None,
                 deprecated: None,
@@ -325,6 +375,7 @@ fn stub(
         description: None,
         table: None,
         key: (0..columns.len() as u32).map(ColumnId).collect(),
+        second_keys: Vec::new(),
         columns,
         relations: Vec::new(),
         members,
@@ -344,13 +395,20 @@ fn check_type_names(catalog: &Catalog, findings: &mut Vec<Diagnostic>) {
         check(name.clone());
         check(format!("{name}Filter"));
     }
+    for nested in &catalog.nested {
+        check(nested.type_name.clone());
+    }
     for entity in &catalog.entities {
         check(entity.type_name.clone());
         if entity.table.is_some() {
             for suffix in ["Connection", "Edge", "Filter", "Order", "OrderField"] {
                 check(format!("{}{suffix}", entity.type_name));
             }
+            crate::aggregate::type_names(entity).into_iter().for_each(&mut check);
         }
+    }
+    for id in catalog.quantified() {
+        check(format!("{}RelationFilter", catalog.entity(id).type_name));
     }
     for scalar in crate::sdl::FILTER_SCALARS {
         check(format!("{}Filter", scalar.name()));

@@ -1,7 +1,8 @@
 //! Connections: turns a paged list field into the query of its page, its count, and their layout.
 
+use super::aggregate::Rows;
 use super::object::{equal, type_name_json};
-use super::order::{describe, order_by};
+use super::order::{describe, forbidden, order_by};
 use super::{Compiler, Fallible, Row, Scope, from_table, push_where};
 use crate::catalog::{EntityId, Relation};
 use crate::cursor::order_mark;
@@ -19,6 +20,8 @@ pub(super) struct List {
     pub(super) layout: ConnectionLayout,
     pub(super) needs_rows: bool,
     pub(super) total: Option<Sql>,
+    pub(super) aggregate: Option<Sql>,
+    pub(super) groups: Vec<Sql>,
     from: Sql,
     order: Sql,
     limit: Sql,
@@ -32,16 +35,23 @@ impl List {
         sql
     }
 
-    /// Put page and count into columns of the outer row.
-    pub(super) fn into_columns(self, outer: &mut Row, alias: &Sql) -> ConnectionLayout {
+    /// Whether the statement's rows can be those of the page: nothing else is asked for, and they come in its order.
+    pub(super) fn is_plain(&self) -> bool {
+        let more = self.total.is_some() || self.aggregate.is_some() || !self.groups.is_empty();
+        self.needs_rows && !more && !self.layout.backward
+    }
+
+    /// Put page, count and figures into columns of the outer row.
+    pub(super) fn into_columns(self, outer: &mut Row) -> ConnectionLayout {
         let mut layout = self.layout.clone();
         if self.needs_rows {
-            let mut sql = Sql::lit("(SELECT array_agg(");
-            sql.append(alias).push(".r) FROM (SELECT ").append(&self.row.record()).push(" AS r");
-            sql.append(&self.page_tail()).push(") AS ").append(alias).push(")");
+            let mut sql = Sql::lit("ARRAY(SELECT ");
+            sql.append(&self.row.record()).append(&self.page_tail()).push(")");
             layout.rows = Some(outer.add(sql));
         }
         layout.total = self.total.map(|sql| outer.add(sql));
+        layout.aggregate = self.aggregate.map(|sql| outer.add(sql));
+        layout.groups = self.groups.into_iter().map(|sql| outer.add(sql)).collect();
         layout
     }
 }
@@ -61,6 +71,8 @@ struct Wanted {
     rows: bool,
     cursor: bool,
     total: bool,
+    aggregate: Row,
+    groups: Vec<Sql>,
 }
 
 impl<'a> Compiler<'a> {
@@ -85,19 +97,22 @@ impl<'a> Compiler<'a> {
         if let Some(filter) = self.argument(field, "filter") {
             conditions.extend(self.filter(id, &scope, &filter)?);
         }
+        let search = self.search(id, &scope, field)?;
         let page = self.page(field, within)?;
         let given_order = self.argument(field, "orderBy");
-        let order = self.order(id, &scope, given_order.as_ref())?;
-        let mark = order_mark(&describe(&entity.type_name, &order));
+        let order = self.order(id, &scope, given_order.as_ref(), search.as_ref().map(|s| &s.rank))?;
+        conditions.extend(search.map(|s| s.condition));
+        let mark = order_mark(&describe(&entity.type_name, &order.columns));
         let mut all = from_table(entity, &alias);
         push_where(&mut all, &conditions);
         for (cursor, before) in [(&page.after, false), (&page.before, true)] {
             if let Some(cursor) = cursor {
-                let condition = self.keyset(&order, &cursor.source(), mark, before);
+                let condition = self.keyset(&order.columns, &cursor.source(), mark, before);
                 conditions.push(condition);
             }
         }
         let mut from = from_table(entity, &alias);
+        from.append(&order.joins);
         push_where(&mut from, &conditions);
         let mut limit = Sql::lit(" LIMIT ");
         self.push_param(&mut limit, Param::Limit(page.page.0), PgType::Int8, false);
@@ -107,13 +122,29 @@ impl<'a> Compiler<'a> {
         }
         let mut row = Row::default();
         let mut wanted = Wanted::default();
-        let members = self.connection_members(id, sets, &scope, &mut row, page.page, &mut wanted)?;
+        let members = self.connection_members(
+            &Rows { id, scope: &scope, all: &all },
+            sets,
+            &mut row,
+            (page.page, within),
+            &mut wanted,
+        )?;
+        if (wanted.cursor || page.after.is_some() || page.before.is_some()) && !self.reads_key(entity) {
+            let hidden = entity.key.iter().map(|c| entity.column(*c)).find(|c| !self.access.reads(c));
+            return Err(forbidden(&entity.type_name, hidden.map_or("", |c| &c.name), "cursors; page with `offset`"));
+        }
         let cursor = match wanted.cursor {
-            true => order.iter().map(|o| (row.add(o.expr.clone()), o.pg)).collect(),
+            true => order.columns.iter().map(|o| (row.add(o.expr.clone()), o.pg)).collect(),
             false => Vec::new(),
         };
         self.leave();
         Ok(List {
+            aggregate: (!wanted.aggregate.exprs.is_empty()).then(|| {
+                let mut sql = Sql::lit("(SELECT ");
+                sql.append(&wanted.aggregate.record()).append(&all).push(")");
+                sql
+            }),
+            groups: wanted.groups,
             row,
             needs_rows: wanted.rows,
             total: wanted.total.then(|| {
@@ -122,11 +153,13 @@ impl<'a> Compiler<'a> {
                 sql
             }),
             from,
-            order: order_by(&order, page.backward),
+            order: order_by(&order.columns, page.backward),
             limit,
             layout: ConnectionLayout {
                 rows: None,
                 total: None,
+                aggregate: None,
+                groups: Vec::new(),
                 page: page.page,
                 backward: page.backward,
                 has_after: page.after.is_some(),
@@ -151,9 +184,11 @@ impl<'a> Compiler<'a> {
         let backward = last.is_some();
         let id = PageId(self.pages.len());
         self.pages.push(PageSpec {
+            name: field.response_key().to_string(),
             size: last.or(first).map(|g| g.source()),
             argument: if backward { "last" } else { "first" },
             offset: offset.as_ref().map(Given::source),
+            looks_ahead: false,
             within,
         });
         Ok(PageArguments {
@@ -167,13 +202,13 @@ impl<'a> Compiler<'a> {
 
     fn connection_members(
         &mut self,
-        id: EntityId,
+        rows: &Rows<'_>,
         sets: &[&'a SelectionSet],
-        scope: &Scope,
         row: &mut Row,
-        page: PageId,
+        (page, within): (PageId, Within),
         wanted: &mut Wanted,
     ) -> Fallible<Vec<Entry<ConnectionMember>>> {
+        let Rows { id, scope, .. } = *rows;
         let kind = format!("{}Connection", self.catalog.entity(id).type_name);
         let mut members = Vec::new();
         for collected in self.fields(&kind, sets)? {
@@ -187,14 +222,26 @@ impl<'a> Compiler<'a> {
                     wanted.rows = true;
                     ConnectionMember::Edges(self.edge_members(id, &sets, scope, row, page, wanted)?)
                 }
-                "pageInfo" => ConnectionMember::PageInfo(self.page_members(&sets, wanted)?),
+                "pageInfo" => {
+                    let members = self.page_members(&sets, wanted)?;
+                    let ahead =
+                        |m: &Entry<PageMember>| matches!(m.value, PageMember::HasNext | PageMember::HasPrevious);
+                    self.pages[page.0].looks_ahead |= members.iter().any(ahead);
+                    ConnectionMember::PageInfo(members)
+                }
                 "totalCount" => {
                     wanted.total = true;
                     ConnectionMember::Total
                 }
+                "aggregate" => ConnectionMember::Aggregate(self.aggregate(rows, &sets, &mut wanted.aggregate)?),
+                "groups" => {
+                    let (sql, object) = self.groups(rows, &collected, within)?;
+                    wanted.groups.push(sql);
+                    ConnectionMember::Groups { index: wanted.groups.len() - 1, object }
+                }
                 _ => ConnectionMember::Constant(type_name_json(&kind)),
             };
-            members.push(Entry { key: collected.key.to_owned(), value });
+            members.push(Entry { key: collected.key.into(), value });
         }
         Ok(members)
     }
@@ -230,7 +277,7 @@ impl<'a> Compiler<'a> {
                 "node" => EdgeMember::Node(self.node(id, &collected.selections(), scope, row, page)?),
                 _ => EdgeMember::Constant(type_name_json(&kind)),
             };
-            members.push(Entry { key: collected.key.to_owned(), value });
+            members.push(Entry { key: collected.key.into(), value });
         }
         Ok(members)
     }
@@ -248,7 +295,7 @@ impl<'a> Compiler<'a> {
                 }
                 _ => PageMember::Constant(type_name_json("PageInfo")),
             };
-            members.push(Entry { key: collected.key.to_owned(), value });
+            members.push(Entry { key: collected.key.into(), value });
         }
         Ok(members)
     }

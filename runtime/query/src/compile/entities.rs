@@ -1,10 +1,10 @@
 //! Entities: turns an `_entities` field into one query for each type, over arrays of keys.
 
 use super::{Compiler, Fallible, Row, Scope, push_table, select_record};
-use crate::catalog::EntityId;
+use crate::catalog::{EntityId, KeyId};
 use crate::collect::Collected;
 use crate::given::Given;
-use crate::layout::{EntityGroup, Entry, Form, ObjectLayout, RootLayout};
+use crate::layout::{EntityGroup, Entry, Form, Key, ObjectLayout, RootLayout};
 use crate::params::{EntitiesSpec, Param, Within};
 use crate::scalar::casts;
 use crate::shape::represented_types;
@@ -25,7 +25,7 @@ struct GroupQuery {
 
 impl Groups {
     /// The form of a statement that has no other root.
-    pub(super) fn into_form(self, key: String) -> (Sql, Form) {
+    pub(super) fn into_form(self, key: Key) -> (Sql, Form) {
         let queried: Vec<usize> =
             self.groups.iter().enumerate().filter(|(_, (_, query))| query.is_some()).map(|(i, _)| i).collect();
         let [only] = queried.as_slice() else {
@@ -52,8 +52,8 @@ impl Groups {
             .into_iter()
             .map(|(mut layout, query)| {
                 layout.column = query.map(|query| {
-                    let mut sql = Sql::lit("(SELECT array_agg(");
-                    sql.append(&query.row.record()).push(")").append(&query.tail).push(")");
+                    let mut sql = Sql::lit("ARRAY(SELECT ");
+                    sql.append(&query.row.record()).append(&query.tail).push(")");
                     row.add(sql)
                 });
                 layout
@@ -77,15 +77,16 @@ impl<'a> Compiler<'a> {
         let source =
             given.ok_or_else(|| GraphqlError::new("BAD_USER_INPUT", "argument `representations` is missing"))?.source();
         let representations = source.resolve(self.values);
-        let represented = represented_types(representations.as_array().map_or(&[], Vec::as_slice));
+        let represented = represented_types(self.catalog, representations.as_array().map_or(&[], Vec::as_slice));
         let catalog = self.catalog;
-        let ids: Vec<EntityId> = catalog.resolvable().collect();
+        let ids = catalog.groups();
         let root = self.entities.len();
         self.entities.push(EntitiesSpec { source: source.clone(), groups: ids.clone() });
         let mut groups = Vec::with_capacity(ids.len());
-        for (group, id) in ids.into_iter().enumerate() {
-            let asked = represented.contains(catalog.entity(id).type_name.as_str());
-            groups.push(if asked { self.entity_group(id, collected, root, group)? } else { (empty_group(), None) });
+        for (group, (id, key)) in ids.into_iter().enumerate() {
+            let asked = represented.contains(&(catalog.entity(id).type_name.as_str(), key));
+            let place = (root, group);
+            groups.push(if asked { self.entity_group(id, key, collected, place)? } else { (empty_group(), None) });
         }
         Ok(Groups { root, groups })
     }
@@ -93,9 +94,9 @@ impl<'a> Compiler<'a> {
     fn entity_group(
         &mut self,
         id: EntityId,
+        key: KeyId,
         collected: &Collected<'a>,
-        root: usize,
-        group: usize,
+        (root, group): (usize, usize),
     ) -> Fallible<(EntityGroup, Option<GroupQuery>)> {
         let entity = self.catalog.entity(id);
         let sets = collected.selections();
@@ -103,7 +104,7 @@ impl<'a> Compiler<'a> {
         if self.fields(&entity.type_name, &sets)?.is_empty() {
             return Ok((layout, None));
         }
-        if let Some(label) = self.lookup_denied(id) {
+        if let Some(label) = self.lookup_denied(id, key) {
             layout.denied = Some(self.deny(label));
             return Ok((layout, None));
         }
@@ -113,18 +114,18 @@ impl<'a> Compiler<'a> {
         let mut row = Row::default();
         row.add(ordinal);
         let mut tail = Sql::lit(" FROM ");
-        tail.append(&self.unnest_keys(id, root, group, &keys));
-        let key_exprs = self.key_exprs(id, &keys);
+        tail.append(&self.unnest_keys(id, key, (root, group), &keys));
+        let key_exprs = self.key_exprs(id, key, &keys);
         let scope = if entity.table.is_some() {
             let alias = self.alias("t");
             let scope = Scope::of_table(entity, &alias);
             let mut conditions: Vec<Sql> = entity
-                .key
+                .key_of(key)
                 .iter()
                 .zip(&key_exprs)
-                .map(|(column, key)| {
+                .map(|(column, part)| {
                     let mut sql = scope.expr(*column).clone();
-                    sql.push(" = ").append(key);
+                    sql.push(" = ").append(part);
                     sql
                 })
                 .collect();
@@ -142,16 +143,16 @@ impl<'a> Compiler<'a> {
     }
 
     /// `unnest($1::text[]) WITH ORDINALITY AS k0(c0, ord)`
-    fn unnest_keys(&mut self, id: EntityId, root: usize, group: usize, alias: &Sql) -> Sql {
+    fn unnest_keys(&mut self, id: EntityId, key: KeyId, (root, group): (usize, usize), alias: &Sql) -> Sql {
         let entity = self.catalog.entity(id);
         let mut sql = Sql::lit("unnest(");
-        for (part, column) in entity.key.iter().enumerate() {
+        for (part, column) in entity.key_of(key).iter().enumerate() {
             sql.push(if part > 0 { ", " } else { "" });
             self.params.push(Param::Keys { root, group, part });
             sql.bind(self.params.len()).push("::").push(casts(entity.column(*column).pg, true).0);
         }
         sql.push(") WITH ORDINALITY AS ").append(alias).push("(");
-        for part in 0..entity.key.len() {
+        for part in 0..entity.key_of(key).len() {
             sql.push("c").number(part as u64).push(", ");
         }
         sql.push("ord)");
@@ -159,10 +160,10 @@ impl<'a> Compiler<'a> {
     }
 
     /// The key parts with the types of their columns.
-    fn key_exprs(&self, id: EntityId, alias: &Sql) -> Vec<Sql> {
+    fn key_exprs(&self, id: EntityId, key: KeyId, alias: &Sql) -> Vec<Sql> {
         let entity = self.catalog.entity(id);
         entity
-            .key
+            .key_of(key)
             .iter()
             .enumerate()
             .map(|(part, column)| {

@@ -2,11 +2,12 @@
 //!
 //! The statement carries the same policy as an operation's: denied fields are not in it, and the caller's row filter is.
 
+use super::mask::Shown;
 use super::order::order_by;
 use super::{Compiler, Fallible, Row, Scope, from_table, push_where};
-use crate::access::Access;
+use crate::access::{Access, Reading};
 use crate::bind::Bind;
-use crate::catalog::{ColumnId, EntityId};
+use crate::catalog::{ColumnId, Entity, EntityId};
 use crate::coerce::{Values, bad, coerce_named};
 use crate::collect::Budget;
 use crate::given::Given;
@@ -103,18 +104,21 @@ impl<'a> Compiler<'a> {
         for field in fields {
             let column = entity.column_of_field(&field.name);
             let column = column.ok_or_else(|| bad(&format!("`{}` is no column", field.name)))?;
-            row.exprs.push(self.exported(&scope, column));
+            let shown = self.exported(entity, &scope, column)?;
+            row.exprs.push(shown);
         }
         let mut conditions: Vec<Sql> = self.row_filter(id, &scope).into_iter().collect();
         if let Some(filter) = self.export_argument(FILTER) {
             conditions.extend(self.filter(id, &scope, &filter)?);
         }
         let order = self.export_argument(ORDER);
-        let order = self.order(id, &scope, order.as_ref())?;
+        let order = self.order(id, &scope, order.as_ref(), None)?;
         let mut sql = Sql::lit("SELECT ");
-        sql.append(&row.list()).append(&from_table(entity, &alias));
+        sql.append(&row.list()).append(&from_table(entity, &alias)).append(&order.joins);
         push_where(&mut sql, &conditions);
-        sql.append(&order_by(&order, false));
+        if !order.columns.is_empty() {
+            sql.append(&order_by(&order.columns, false));
+        }
         if let Some(limit) = limit {
             sql.push(" LIMIT ");
             let limit = Param::Literal(limit.into(), Scalar::BigInt, PgType::Int8);
@@ -123,9 +127,13 @@ impl<'a> Compiler<'a> {
         Ok(sql)
     }
 
-    /// The expression of a column in a file, as it is in a response.
-    fn exported(&self, scope: &Scope, column: ColumnId) -> Sql {
-        scope.expr(column).clone()
+    /// The expression of a column in a file, as it is in a response: what the caller's mask shows of it.
+    fn exported(&mut self, entity: &Entity, scope: &Scope, column: ColumnId) -> Fallible<Sql> {
+        match self.shown(entity, column, scope) {
+            Shown::Expr(sql) => Ok(sql),
+            Shown::Null => Ok(Sql::lit("NULL")),
+            Shown::Denied => Err(GraphqlError::new("FORBIDDEN", "these roles may not read a field of the file")),
+        }
     }
 
     fn export_argument(&self, name: &'static str) -> Option<Given<'a>> {
@@ -137,7 +145,7 @@ impl<'a> Compiler<'a> {
 /// The fields of the file: those that are named, else all that may be read.
 fn readable<'r>(access: &Access, request: &ExportRequest<'r>) -> Fallible<Vec<&'r Field>> {
     let dataset = request.dataset;
-    let allowed = |field: &Field| access.allows(&dataset.policy_object(field), "read");
+    let allowed = |field: &Field| access.reading(&dataset.policy_object(field)) != Reading::Denied;
     let forbidden = |message: String| GraphqlError::new("FORBIDDEN", message);
     let Some(names) = request.fields else {
         let fields: Vec<&Field> = dataset.fields.iter().filter(|f| allowed(f)).collect();

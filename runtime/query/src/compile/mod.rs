@@ -1,16 +1,20 @@
 //! Compiling: turns the data fields of an operation into one SQL statement and the layout of its rows.
 
+mod aggregate;
 mod connection;
 mod entities;
 mod export;
 mod filter;
+mod mask;
+mod nested;
 mod object;
 mod order;
+mod search;
 
 pub use export::{ExportRequest, ExportStatement};
 
 use crate::access::Access;
-use crate::catalog::{Catalog, ColumnId, Entity, EntityId, Root};
+use crate::catalog::{Catalog, ColumnId, Entity, EntityId, KeyId, Root};
 use crate::coerce::Values;
 use crate::collect::{Budget, Collected, collect};
 use crate::given::Given;
@@ -146,24 +150,25 @@ impl<'a> Compiler<'a> {
             [only] => self.compile_single(only)?,
             several => self.compile_record(several)?,
         };
-        Ok(Compiled { sql, form, params: self.params, pages: self.pages, entities: self.entities, denied: self.denied })
+        let (sql, params) = drop_unused(sql, self.params);
+        Ok(Compiled { sql, form, params, pages: self.pages, entities: self.entities, denied: self.denied })
     }
 
     /// One root: its rows are the statement's rows, where its form allows.
     fn compile_single(&mut self, root: &DataRoot<'a>) -> Fallible<(Sql, Form)> {
-        let key = root.collected.key.to_owned();
+        let key = root.collected.key.into();
         match root.kind {
-            DataKind::Root(Root::Lookup(id)) if self.lookup_denied(id).is_none() => {
-                let (row, object, tail) = self.lookup(id, &root.collected)?;
+            DataKind::Root(Root::Lookup(id, key_id)) if self.lookup_denied(id, key_id).is_none() => {
+                let (row, object, tail) = self.lookup(id, key_id, &root.collected)?;
                 let mut sql = Sql::lit("SELECT ");
                 sql.append(&row.list()).append(&tail);
                 Ok((sql, Form::Row { key, object }))
             }
             DataKind::Root(Root::List(id)) if self.access.sees(self.catalog.entity(id)) => {
                 let list = self.list(id, root.collected.field(), &root.collected.selections(), None, Within::Root)?;
-                if list.total.is_some() || !list.needs_rows || list.layout.backward {
+                if !list.is_plain() {
                     let mut row = Row::default();
-                    let layout = list.into_columns(&mut row, &self.alias("s"));
+                    let layout = list.into_columns(&mut row);
                     let value = RootLayout::Value(ValueLayout::Connection(layout));
                     return Ok(select_record(&row, vec![Entry { key, value }]));
                 }
@@ -189,10 +194,10 @@ impl<'a> Compiler<'a> {
                     let groups = self.entity_groups(&root.collected)?;
                     groups.into_root(&mut row)
                 }
-                DataKind::Root(Root::Lookup(id)) => RootLayout::Value(match self.lookup_denied(id) {
+                DataKind::Root(Root::Lookup(id, key)) => RootLayout::Value(match self.lookup_denied(id, key) {
                     Some(label) => ValueLayout::Denied(self.deny(label)),
                     None => {
-                        let (inner, object, tail) = self.lookup(id, &root.collected)?;
+                        let (inner, object, tail) = self.lookup(id, key, &root.collected)?;
                         let mut sql = Sql::lit("(SELECT ");
                         sql.append(&inner.record()).append(&tail).push(")");
                         ValueLayout::Record { column: row.add(sql), object }
@@ -203,30 +208,35 @@ impl<'a> Compiler<'a> {
                     true => {
                         let sets = root.collected.selections();
                         let list = self.list(id, root.collected.field(), &sets, None, Within::Root)?;
-                        let alias = self.alias("s");
-                        ValueLayout::Connection(list.into_columns(&mut row, &alias))
+                        ValueLayout::Connection(list.into_columns(&mut row))
                     }
                 }),
             };
-            entries.push(Entry { key: root.collected.key.to_owned(), value });
+            entries.push(Entry { key: root.collected.key.into(), value });
         }
         Ok(select_record(&row, entries))
     }
 
-    fn lookup_denied(&self, id: EntityId) -> Option<String> {
+    /// The part of a key that the caller may not read, and so not look up by.
+    fn lookup_denied(&self, id: EntityId, key: KeyId) -> Option<String> {
         let entity = self.catalog.entity(id);
-        let hidden = entity.key.iter().find(|c| !self.access.reads(entity.column(**c)))?;
+        let hidden = entity.key_of(key).iter().find(|c| !self.access.reads(entity.column(**c)))?;
         Some(format!("{}.{}", entity.type_name, entity.column(*hidden).name))
     }
 
     /// A row by its key: its columns, its layout, and the statement from FROM on.
-    fn lookup(&mut self, id: EntityId, root: &Collected<'a>) -> Fallible<(Row, crate::layout::ObjectLayout, Sql)> {
+    fn lookup(
+        &mut self,
+        id: EntityId,
+        key: KeyId,
+        root: &Collected<'a>,
+    ) -> Fallible<(Row, crate::layout::ObjectLayout, Sql)> {
         let catalog = self.catalog;
         let entity = catalog.entity(id);
         let alias = self.alias("t");
         let scope = Scope::of_table(entity, &alias);
         let mut conditions = Vec::new();
-        for key in &entity.key {
+        for key in entity.key_of(key) {
             let column = entity.column(*key);
             let argument = root.field().specified_argument_by_name(&column.name);
             let given = argument.and_then(|a| Given::of(a, self.values));
@@ -303,6 +313,41 @@ impl<'a> Compiler<'a> {
     fn leave(&mut self) {
         self.depth -= 1;
     }
+}
+
+/// Leave out the params that no part of the statement uses, and number the others anew. A list of which only the count is
+/// wanted has such: one text must always have the same number of binds, as it is prepared once.
+fn drop_unused(sql: Sql, params: Vec<Param>) -> (Sql, Vec<Param>) {
+    let text = sql.as_str();
+    let mut numbers: Vec<Option<usize>> = vec![None; params.len()];
+    let mut used = Vec::new();
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('$') {
+        let digits = rest[start + 1..].bytes().take_while(u8::is_ascii_digit).count();
+        let end = start + 1 + digits;
+        out.push_str(&rest[..=start]);
+        let index: Option<usize> = rest[start + 1..end].parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+        match index.and_then(|i| Some((i, numbers.get_mut(i)?))) {
+            Some((index, number)) => {
+                let next = number.get_or_insert_with(|| {
+                    used.push(index);
+                    used.len()
+                });
+                out.push_str(&next.to_string());
+            }
+            None => out.push_str(&rest[start + 1..end]),
+        }
+        rest = &rest[end..];
+    }
+    if used.len() == params.len() {
+        return (sql, params);
+    }
+    out.push_str(rest);
+    let mut params: Vec<Option<Param>> = params.into_iter().map(Some).collect();
+    let kept = used.iter().filter_map(|index| params[*index].take()).collect();
+    // the same text with other numbers after its `$`
+    (Sql::from_checked_text(out), kept)
 }
 
 fn select_record(row: &Row, entries: Vec<Entry<RootLayout>>) -> (Sql, Form) {

@@ -1,5 +1,6 @@
 //! Objects: turns the selected fields of an object into columns of its row and their layout.
 
+use super::mask::Shown;
 use super::{Compiler, Fallible, Row, Scope, from_table, push_where};
 use crate::catalog::{ColumnId, EntityId, Join, Member, Relation, Shape};
 use crate::collect::Collected;
@@ -24,34 +25,45 @@ impl<'a> Compiler<'a> {
         for collected in self.fields(&entity.type_name, sets)? {
             let name = collected.field().name.as_str();
             let value = match entity.members.get(name) {
-                Some(Member::Column(column)) => self.column(id, *column, scope, row),
+                Some(Member::Column(column)) => self.column(id, *column, &collected, scope, row)?,
                 Some(Member::Relation(relation)) => {
                     self.relation(id, entity.relation(*relation), &collected, scope, row, within)?
                 }
                 // validation lets only `__typename` pass beside the type's own fields
                 None => ValueLayout::Constant(type_name_json(&entity.type_name)),
             };
-            layout.members.push(Entry { key: collected.key.to_owned(), value });
+            layout.members.push(Entry { key: collected.key.into(), value });
         }
         self.leave();
         Ok(layout)
     }
 
-    fn column(&mut self, id: EntityId, column: ColumnId, scope: &Scope, row: &mut Row) -> ValueLayout {
+    fn column(
+        &mut self,
+        id: EntityId,
+        column: ColumnId,
+        collected: &Collected<'a>,
+        scope: &Scope,
+        row: &mut Row,
+    ) -> Fallible<ValueLayout> {
         let entity = self.catalog.entity(id);
         let description = entity.column(column);
-        if !self.access.reads(description) {
-            return ValueLayout::Denied(self.deny(format!("{}.{}", entity.type_name, description.name)));
-        }
-        ValueLayout::Scalar {
-            column: row.add(scope.expr(column).clone()),
-            pg: description.pg,
-            array: description.array,
-        }
+        let (pg, array) = (description.pg, description.array);
+        Ok(match self.shown(entity, column, scope) {
+            Shown::Expr(sql) => match description.nested {
+                Some((nested, list)) => {
+                    let object = self.nested(nested, &collected.selections())?;
+                    ValueLayout::Json { column: row.add(sql), pg, array, list, object }
+                }
+                None => ValueLayout::Scalar { column: row.add(sql), pg, array },
+            },
+            Shown::Null => ValueLayout::Constant(b"null".to_vec()),
+            Shown::Denied => ValueLayout::Denied(self.deny(format!("{}.{}", entity.type_name, description.name))),
+        })
     }
 
     /// What keeps the caller from following `relation`: a side of it that it may not read.
-    fn relation_denied(&self, id: EntityId, relation: &Relation) -> Option<String> {
+    pub(super) fn relation_denied(&self, id: EntityId, relation: &Relation) -> Option<String> {
         let (here, there) = (self.catalog.entity(id), self.catalog.entity(relation.target));
         let hidden = |entity: &crate::catalog::Entity, columns: &[ColumnId]| {
             columns.iter().any(|c| !self.access.reads(entity.column(*c)))
@@ -81,8 +93,7 @@ impl<'a> Compiler<'a> {
                 let conditions = self.join(relation, scope);
                 let join = Some((conditions, relation));
                 let list = self.list(relation.target, collected.field(), &sets, join, within)?;
-                let alias = self.alias("s");
-                Ok(ValueLayout::Connection(list.into_columns(row, &alias)))
+                Ok(ValueLayout::Connection(list.into_columns(row)))
             }
         }
     }
@@ -145,17 +156,17 @@ impl<'a> Compiler<'a> {
         let target = Scope { exprs: vec![item.clone()] };
         let mut inner = Row::default();
         let object = self.object(relation.target, &target, sets, &mut inner, within)?;
-        let mut sql = Sql::lit("(SELECT array_agg(");
-        sql.append(&inner.record()).push(" ORDER BY ").append(&alias).push(".n) FROM unnest(");
+        let mut sql = Sql::lit("ARRAY(SELECT ");
+        sql.append(&inner.record()).push(" FROM unnest(");
         sql.append(scope.expr(array)).push(") WITH ORDINALITY AS ").append(&alias).push("(v, n) WHERE ");
-        sql.append(&item).push(" IS NOT NULL)");
+        sql.append(&item).push(" IS NOT NULL ORDER BY ").append(&alias).push(".n)");
         let required = self.catalog.entity(id).column(array).required;
         let presence = (!required).then(|| row.add(scope.expr(array).clone()));
         Ok(ValueLayout::List { column: row.add(sql), object, presence })
     }
 
     /// The expressions on this side of `relation`.
-    fn join(&self, relation: &Relation, scope: &Scope) -> Vec<Sql> {
+    pub(super) fn join(&self, relation: &Relation, scope: &Scope) -> Vec<Sql> {
         relation.from.iter().map(|c| scope.expr(*c).clone()).collect()
     }
 }

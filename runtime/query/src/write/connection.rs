@@ -1,10 +1,11 @@
 //! Connections: turns the rows of a page into edges, nodes and page info.
 
-use super::record::{Columns, Elements, read_record};
-use super::{At, WriteError, Writer, write_key};
+use super::aggregate::count;
+use super::record::{Columns, Elements, NoColumns, Record};
+use super::{At, WriteError, Writer};
 use crate::cursor::write_cursor;
 use crate::layout::{ConnectionLayout, ConnectionMember, EdgeMember, Entry, PageMember};
-use terrane_graphql::json::{write_bool, write_i64};
+use terrane_graphql::json::write_bool;
 
 /// Takes a row; false when no more are wanted.
 pub(super) type Each<'e, 's> = dyn FnMut(&mut Writer<'s>, &dyn Columns) -> Result<bool, WriteError> + 'e;
@@ -19,20 +20,21 @@ struct Page {
 }
 
 impl<'s> Writer<'s> {
-    /// Write a connection whose page is an array of records.
+    /// Write a connection whose page is an array of records; `outer` is the row that it is in.
     pub(super) fn connection_array(
         &mut self,
         out: &mut Vec<u8>,
         layout: &'s ConnectionLayout,
-        total: Option<&[u8]>,
+        outer: &dyn Columns,
         array: Option<&[u8]>,
     ) -> Result<(), WriteError> {
-        let Some(array) = array else { return self.connection(out, layout, total, |_, _| Ok(())) };
+        let Some(array) = array else { return self.connection(out, layout, outer, |_, _| Ok(())) };
         let elements = Elements::new(array)?;
         if !layout.backward {
-            return self.connection(out, layout, total, |writer, each| {
+            return self.connection(out, layout, outer, |writer, each| {
+                let mut record = Record::default();
                 for item in elements {
-                    let record = read_record(item?.ok_or(WriteError::Unexpected("a null record"))?)?;
+                    record.read(item?.ok_or(WriteError::Unexpected("a null record"))?)?;
                     if !each(writer, &record)? {
                         break;
                     }
@@ -46,13 +48,14 @@ impl<'s> Writer<'s> {
         let more = items.len() as i64 > size;
         items.truncate(usize::try_from(size).unwrap_or(0));
         let mut extra = more.then_some(());
-        self.connection(out, layout, total, |writer, each| {
+        self.connection(out, layout, outer, |writer, each| {
+            let mut record = Record::default();
             for item in items.iter().rev() {
-                let record = read_record(item.ok_or(WriteError::Unexpected("a null record"))?)?;
+                record.read(item.ok_or(WriteError::Unexpected("a null record"))?)?;
                 each(writer, &record)?;
             }
             if extra.take().is_some() {
-                each(writer, &read_record(&[0; 4])?)?;
+                each(writer, &NoColumns)?;
             }
             Ok(())
         })
@@ -63,7 +66,7 @@ impl<'s> Writer<'s> {
         &mut self,
         out: &mut Vec<u8>,
         layout: &'s ConnectionLayout,
-        total: Option<&[u8]>,
+        outer: &dyn Columns,
         rows: impl FnOnce(&mut Self, &mut Each<'_, 's>) -> Result<(), WriteError>,
     ) -> Result<(), WriteError> {
         let size = self.bound.pages[layout.page.0].size;
@@ -74,7 +77,7 @@ impl<'s> Writer<'s> {
         out.push(b'{');
         let direct = layout.members.first().is_some_and(|m| holds_rows(&m.value));
         if direct {
-            write_key(out, &layout.members[0].key, true);
+            layout.members[0].key.write(out, true);
         }
         rows(self, &mut |writer, columns| {
             if page.count == size {
@@ -101,7 +104,7 @@ impl<'s> Writer<'s> {
         })?;
         for (index, (member, buffer)) in layout.members.iter().zip(&buffers).enumerate() {
             if !(direct && index == 0) {
-                write_key(out, &member.key, index == 0);
+                member.key.write(out, index == 0);
                 out.extend_from_slice(buffer);
             }
             match &member.value {
@@ -110,9 +113,10 @@ impl<'s> Writer<'s> {
                     out.extend_from_slice(if page.count == 0 { b"[]" } else { b"]" });
                 }
                 ConnectionMember::PageInfo(members) => self.page_info(out, layout, members, &page),
-                ConnectionMember::Total => {
-                    let bytes = total.and_then(|b| b.try_into().ok()).ok_or(WriteError::Truncated)?;
-                    write_i64(out, i64::from_be_bytes(bytes));
+                ConnectionMember::Total => count(out, layout.total.and_then(|column| outer.column(column)))?,
+                ConnectionMember::Aggregate(object) => self.aggregate(out, layout, &member.key, object, outer)?,
+                ConnectionMember::Groups { index, object } => {
+                    self.groups(out, layout.groups[*index], &member.key, object, outer)?;
                 }
             }
         }
@@ -132,7 +136,7 @@ impl<'s> Writer<'s> {
             ConnectionMember::Edges(members) => {
                 out.push(b'{');
                 for (index, Entry { key, value }) in members.iter().enumerate() {
-                    write_key(out, key, index == 0);
+                    key.write(out, index == 0);
                     match value {
                         EdgeMember::Constant(json) => out.extend_from_slice(json),
                         EdgeMember::Cursor => cursor(out, layout, columns)?,
@@ -154,7 +158,7 @@ impl<'s> Writer<'s> {
         let skipped = self.bound.pages[layout.page.0].has_offset;
         out.push(b'{');
         for (index, Entry { key, value }) in members.iter().enumerate() {
-            write_key(out, key, index == 0);
+            key.write(out, index == 0);
             let cursor = |out: &mut Vec<u8>, text: &[u8]| {
                 out.extend_from_slice(if text.is_empty() { b"null" } else { text });
             };

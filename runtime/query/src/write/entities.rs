@@ -1,6 +1,6 @@
 //! Entities: turns rows found by key into the list of `_entities`, in the order of the representations.
 
-use super::record::{Columns, Elements, read_record};
+use super::record::{Columns, Elements, Record};
 use super::{At, Current, RowSource, WriteError, Writer, null};
 use crate::layout::EntityGroup;
 use std::ops::Range;
@@ -42,8 +42,9 @@ impl<'s> Writer<'s> {
         let mut written = self.places(root, groups);
         for (group, written) in groups.iter().zip(&mut written) {
             let Some(array) = group.column.and_then(|column| columns.column(column)) else { continue };
+            let mut record = Record::default();
             for item in Elements::new(array)? {
-                let record = read_record(item?.ok_or(WriteError::Unexpected("a null record"))?)?;
+                record.read(item?.ok_or(WriteError::Unexpected("a null record"))?)?;
                 self.entity(&mut aside, group, written, &record)?;
             }
         }

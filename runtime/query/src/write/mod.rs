@@ -1,16 +1,18 @@
 //! Writing: turns the rows of a statement into the response's JSON, straight into its buffer.
 
+mod aggregate;
 mod cell;
 mod connection;
 mod entities;
+mod json;
 pub(crate) mod record;
 pub(crate) mod values;
 
 pub use cell::{cell_decimal, cell_items, cell_json, cell_text};
 
-use crate::layout::{DeniedId, Entry, Form, ObjectLayout, RootLayout, ValueLayout};
+use crate::layout::{DeniedId, Entry, Form, Key, ObjectLayout, RootLayout, ValueLayout};
 use crate::params::Bound;
-use record::{Columns, Elements, read_record};
+use record::{Columns, Elements, NoColumns, Record, read_record};
 use terrane_graphql::{GraphqlError, PathSegment};
 use values::{write_array, write_value};
 
@@ -50,6 +52,8 @@ pub(crate) struct Writer<'s> {
     seen: Vec<bool>,
     path: Vec<At<'s>>,
     errors: Vec<GraphqlError>,
+    /// How many of them are about values that are not of their shape.
+    shape_errors: usize,
 }
 
 struct Current<'r>(&'r dyn RowSource);
@@ -62,7 +66,7 @@ impl Columns for Current<'_> {
 
 impl<'s> Writer<'s> {
     pub(crate) fn new(bound: &'s Bound, denied: &'s [String]) -> Self {
-        Self { bound, denied, seen: vec![false; denied.len()], path: Vec::new(), errors: Vec::new() }
+        Self { bound, denied, seen: vec![false; denied.len()], path: Vec::new(), errors: Vec::new(), shape_errors: 0 }
     }
 
     /// Write every root field: `root` is called with its response key and the JSON after it.
@@ -71,7 +75,7 @@ impl<'s> Writer<'s> {
         form: &'s Form,
         rows: &mut dyn RowSource,
         out: &mut Vec<u8>,
-        mut root: impl FnMut(&'s str, &mut Vec<u8>),
+        mut root: impl FnMut(&'s Key, &mut Vec<u8>),
     ) -> Result<Vec<GraphqlError>, WriteError> {
         match form {
             Form::Row { key, object } => {
@@ -85,7 +89,7 @@ impl<'s> Writer<'s> {
             }
             Form::Rows { key, connection } => {
                 self.path.push(At::Key(key));
-                self.connection(out, connection, None, |writer, each| {
+                self.connection(out, connection, &NoColumns, |writer, each| {
                     while rows.advance() {
                         if !each(writer, &Current(rows))? {
                             break;
@@ -100,7 +104,7 @@ impl<'s> Writer<'s> {
                 self.entity_rows(out, *index, groups, *group, rows)?;
                 root(key, out);
             }
-            Form::Nothing(entries) => self.roots(out, entries, &record::read_record(&[0; 4])?, root)?,
+            Form::Nothing(entries) => self.roots(out, entries, &NoColumns, root)?,
             Form::Record(entries) => {
                 if !rows.advance() {
                     return Err(WriteError::Unexpected("no row"));
@@ -116,7 +120,7 @@ impl<'s> Writer<'s> {
         out: &mut Vec<u8>,
         entries: &'s [Entry<RootLayout>],
         columns: &dyn Columns,
-        mut root: impl FnMut(&'s str, &mut Vec<u8>),
+        mut root: impl FnMut(&'s Key, &mut Vec<u8>),
     ) -> Result<(), WriteError> {
         for entry in entries {
             self.path.push(At::Key(&entry.key));
@@ -138,7 +142,7 @@ impl<'s> Writer<'s> {
     ) -> Result<(), WriteError> {
         out.push(b'{');
         for (index, member) in layout.members.iter().enumerate() {
-            write_key(out, &member.key, index == 0);
+            member.key.write(out, index == 0);
             match &member.value {
                 // the common case, without the bookkeeping of paths
                 ValueLayout::Scalar { column, pg, array: false } => match columns.column(*column) {
@@ -163,10 +167,15 @@ impl<'s> Writer<'s> {
                 Some(bytes) => write_value(out, bytes, *pg),
                 None => null(out),
             },
+            ValueLayout::Json { column, pg, array, list, object } => match columns.column(*column) {
+                Some(bytes) => self.json_column(out, bytes, (*pg, *array, *list), object),
+                None => null(out),
+            },
             ValueLayout::Constant(json) => {
                 out.extend_from_slice(json);
                 Ok(())
             }
+            ValueLayout::Count { column } => aggregate::count(out, columns.column(*column)),
             ValueLayout::Denied(id) => {
                 self.forbid(*id);
                 null(out)
@@ -188,21 +197,26 @@ impl<'s> Writer<'s> {
                 self.list(out, columns.column(*column), object)
             }
             ValueLayout::Connection(connection) => {
-                let total = connection.total.map(|column| columns.column(column));
                 let array = connection.rows.and_then(|column| columns.column(column));
-                self.connection_array(out, connection, total.flatten(), array)
+                self.connection_array(out, connection, columns, array)
             }
         }
     }
 
-    fn list(&mut self, out: &mut Vec<u8>, array: Option<&[u8]>, object: &'s ObjectLayout) -> Result<(), WriteError> {
+    pub(crate) fn list(
+        &mut self,
+        out: &mut Vec<u8>,
+        array: Option<&[u8]>,
+        object: &'s ObjectLayout,
+    ) -> Result<(), WriteError> {
         out.push(b'[');
         if let Some(bytes) = array {
+            let mut record = Record::default();
             for (index, item) in Elements::new(bytes)?.enumerate() {
                 if index > 0 {
                     out.push(b',');
                 }
-                let record = read_record(item?.ok_or(WriteError::Unexpected("a null record"))?)?;
+                record.read(item?.ok_or(WriteError::Unexpected("a null record"))?)?;
                 self.path.push(At::Index(index));
                 self.object(out, object, &record)?;
                 self.path.pop();
@@ -218,28 +232,22 @@ impl<'s> Writer<'s> {
             return;
         }
         let label = &self.denied[id.0];
-        let path = self.path.iter().map(|at| match at {
-            At::Key(key) => PathSegment::Key((*key).to_owned()),
-            At::Index(index) => PathSegment::Index(*index),
-        });
         let message = format!("these roles may not read `{label}`; leave it out or ask for access");
-        let mut error = GraphqlError::new("FORBIDDEN", message).at_path(path.collect());
+        let mut error = GraphqlError::new("FORBIDDEN", message).at_path(self.segments());
         error.extensions.insert("field".to_owned(), label.clone().into());
         self.errors.push(error);
+    }
+
+    fn segments(&self) -> Vec<PathSegment> {
+        let segment = |at: &At<'_>| match at {
+            At::Key(key) => PathSegment::Key((*key).to_owned()),
+            At::Index(index) => PathSegment::Index(*index),
+        };
+        self.path.iter().map(segment).collect()
     }
 }
 
 pub(crate) fn null(out: &mut Vec<u8>) -> Result<(), WriteError> {
     out.extend_from_slice(b"null");
     Ok(())
-}
-
-/// Append `"key":`, after a comma unless it is the first. Response keys are GraphQL names: nothing to escape.
-pub(crate) fn write_key(out: &mut Vec<u8>, key: &str, first: bool) {
-    if !first {
-        out.push(b',');
-    }
-    out.push(b'"');
-    out.extend_from_slice(key.as_bytes());
-    out.extend_from_slice(b"\":");
 }

@@ -8,14 +8,61 @@ pub(crate) trait Columns {
     fn column(&self, index: usize) -> Option<&[u8]>;
 }
 
-/// A decoded record.
+/// The row of what needs no rows.
+pub(crate) struct NoColumns;
+
+impl Columns for NoColumns {
+    fn column(&self, _: usize) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// A decoded record: where in its bytes the columns are. One is used for all records of an array, one after the other.
+#[derive(Default)]
 pub(crate) struct Record<'b> {
-    parts: SmallVec<[Option<&'b [u8]>; 12]>,
+    bytes: &'b [u8],
+    /// Start and length; a null has no start.
+    parts: SmallVec<[(u32, u32); 8]>,
+}
+
+const NULL: u32 = u32::MAX;
+
+impl<'b> Record<'b> {
+    /// Read a record: its count of columns, and of each its type's oid, length and bytes (`record_send`).
+    pub(crate) fn read(&mut self, bytes: &'b [u8]) -> Result<(), WriteError> {
+        let int = |at: usize| {
+            let four = bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).ok_or(WriteError::Truncated)?;
+            Ok(i32::from_be_bytes(four))
+        };
+        let count = int(0)?;
+        let mut at = 4;
+        self.bytes = bytes;
+        self.parts.clear();
+        for _ in 0..count {
+            let length = int(at + 4)?;
+            at += 8;
+            let Ok(length) = usize::try_from(length) else {
+                self.parts.push((NULL, 0));
+                continue;
+            };
+            let start = u32::try_from(at).map_err(|_| WriteError::Truncated)?;
+            at += length;
+            if at > bytes.len() {
+                return Err(WriteError::Truncated);
+            }
+            self.parts.push((start, length as u32));
+        }
+        Ok(())
+    }
 }
 
 impl Columns for Record<'_> {
     fn column(&self, index: usize) -> Option<&[u8]> {
-        self.parts.get(index).copied().flatten()
+        let (start, length) = *self.parts.get(index)?;
+        if start == NULL {
+            return None;
+        }
+        self.bytes.get(start as usize..(start + length) as usize)
     }
 }
 
@@ -58,16 +105,11 @@ impl<'b> Reader<'b> {
     }
 }
 
-/// Read a record: its count of columns, and of each its type's oid, length and bytes (`record_send`).
+/// A record of its own.
 pub(crate) fn read_record(bytes: &[u8]) -> Result<Record<'_>, WriteError> {
-    let mut reader = Reader::new(bytes);
-    let count = usize::try_from(reader.i32()?).map_err(|_| WriteError::Truncated)?;
-    let mut parts = SmallVec::new();
-    for _ in 0..count {
-        reader.i32()?;
-        parts.push(reader.value()?);
-    }
-    Ok(Record { parts })
+    let mut record = Record::default();
+    record.read(bytes)?;
+    Ok(record)
 }
 
 /// The elements of an array, flattened (`array_send`).

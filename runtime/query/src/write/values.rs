@@ -3,7 +3,7 @@
 use super::WriteError;
 use super::record::{Elements, Reader};
 use std::fmt::Write as _;
-use terrane_graphql::json::{write_bool, write_f64, write_i64, write_str};
+use terrane_graphql::json::{write_bool, write_bytes, write_f64, write_i64, write_str};
 use terrane_manifest::PgType;
 
 const TEXT: &str = "a String takes any text";
@@ -12,7 +12,7 @@ const TEXT: &str = "a String takes any text";
 pub(crate) fn write_value(out: &mut Vec<u8>, bytes: &[u8], pg: PgType) -> Result<(), WriteError> {
     let mut reader = Reader::new(bytes);
     match pg {
-        PgType::Text | PgType::Varchar => write_str(out, text(bytes)?),
+        PgType::Text | PgType::Varchar => write_bytes(out, bytes).map_err(|_| WriteError::NotText)?,
         // the blanks that pad a char(n) mean nothing
         PgType::Char => write_str(out, text(bytes)?.trim_end_matches(' ')),
         PgType::Int2 => write_i64(out, i64::from(reader.i16()?)),
@@ -85,6 +85,18 @@ pub(crate) fn write_plain_text(out: &mut Vec<u8>, bytes: &[u8], pg: PgType) -> R
     Ok(())
 }
 
+/// Append the point in time `micros` after 1970-01-01, in UTC.
+pub(crate) fn write_unix_micros(out: &mut Vec<u8>, micros: i64) {
+    let mut plain = String::new();
+    let micros = micros.saturating_sub(EPOCH);
+    let before_christ = write_date(&mut plain, micros.div_euclid(DAY));
+    plain.push('T');
+    write_time(&mut plain, micros.rem_euclid(DAY));
+    plain.push('Z');
+    plain.push_str(before_christ);
+    write_str(out, &plain);
+}
+
 fn text(bytes: &[u8]) -> Result<&str, WriteError> {
     std::str::from_utf8(bytes).map_err(|_| WriteError::NotText)
 }
@@ -135,6 +147,8 @@ fn write_plain(out: &mut String, bytes: &[u8], pg: PgType) -> Result<(), WriteEr
 }
 
 const DAY: i64 = 86_400_000_000;
+/// From 1970-01-01 to 2000-01-01, in microseconds.
+const EPOCH: i64 = 946_684_800_000_000;
 
 /// Append the calendar day `days` after 2000-01-01 (proleptic Gregorian); gives what follows it for years before 1.
 fn write_date(out: &mut String, days: i64) -> &'static str {

@@ -1,6 +1,11 @@
 //! Support: turns product folders into tables of a real Postgres, and compiled statements into answers from it.
 #![allow(dead_code, clippy::unwrap_used)] // each test binary uses a part of it; a test may panic
 
+pub mod lab;
+pub mod naive;
+pub mod random;
+pub mod ways;
+
 use async_compression::tokio::bufread::GzipDecoder;
 use serde_json::{Map, Value};
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
@@ -28,7 +33,7 @@ pub fn load_folder(folder: &Path) -> Product {
     terrane_manifest::load(&files).unwrap_or_else(|e| panic!("{}", terrane_diagnostics::render_all(&e))).product
 }
 
-fn read(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
+pub fn read(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -105,7 +110,7 @@ pub async fn run(
         Err(errors) => return ("-- no statement: the request is refused\n".to_owned(), failed(errors)),
     };
     let Some(statement) = &plan.statement else { return ("-- no statement\n".to_owned(), None) };
-    let sql = statement.sql().unwrap_or("-- no statement: nothing may be read").to_owned();
+    let sql = statement.sql().map_or("-- no statement: nothing may be read", |text| text).to_owned();
     let bound = match statement.bind(&values, claims) {
         Ok(bound) => bound,
         Err(errors) => return (readable(&sql), failed(errors)),
@@ -175,10 +180,10 @@ pub fn indent(json: &str) -> String {
 /// Break a statement into lines, for people who read snapshots.
 fn readable(sql: &str) -> String {
     let mut text = sql.to_owned();
-    for word in [" FROM ", " WHERE ", " ORDER BY ", " LIMIT ", " JOIN ", ", (SELECT "] {
+    for word in [" FROM ", " WHERE ", " GROUP BY ", " HAVING ", " ORDER BY ", " LIMIT ", " JOIN ", ", (SELECT "] {
         text = text.replace(word, &format!("\n{}", word.trim_start()));
     }
-    text + "\n"
+    text.replace(" LEFT\nJOIN ", "\nLEFT JOIN ") + "\n"
 }
 
 /// Fill `output` of a database with what a product's models make of its sample data.

@@ -2,7 +2,7 @@
 
 use super::error::HttpError;
 use super::page;
-use crate::operation::{self, OperationError};
+use crate::operation::{self, Mode, OperationError};
 use crate::service::ProductService;
 use axum::extract::{OriginalUri, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -111,7 +111,7 @@ async fn runs(service: &ProductService, caller: &Caller) -> Result<Runs, HttpErr
 
 async fn ask(service: &ProductService, caller: &Caller, query: String) -> Result<Value, HttpError> {
     let request = Request { query: Some(query), ..Request::default() };
-    let body = operation::run(service, caller, &request, false).await;
+    let body = operation::run(service, caller, &request, Mode::default()).await;
     let body = body.map_err(|error: OperationError| HttpError::internal(format!("{error:?}")))?;
     serde_json::from_slice(&body).map_err(HttpError::internal)
 }

@@ -1,6 +1,7 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the product, and their results into responses.
 
-use crate::operation::{self, OperationError};
+use crate::meters::Outcome;
+use crate::operation::{self, Mode, OperationError};
 use crate::service::ProductService;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -45,35 +46,33 @@ async fn answer(
 ) -> Reply {
     let started = Instant::now();
     let (outcome, reply) = outcome(service, headers, request, media, mutations).await;
-    let product = service.product().id.clone();
-    metrics::counter!("terrane_graphql_requests_total", "server" => product.clone(), "outcome" => outcome).increment(1);
-    metrics::histogram!("terrane_graphql_request_seconds", "server" => product).record(started.elapsed());
+    service.meters().request(outcome, started.elapsed());
     reply
 }
 
-/// The reply, and what became of the request in one word of a short list.
+/// The reply, and what became of the request.
 async fn outcome(
     service: &ProductService,
     headers: &HeaderMap,
     request: &Request,
     media: ResponseMedia,
     mutations: bool,
-) -> (&'static str, Reply) {
+) -> (Outcome, Reply) {
     let caller = match service.authenticate(exchange::authorization(headers)).await {
         Ok(caller) => caller,
         Err(error) => {
             let error = GraphqlError::new("UNAUTHENTICATED", error.to_string());
-            return ("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error]));
+            return (Outcome::Unauthenticated, refuse(StatusCode::UNAUTHORIZED, media, &[error]));
         }
     };
-    match operation::run(service, &caller, request, mutations).await {
-        Ok(body) => ("answered", respond(media, body)),
-        Err(OperationError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),
-        Err(OperationError::NotAQuery) => ("refused", refuse_method(media)),
+    match operation::run(service, &caller, request, Mode { mutations, primary: false }).await {
+        Ok(body) => (Outcome::Answered, respond(media, body)),
+        Err(OperationError::Request(errors)) => (Outcome::Refused, refuse_operation(media, request, &errors)),
+        Err(OperationError::NotAQuery) => (Outcome::Refused, refuse_method(media)),
         Err(OperationError::Internal(cause)) => {
             let id = Uuid::new_v4().to_string();
             tracing::error!(request = %id, %cause, "an operation failed");
-            ("failed", refuse(StatusCode::INTERNAL_SERVER_ERROR, media, &[GraphqlError::internal(&id)]))
+            (Outcome::Failed, refuse(StatusCode::INTERNAL_SERVER_ERROR, media, &[GraphqlError::internal(&id)]))
         }
     }
 }

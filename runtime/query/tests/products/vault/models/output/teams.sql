@@ -1,0 +1,1 @@
+SELECT raw.* FROM input.raw

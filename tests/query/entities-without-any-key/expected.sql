@@ -1,0 +1,5 @@
+SELECT ARRAY(SELECT ROW(k0.ord, t1."name")
+FROM unnest($1::text[]) WITH ORDINALITY AS k0(c0, ord)
+JOIN "output"."countries" AS t1 ON t1."code" = k0.c0), ARRAY(SELECT ROW(k2.ord, t3."name")
+FROM unnest($2::text[]) WITH ORDINALITY AS k2(c0, ord)
+JOIN "output"."countries" AS t3 ON t3."alpha3" = k2.c0)
