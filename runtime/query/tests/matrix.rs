@@ -13,7 +13,7 @@ use std::sync::Arc;
 use support::ways::{Guesses, Way, ways};
 use support::{access, create, fetch, load, load_folder};
 use terrane_manifest::{Dataset, DateUnit, Field, LogicalType, Mask, PgType, Product};
-use terrane_query::{Access, DataSchema, Prepared, Reading};
+use terrane_query::{Access, DataSchema, ExportRequest, Prepared, Reading, RowSource as _};
 
 const ROWS: usize = 8;
 const SALT: &str = "0123456789abcdef0123456789abcdef";
@@ -314,20 +314,53 @@ impl Lab {
                     "{role}: {} of {names:?} tells what {role} may not see\n{}",
                     way.label, way.text
                 );
-                let shown = format!("{a_text} {}", decoded(a_text));
-                let given = Value::Object(way.variables.clone()).to_string();
-                for trace in traces.iter().filter(|t| !given.contains(t.as_str())) {
-                    assert!(
-                        !shown.contains(trace.as_str()),
-                        "{role}: {} shows {trace}\n{}\n{a_text}",
-                        way.label,
-                        way.text
-                    );
-                }
+                assert_untraced(role, way, a_text, &traces);
                 self.check_columns(&access, role, way, a_text);
             }
+            self.check_files(&access, role, &claims, &traces).await;
             self.check_that_it_would_show(role, &access, everything).await;
         }
+    }
+
+    /// The same of files: all fields, each field, and each as an order and a filter.
+    async fn check_files(&self, access: &Access, role: &str, claims: &Map<String, Value>, traces: &BTreeSet<String>) {
+        for dataset in self.product.outputs().filter(|d| d.graphql_names.is_some()) {
+            let whole = ExportRequest { dataset, fields: None, filter: None, order: None, limit: None };
+            let mut answers = vec![(format!("file {}", dataset.name), self.file(access, claims, &whole).await)];
+            for field in &dataset.fields {
+                let (name, filter) = ([field.name.as_str()], json!({ &field.graphql_name: {"isNull": false} }));
+                let order = format!("{} desc", field.name);
+                for (what, request) in [
+                    ("of", ExportRequest { fields: Some(&name), ..whole }),
+                    ("by", ExportRequest { order: Some(&order), limit: Some(3), ..whole }),
+                    ("where", ExportRequest { filter: Some(&filter), ..whole }),
+                ] {
+                    let label = format!("file {} {what} {}", dataset.name, field.name);
+                    answers.push((label, self.file(access, claims, &request).await));
+                }
+            }
+            for (label, [a, b]) in answers {
+                assert_eq!(a, b, "{role}: {label} tells what {role} may not see");
+                let way = Way { label, text: String::new(), variables: Map::new() };
+                assert_untraced(role, &way, &a, traces);
+                self.check_columns(access, role, &way, &a);
+            }
+        }
+    }
+
+    async fn file(&self, access: &Access, claims: &Map<String, Value>, request: &ExportRequest<'_>) -> [String; 2] {
+        let export = match self.schema.export(access, claims, request) {
+            Ok(export) => export,
+            Err(errors) => return std::array::from_fn(|_| serde_json::to_string(&errors).unwrap()),
+        };
+        let text = format!("SELECT string_agg(f::text, E'\\n') FROM ({}) AS f", export.sql);
+        let mut answers = [const { String::new() }; 2];
+        for (pool, answer) in self.pools.iter().zip(&mut answers) {
+            let mut rows = fetch(pool, &text, &export.binds).await;
+            assert!(rows.advance());
+            *answer = format!("{} {}", export.sql, String::from_utf8_lossy(rows.column(0).unwrap_or_default()));
+        }
+        answers
     }
 
     /// Columns that a role may not see are in no statement.
@@ -367,6 +400,15 @@ impl Lab {
                 assert_eq!(a != b, should, "{role}: {object}");
             }
         }
+    }
+}
+
+/// Nothing that can be recognised is in an answer or its cursors, unless the caller gave it.
+fn assert_untraced(role: &str, way: &Way, answer: &str, traces: &BTreeSet<String>) {
+    let shown = format!("{answer} {}", decoded(answer));
+    let given = Value::Object(way.variables.clone()).to_string();
+    for trace in traces.iter().filter(|t| !given.contains(t.as_str())) {
+        assert!(!shown.contains(trace.as_str()), "{role}: {} shows {trace}\n{}\n{answer}", way.label, way.text);
     }
 }
 
