@@ -104,6 +104,7 @@ async fn a_packed_source_is_read_and_the_contracts_indexes_answer_its_orders() {
         "btree (id)",
         "btree (name, id)",
         "btree (population DESC NULLS LAST, id)",
+        "gin (to_tsvector('simple'::regconfig, name))",
     ];
     assert_eq!(columns.len(), expected.len(), "{columns:?}");
     assert!(expected.iter().all(|e| columns.contains(e)), "{columns:?}");
