@@ -46,7 +46,8 @@ pub struct DevArguments {
 
 /// Run until Ctrl-C.
 pub fn run(arguments: &DevArguments) -> Result<()> {
-    init_logging(LogFormat::Text, "warn");
+    // a run tells how long its steps take; a statement of a second is none to warn of at the first start
+    init_logging(LogFormat::Text, "warn,sqlx::query=error");
     let started = Instant::now();
     let products = load_products(&arguments.products)?;
     let secret = token_secret(&arguments.state)?;

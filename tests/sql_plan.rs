@@ -27,14 +27,15 @@ fn statement_values_and_their_origins_are_shown_for_a_role() {
     let expected = "a: the statement\nproduct: the standard ports\n\nSELECT t0.\"name\", t0.\"population\"\nFROM \
                     \"output\".\"countries\" AS t0\nWHERE t0.\"continent_code\" = ANY($1::text[]) AND t0.\"code\" = \
                     ANY($2::text[])\nORDER BY t0.\"code\"\nLIMIT $3::bigint\n\n$1 = [\"EU\"]    [\"EU\"] in the \
-                    operation\n$2 = [\"NO\",\"CH\"]    variable $codes\n$3 = 3    size of page 1 and one row more\n";
+                    operation\n$2 = [\"NO\",\"CH\"]    variable $codes\n$3 = 2    size of page 1, and one \
+                    row more where it is asked for\n";
     assert_eq!(shown, expected);
     // what nobody may read is not in it
     let anonymous = text(&plan(&["--json", "{ countries { nodes { name population } } }"]));
     let anonymous: Value = serde_json::from_str(&anonymous).unwrap();
     assert!(!anonymous["sql"].as_str().unwrap().contains("population"), "{anonymous}");
     assert_eq!(anonymous["roots"][0]["answeredBy"], "the statement");
-    assert_eq!(anonymous["params"][0]["value"], 51);
+    assert_eq!(anonymous["params"][0]["value"], 50);
     assert!(text(&plan(&["{ __typename }"])).contains("no statement"));
 }
 

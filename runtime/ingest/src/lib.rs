@@ -3,6 +3,7 @@
 //! [`pull`] gets an input port's data from where its connector says; [`receive`] takes a body that somebody sent. Both
 //! end in one batch, which is taken in whole or not at all.
 
+mod bounded;
 mod delimited;
 mod error;
 mod lines;

@@ -1,11 +1,15 @@
 //! Receiving: turns a body of a declared format and encoding into a batch.
 
+use crate::bounded::Bounded;
 use crate::delimited::{self, Target};
 use crate::{IngestError, lines};
 use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use terrane_manifest::Dataset;
 use terrane_store::{Batch, BatchMode, Store};
 use tokio::io::{AsyncBufRead, BufReader};
+
+/// A packed body or file may not unpack to more: what is larger comes in parts.
+const LARGEST_UNPACKED: u64 = 8 * 1024 * 1024 * 1024;
 
 /// A format that the input port takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +95,14 @@ pub async fn receive(
     let target = Target { store, dataset, origin: what.origin, mode: what.mode, from: what.from, key: what.key };
     match what.encoding {
         Encoding::Identity => decode(target, what.format, body).await,
-        Encoding::Gzip => decode(target, what.format, BufReader::new(GzipDecoder::new(body))).await,
-        Encoding::Zstd => decode(target, what.format, BufReader::new(ZstdDecoder::new(body))).await,
+        Encoding::Gzip => decode(target, what.format, BufReader::new(unpacked(GzipDecoder::new(body)))).await,
+        Encoding::Zstd => decode(target, what.format, BufReader::new(unpacked(ZstdDecoder::new(body)))).await,
     }
+}
+
+/// A few packed bytes can stand for very many.
+fn unpacked<R>(decoder: R) -> Bounded<R> {
+    Bounded::new(decoder, LARGEST_UNPACKED)
 }
 
 async fn decode(

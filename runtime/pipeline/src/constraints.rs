@@ -70,28 +70,36 @@ fn push_index(sql: &mut Sql, dataset: &Dataset, index: &Index) {
     sql.push(");\n");
 }
 
-/// What is referred from is looked up by: reverse fields select by these columns. Where the key, a unique field or an
-/// index of the contract starts with them, that one serves.
+/// What is referred from is looked up by: reverse fields select by these columns, and list what they find in the order of
+/// the key, a page at a time. Where the key, a unique field or an index of the contract gives that, it serves.
 fn push_relationship_indexes(sql: &mut Sql, dataset: &Dataset) {
     let key: Vec<&str> = dataset.primary_key().iter().map(|f| f.name.as_str()).collect();
-    let mut indexed: Vec<Vec<&str>> = vec![key];
-    indexed.extend(dataset.fields.iter().filter(|f| f.unique).map(|f| vec![f.name.as_str()]));
+    let mut indexed: Vec<Vec<&str>> = vec![key.clone()];
     indexed.extend(dataset.indexes.iter().map(|i| i.columns.iter().map(|c| c.field.as_str()).collect()));
     for relationship in &dataset.relationships {
         let fields: Vec<_> = relationship.fields.iter().filter_map(|name| dataset.field(name)).collect();
-        let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
-        let is_list = fields.iter().any(|f| f.physical.array);
-        if names.is_empty() || (!is_list && indexed.iter().any(|columns| columns.starts_with(&names))) {
+        if fields.is_empty() {
             continue;
+        }
+        let mut columns: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
+        let is_list = fields.iter().any(|f| f.physical.array);
+        // one row at most has the value: there is nothing to order
+        let alone = matches!(fields.as_slice(), [one] if one.unique);
+        if !is_list {
+            let rest: Vec<&str> = key.iter().copied().filter(|name| !columns.contains(name)).collect();
+            columns.extend(rest);
+            if alone || indexed.iter().any(|known| known.starts_with(&columns)) {
+                continue;
+            }
         }
         sql.push("CREATE INDEX ON ").qualified("output_next", &dataset.table);
         sql.push(if is_list { " USING gin (" } else { " (" });
-        for (i, field) in fields.iter().enumerate() {
+        for (i, field) in columns.iter().filter_map(|name| dataset.field(name)).enumerate() {
             sql.push(if i > 0 { ", " } else { "" }).ident(&field.column);
         }
         sql.push(");\n");
         if !is_list {
-            indexed.push(names);
+            indexed.push(columns);
         }
     }
 }

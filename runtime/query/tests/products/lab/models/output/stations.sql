@@ -1,1 +1,1 @@
-SELECT code, code AS name FROM input.raw
+SELECT code, code AS name, NULL::text AS parent_code, '{}'::text[] AS near FROM input.raw
