@@ -20,7 +20,6 @@ fn origin(param: &Param) -> String {
         Param::Salt { object } => format!("the product's salt for hashes of `{object}`"),
         Param::Offset(source) => format!("offset: {}", source_words(source)),
         Param::Limit(page) => format!("size of page {}, and one row more where it is asked for", page + 1),
-        Param::Size(page) => format!("size of page {}", page + 1),
         Param::Claim { name, .. } => format!("claim `{name}` of the caller, in a row filter"),
         Param::Literal(value, ..) => format!("{value} of a row filter"),
         Param::Cursor { source, index, count, .. } => {

@@ -35,8 +35,6 @@ pub(crate) enum Param {
     },
     /// A page's size, and one more row where it is asked whether there is another page.
     Limit(usize),
-    /// A page's size alone.
-    Size(usize),
     Offset(ValueSource),
     /// Part `index` of a cursor with `count` parts.
     Cursor {
@@ -196,7 +194,6 @@ impl Binder<'_> {
         for param in params {
             let bind = match param {
                 Param::Limit(page) => Ok(Bind::Int8(Some(sizes[*page].size + i64::from(pages[*page].looks_ahead)))),
-                Param::Size(page) => Ok(Bind::Int8(Some(sizes[*page].size))),
                 Param::Keys { root, group, part } => {
                     Ok(std::mem::replace(&mut keys[*root][*group][*part], Bind::Int8(None)))
                 }
@@ -236,7 +233,7 @@ impl Binder<'_> {
                 None => Err("hashes are not available".to_owned()),
             },
             Param::Claim { name, scalar, pg, list } => Ok(bind_claim(self.claims, name, *scalar, *pg, *list)),
-            Param::Limit(_) | Param::Size(_) | Param::Keys { .. } => unreachable!("bound by `bind`"),
+            Param::Limit(_) | Param::Keys { .. } => unreachable!("bound by `bind`"),
         }
     }
 

@@ -81,7 +81,7 @@ impl<'a> Compiler<'a> {
             looks_ahead: false,
             within,
         });
-        self.push_param(&mut sql, Param::Size(self.pages.len() - 1), PgType::Int8, false);
+        self.push_param(&mut sql, Param::Limit(self.pages.len() - 1), PgType::Int8, false);
         if let Some(offset) = &offset {
             sql.push(" OFFSET ");
             self.push_param(&mut sql, Param::Offset(offset.source()), PgType::Int8, false);
