@@ -11,6 +11,9 @@ use terrane_graphql::{GraphqlError, Request};
 use terrane_policy::Caller;
 use terrane_query::{Access, OperationKind, Plan, PortsOperation, Prepared, Source, Statement, Values};
 
+/// SQLSTATE `numeric_value_out_of_range`: a sum of floats can be too large for one.
+const OUT_OF_RANGE: &str = "22003";
+
 /// Why an operation did not run.
 #[derive(Debug)]
 pub enum OperationError {
@@ -96,6 +99,10 @@ async fn fetch(
                 ("STATEMENT_TIMEOUT", "the operation took longer than a statement may take; ask for less at once")
             }
             DriverError::Busy => ("DATABASE_BUSY", "too many operations wait for the database; try again in a moment"),
+            DriverError::Database { code, .. } if code == OUT_OF_RANGE => (
+                "VALUE_OUT_OF_RANGE",
+                "a figure of this operation is larger than its type can hold; ask for fewer rows",
+            ),
             DriverError::TooLarge(_) => ("ANSWER_TOO_LARGE", "the answer is too large; ask for smaller pages"),
             other => return OperationError::Internal(other.to_string()),
         };

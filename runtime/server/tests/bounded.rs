@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod support;
+
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use std::time::{Duration, Instant};
@@ -29,9 +31,10 @@ async fn served(change: impl FnOnce(&mut StoreOptions)) -> (Client, PgConnection
     (Client::new(base), PgConnection::connect(&url).await.unwrap())
 }
 
-/// How many of the data port's statements wait for a lock.
+/// How many statements wait for a lock. Not from `pg_stat_activity`, of which a transaction sees its first state only.
 async fn blocked(admin: &mut PgConnection) -> i64 {
-    let text = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let text = "SELECT count(*) FROM pg_locks WHERE NOT granted \
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     sqlx::query_scalar(text).fetch_one(admin).await.unwrap()
 }
 
@@ -100,4 +103,21 @@ async fn what_would_be_too_much_is_refused_with_what_would_fit() {
     assert!(message.ends_with("`first: 32` on `near` would fit"), "{message}");
     let fits = nested(30).as_str().unwrap().replace("near: neighbourCountries", "near: neighbourCountries(first: 32)");
     assert!(ask(json!(fits)).await["errors"].is_null());
+}
+
+#[tokio::test]
+async fn a_figure_that_no_type_holds_is_told() {
+    let lab = support::Lab::open(10).await;
+    let owner = lab.service.store().owner();
+    sqlx::query("UPDATE output.readings SET exact = 1e308").execute(owner).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let router = lab.router.clone();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let client = Client::new(base).with_token(support::token("reader", &json!({})));
+    let sums = "{ readings { aggregate { count sum { exact } } } }";
+    let answer = client.graphql(sums, Value::Null).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "VALUE_OUT_OF_RANGE", "{answer}");
+    let counts = client.graphql("{ readings { aggregate { count } } }", Value::Null).await;
+    assert_eq!(counts["data"]["readings"]["aggregate"]["count"], 10, "{counts}");
 }
