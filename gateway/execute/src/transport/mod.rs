@@ -1,9 +1,11 @@
 //! Transports: turns a request body into a subgraph's response body, over HTTP or within the process.
 
 mod http;
+mod plain;
 mod shared;
 
 pub use self::http::HttpTransport;
+pub use plain::AtMostOnce;
 pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
 
 use bytes::Bytes;
