@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_gateway::config::Limits;
-use terrane_gateway::{Gateway, GatewaySettings, SubgraphSource, catalog_source, from_service};
+use terrane_gateway::{Front, Gateway, GatewaySettings, SubgraphSource, catalog_source, from_service};
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
@@ -105,6 +105,7 @@ async fn mesh(
         authenticator,
         limits: Limits::default(),
         forward_headers: vec![http::header::AUTHORIZATION],
+        front: Front::default(),
     });
     progress.say("composing the graph");
     gateway.refresh().await;

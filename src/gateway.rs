@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use terrane_auth::Authenticator;
 use terrane_gateway::config::{GatewayConfig, SubgraphConfig};
-use terrane_gateway::{Gateway, GatewaySettings, HttpTransport, SubgraphSource, catalog_source};
+use terrane_gateway::{Front, Gateway, GatewaySettings, HttpTransport, SubgraphSource, catalog_source};
 use terrane_telemetry::{LogFormat, init_logging};
 
 /// While there is no graph, subgraphs are asked again after this long.
@@ -99,6 +99,7 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
         authenticator: Authenticator::new(&jwt)?,
         limits: config.limits,
         forward_headers: forward.collect::<Result<_>>()?,
+        front: Front::new(config.http()).map_err(|reason| anyhow!(reason))?,
     })
 }
 
@@ -125,6 +126,7 @@ async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig, se
             }
         });
     }
+    tokio::spawn(gateway.clone().watch_documents());
     tracing::info!(address = %local, "listening");
     serve(listener, terrane_gateway::router(gateway)).await
 }

@@ -16,7 +16,7 @@ use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
 use std::time::Duration;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
-use terrane_graphql::{GraphqlError, Request};
+use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_plan::{PlanOptions, QueryPlan, Supergraph};
 use terrane_policy::RoleSet;
 use tokio::sync::mpsc;
@@ -49,7 +49,7 @@ pub struct Graph {
 /// What a compiled operation depends on. Role sets that the mesh treats alike share it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct ProgramKey {
-    text: Arc<str>,
+    document: Document,
     name: Option<String>,
     denied: u64,
     incremental: bool,
@@ -85,7 +85,7 @@ impl Graph {
         let policy = MeshPolicy::new(mesh_policy, object_fields(&supergraph)).map_err(|e| e.to_string())?;
         let programs = Cache::builder()
             .weigher(|key: &ProgramKey, program: &Arc<Program>| {
-                u32::try_from(key.text.len() + program.weight()).unwrap_or(u32::MAX)
+                u32::try_from(key.document.len() + program.weight()).unwrap_or(u32::MAX)
             })
             .max_capacity(limits.plan_cache_bytes)
             .build();
@@ -122,8 +122,8 @@ impl Graph {
         forwarded: &HeaderMap,
         allow_mutations: bool,
     ) -> Result<Bytes, RunError> {
-        let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        let program = self.program(text, request.operation_name.as_deref(), roles, false)?;
+        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        let program = self.program(document, request.operation_name.as_deref(), roles, false)?;
         if !allow_mutations && program.plan().kind != OperationType::Query {
             return Err(RunError::NotAQuery);
         }
@@ -142,11 +142,11 @@ impl Graph {
         roles: &RoleSet,
         forwarded: HeaderMap,
     ) -> Result<Option<Parts>, RunError> {
-        let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        if !text.contains("@defer") {
+        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        if !document.contains("@defer") {
             return Ok(None);
         }
-        let program = self.program(text, request.operation_name.as_deref(), roles, true)?;
+        let program = self.program(document, request.operation_name.as_deref(), roles, true)?;
         if program.plan().deferred.groups().len() < 2 {
             return Ok(None);
         }
@@ -181,18 +181,19 @@ impl Graph {
 
     fn program(
         &self,
-        text: &str,
+        document: &Document,
         name: Option<&str>,
         roles: &RoleSet,
         incremental: bool,
     ) -> Result<Arc<Program>, RunError> {
         let denied = self.policy.denied(roles);
         let fingerprint = fingerprint(&denied);
-        let key = ProgramKey { text: text.into(), name: name.map(str::to_owned), denied: fingerprint, incremental };
+        let name = name.map(str::to_owned);
+        let key = ProgramKey { document: document.clone(), name, denied: fingerprint, incremental };
         if let Some(known) = self.programs.get(&key) {
             return Ok(known);
         }
-        let program = Arc::new(self.compile(text, name, &denied, incremental)?);
+        let program = Arc::new(self.compile(document, key.name.as_deref(), &denied, incremental)?);
         self.programs.insert(key, program.clone());
         Ok(program)
     }
