@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod documents;
+mod serving;
+mod settings;
 mod support;
 mod transfer;

@@ -150,6 +150,21 @@ impl Gateway {
         Self { mesh, subgraph, folder }
     }
 
+    /// With TLS, of a certificate and a key as PEM; ready when the port is open.
+    pub async fn start_tls(certificate: &str, key: &str) -> Self {
+        let (subgraph, folder) = (Subgraph::start().await, state_directory());
+        std::fs::write(folder.path().join("certificate.pem"), certificate).unwrap();
+        std::fs::write(folder.path().join("key.pem"), key).unwrap();
+        let settings = "server: {tls: {certificate: DIR/certificate.pem, key: DIR/key.pem}}\n";
+        let config = write_settings(folder.path(), &subgraph.url, settings);
+        let arguments = ["gateway", "--listen", "127.0.0.1:{port}", "--config", config.to_str().unwrap()];
+        let mesh = Mesh::spawn(Path::new(BINARY), &arguments, &folder.path().join("gateway.log"));
+        while !mesh.output().contains("listening") {
+            tokio::task::yield_now().await;
+        }
+        Self { mesh, subgraph, folder }
+    }
+
     pub fn client(&self) -> Client {
         self.mesh.client()
     }
@@ -168,6 +183,11 @@ impl Gateway {
 
     pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    /// Write the settings anew.
+    pub fn configure(&self, settings: &str) {
+        write_settings(self.folder.path(), &self.subgraph.url, settings);
     }
 
     /// Ask until the answer is as wanted.

@@ -1,6 +1,6 @@
 //! Subgraphs: turns request bodies into HTTP requests to a subgraph.
 
-use crate::transport::{Answered, Headers, Transport, TransportError};
+use crate::transport::{Answered, Headers, Transport, TransportError, along};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
@@ -60,6 +60,9 @@ impl Subgraph {
                 HOST => drop(headers.insert(name, value.clone())),
                 _ => drop(headers.append(name, value.clone())),
             }
+        }
+        for (name, value) in along::current().iter().flat_map(|along| &along.headers) {
+            headers.insert(name, value.clone());
         }
         let answer = tokio::time::timeout(client.timeout, client.transport.clone().oneshot(request)).await;
         let response = answer.map_err(|_| TransportError::Timeout(client.timeout))??;

@@ -1,6 +1,7 @@
 //! Graphs: turns a supergraph into something that runs operations, with its caches.
 
 use crate::config::Limits;
+use crate::headers::HeaderRules;
 use crate::limits::check_limits;
 use crate::policy::{DeniedFields, MeshPolicy};
 use crate::subgraph::SubgraphSource;
@@ -15,6 +16,7 @@ use moka::sync::Cache;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_execute::transport::along;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
 use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_plan::{PlanOptions, QueryPlan, Supergraph};
@@ -57,7 +59,7 @@ struct ProgramKey {
 
 impl Graph {
     /// Serve `sdl`. Subgraphs that are among `sources` are reached by their transports, the others over HTTP at the
-    /// address that the supergraph names.
+    /// address that the supergraph names; `headers` says what each is sent of the client's.
     ///
     /// # Errors
     /// What is wrong with the supergraph, its addresses or the mesh's policy.
@@ -66,6 +68,7 @@ impl Graph {
         sources: &[SubgraphSource],
         mesh_policy: Option<&str>,
         limits: Limits,
+        headers: &HeaderRules,
     ) -> Result<Self, String> {
         let supergraph = Arc::new(Supergraph::parse(&sdl).map_err(|e| e.to_string())?);
         let pool = HttpTransport::new(limits.subgraph_body_bytes);
@@ -73,12 +76,13 @@ impl Graph {
         for subgraph in supergraph.subgraphs() {
             let source = sources.iter().find(|s| s.name == subgraph.name);
             let url = source.map_or(subgraph.url.as_str(), |s| s.url.as_str());
+            let transport = source.map_or_else(|| pool.transport(), |s| s.transport.clone());
             clients.push(SubgraphClient {
                 name: subgraph.name.clone(),
                 uri: url
                     .parse()
                     .map_err(|_| format!("the address of subgraph `{}` is no URL: {url}", subgraph.name))?,
-                transport: source.map_or_else(|| pool.transport(), |s| s.transport.clone()),
+                transport: headers.wrap(&subgraph.name, transport),
                 timeout: Duration::from_secs(limits.subgraph_timeout_seconds),
             });
         }
@@ -152,9 +156,9 @@ impl Graph {
         }
         let (sender, mut parts) = mpsc::channel(PARTS_WAITING);
         let (graph, variables) = (Arc::clone(self), request.variables.clone());
-        let running = tokio::spawn(async move {
+        let running = tokio::spawn(along::with(along::current(), async move {
             graph.executor.execute_incrementally(&program, variables.as_ref(), &forwarded, &sender).await
-        });
+        }));
         if let Some(first) = parts.recv().await {
             return Ok(Some(Parts { first, parts }));
         }
@@ -165,7 +169,11 @@ impl Graph {
         match why {
             Ok(error) => Err(RunError::one(GraphqlError::new(error.code(), error.to_string()))),
             Err(internal) => {
-                tracing::error!(error = internal, "an incremental response ended before it began");
+                tracing::error!(
+                    error = internal,
+                    request_id = along::request_id(),
+                    "an incremental response ended before it began"
+                );
                 Err(RunError::one(GraphqlError::new("INTERNAL_SERVER_ERROR", "the operation could not be run")))
             }
         }

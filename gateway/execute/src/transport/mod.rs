@@ -1,5 +1,6 @@
 //! Transports: turns a request body into a subgraph's response body, over HTTP or within the process.
 
+pub mod along;
 mod http;
 mod shared;
 
