@@ -76,7 +76,7 @@ impl Graph {
         for subgraph in supergraph.subgraphs() {
             let source = sources.iter().find(|s| s.name == subgraph.name);
             let url = source.map_or(subgraph.url.as_str(), |s| s.url.as_str());
-            let transport = source.map_or_else(|| pool.transport(), |s| s.transport.clone());
+            let transport = source.map_or_else(|| pool.transport(url), |s| s.transport.clone());
             clients.push(SubgraphClient {
                 name: subgraph.name.clone(),
                 uri: url

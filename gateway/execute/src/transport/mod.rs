@@ -2,9 +2,11 @@
 
 pub mod along;
 mod http;
+mod plain;
 mod shared;
 
 pub use self::http::HttpTransport;
+pub use plain::AtMostOnce;
 pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
 
 use bytes::Bytes;
