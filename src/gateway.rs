@@ -13,7 +13,8 @@ use std::time::Duration;
 use terrane_auth::Authenticator;
 use terrane_gateway::config::{GatewayConfig, SubgraphConfig, findings};
 use terrane_gateway::{
-    FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpTransport, SubgraphSource, catalog_source,
+    FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpTransport, SubgraphSource, Transport, catalog_source,
+    compressed, secure,
 };
 use terrane_telemetry::{LogFormat, MetricsHandle, init_logging, init_metrics};
 use tokio::signal::unix::{SignalKind, signal};
@@ -67,7 +68,7 @@ fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
                 name: s.name,
                 url: s.url,
                 sdl: s.sdl,
-                product: false,
+                ..SubgraphConfig::default()
             };
             config.subgraphs = listed.map(subgraph).collect();
         }
@@ -93,14 +94,16 @@ fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
 fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<GatewaySettings> {
     let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| path.display().to_string());
     let pool = HttpTransport::new(config.limits.subgraph_body_bytes);
-    let source = |s: &SubgraphConfig| SubgraphSource {
-        name: s.name.clone(),
-        url: s.url.clone(),
-        transport: pool.transport(&s.url),
-        sdl: s.sdl.clone(),
-        product: s.product,
+    let source = |s: &SubgraphConfig| -> Result<SubgraphSource> {
+        Ok(SubgraphSource {
+            name: s.name.clone(),
+            url: s.url.clone(),
+            transport: transport(s, &pool, config.limits.subgraph_body_bytes)?,
+            sdl: s.sdl.clone(),
+            product: s.product,
+        })
     };
-    let mut sources: Vec<SubgraphSource> = config.subgraphs.iter().map(source).collect();
+    let mut sources = config.subgraphs.iter().map(source).collect::<Result<Vec<_>>>()?;
     let products: Vec<SubgraphSource> = sources.iter().filter(|s| s.product).cloned().collect();
     if !products.is_empty() {
         sources.push(catalog_source(products));
@@ -120,6 +123,16 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
         headers,
         front: Front::new(config.http()).map_err(|reason| anyhow!(reason))?,
     })
+}
+
+/// How a subgraph is reached.
+fn transport(subgraph: &SubgraphConfig, pool: &HttpTransport, limit: usize) -> Result<Transport> {
+    let at = |reason: String| anyhow!("subgraph `{}`: {reason}", subgraph.name);
+    let reached = match &subgraph.tls {
+        Some(tls) => tls.files().and_then(|files| secure(&files, limit)).map_err(at)?,
+        None => pool.transport(&subgraph.url),
+    };
+    Ok(if subgraph.compression { compressed(reached, limit) } else { reached })
 }
 
 async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<()> {
@@ -173,7 +186,9 @@ async fn reload(
 /// The files that settings are read from.
 fn watched(arguments: &GatewayArguments, config: &GatewayConfig) -> FileWatch {
     let files = [&arguments.config, &arguments.subgraphs, &config.supergraph, &config.policy.mesh];
-    FileWatch::new(files.into_iter().flatten().cloned().collect())
+    let tls = config.subgraphs.iter().filter_map(|subgraph| subgraph.tls.as_ref());
+    let of_tls = tls.flat_map(|tls| [&tls.ca, &tls.certificate, &tls.key]);
+    FileWatch::new(files.into_iter().chain(of_tls).flatten().cloned().collect())
 }
 
 /// A gateway with the tasks that keep it up to date. They end with it.

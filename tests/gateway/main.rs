@@ -5,5 +5,6 @@
 mod documents;
 mod serving;
 mod settings;
+mod subgraphs;
 mod support;
 mod transfer;

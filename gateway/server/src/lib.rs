@@ -22,6 +22,6 @@ pub use graph::{Graph, RunError};
 pub use headers::HeaderRules;
 pub use http::{Front, router};
 pub use subgraph::SubgraphSource;
-pub use terrane_execute::transport::from_service;
+pub use terrane_execute::transport::{compressed, from_service, secure};
 pub use terrane_execute::{HttpTransport, Transport};
 pub use watch::FileWatch;

@@ -1,6 +1,6 @@
 //! Checking: turns a settings file into settings, or into all that is wrong with it.
 
-use super::{ExpandError, GatewayConfig, OtherDocuments, expand};
+use super::{ExpandError, GatewayConfig, OtherDocuments, SubgraphConfig, expand};
 use crate::documents::TrustedDocuments;
 use crate::headers::HeaderRules;
 use http::{HeaderName, HeaderValue, Uri};
@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::Path;
 use terrane_auth::Authenticator;
+use terrane_execute::transport::secure;
 
 /// Findings of one file at most.
 const MOST: usize = 100;
@@ -161,6 +162,7 @@ fn check_subgraphs(config: &GatewayConfig, found: &mut Vec<Finding>) {
             let message = format!("the name `{}` is another subgraph's", subgraph.name);
             found.push(Finding::new(format!("subgraphs[{index}].name"), message));
         }
+        check_tls(index, subgraph, found);
         let address: Option<Uri> = subgraph.url.parse().ok();
         let reachable =
             address.is_some_and(|uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https")));
@@ -173,6 +175,17 @@ fn check_subgraphs(config: &GatewayConfig, found: &mut Vec<Finding>) {
         if config.supergraph.is_none() {
             found.push(Finding::new(format!("headers.subgraphs.{name}"), "there is no subgraph of this name"));
         }
+    }
+}
+
+fn check_tls(index: usize, subgraph: &SubgraphConfig, found: &mut Vec<Finding>) {
+    let Some(tls) = &subgraph.tls else { return };
+    if !subgraph.url.starts_with("https://") {
+        let message = "the address is not one of https; correct it, or leave out `tls`";
+        found.push(Finding::new(format!("subgraphs[{index}].tls"), message));
+    }
+    if let Err(reason) = tls.files().and_then(|files| secure(&files, 0).map(drop)) {
+        found.push(Finding::new(format!("subgraphs[{index}].tls"), reason));
     }
 }
 

@@ -6,6 +6,7 @@ mod documents;
 mod expand;
 mod headers;
 mod server;
+mod subgraph;
 mod transfer;
 
 pub use browsers::{CorsConfig, CsrfConfig, CsrfRefusal};
@@ -14,6 +15,7 @@ pub use documents::{AutomaticConfig, DocumentsConfig, OtherDocuments, TrustedCon
 pub use expand::{ExpandError, expand};
 pub use headers::{AccessLogConfig, HeaderRule, HeadersConfig, InsertRule, PropagateRule, RequestIdConfig};
 pub use server::{ServerConfig, TlsConfig};
+pub use subgraph::{SubgraphConfig, SubgraphTlsConfig};
 pub use transfer::{BatchingConfig, CompressionConfig};
 
 use schemars::JsonSchema;
@@ -105,22 +107,6 @@ impl Default for HttpConfig {
     fn default() -> Self {
         GatewayConfig::empty().http()
     }
-}
-
-/// A subgraph.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SubgraphConfig {
-    /// Name in the supergraph.
-    pub name: String,
-    /// Its GraphQL endpoint.
-    pub url: String,
-    /// Its SDL; asked of the subgraph (`_service { sdl }`) where it is left out.
-    #[serde(default)]
-    pub sdl: Option<String>,
-    /// Whether it has the standard ports of a data product, and so belongs into the catalog.
-    #[serde(default)]
-    pub product: bool,
 }
 
 /// Who verifies tokens.
