@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_gateway::config::Limits;
-use terrane_gateway::{Gateway, GatewaySettings, SubgraphSource, catalog_source, from_service};
+use terrane_gateway::{Front, Gateway, GatewaySettings, HeaderRules, SubgraphSource, catalog_source, from_service};
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
@@ -104,7 +104,8 @@ async fn mesh(
         mesh_policy: std::fs::read_to_string(arguments.policies.join("mesh.csv")).ok(),
         authenticator,
         limits: Limits::default(),
-        forward_headers: vec![http::header::AUTHORIZATION],
+        headers: HeaderRules::default(),
+        front: Front::default(),
     });
     progress.say("composing the graph");
     gateway.refresh().await;

@@ -10,7 +10,7 @@ use crate::respond::respond;
 use crate::store::{Failure, Store, Value};
 use crate::subgraph::{Subgraph, SubgraphClient};
 use crate::targets::{Guard, collect, objects_at};
-use crate::transport::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
+use crate::transport::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, along, compared};
 use crate::variables::Variables;
 use apollo_compiler::ast::OperationType;
 use bytes::Bytes;
@@ -350,7 +350,7 @@ impl Run<'_> {
         let answer = Answer { program, subgraph, parts };
         let outcome = match sent.answered {
             Err(error) => {
-                tracing::warn!(subgraph, %error, "subgraph request failed");
+                tracing::warn!(subgraph, %error, request_id = along::request_id(), "subgraph request failed");
                 Err(Failure::new(error.code(), Some(subgraph), error.public_message(subgraph)))
             }
             Ok((status, body)) => match read::read(&answer, &body, &mut self.store) {

@@ -5,16 +5,20 @@
 
 use crate::config::Limits;
 use crate::graph::Graph;
+use crate::headers::HeaderRules;
+use crate::http::Front;
 use crate::subgraph::SubgraphSource;
+use crate::watch::FileWatch;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use terrane_auth::Authenticator;
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
+use tokio::sync::watch;
 
 /// Settings of a gateway, checked.
 pub struct GatewaySettings {
@@ -28,8 +32,10 @@ pub struct GatewaySettings {
     pub authenticator: Authenticator,
     /// Bounds.
     pub limits: Limits,
-    /// Request headers passed on to subgraphs.
-    pub forward_headers: Vec<HeaderName>,
+    /// What subgraphs are sent of a request's headers.
+    pub headers: HeaderRules,
+    /// How requests come in and responses go out.
+    pub front: Front,
 }
 
 /// A running gateway; cheap to clone.
@@ -48,6 +54,7 @@ pub(crate) struct Inner {
     composer: Arc<Mutex<Composer>>,
     /// One refresh at a time.
     refreshing: tokio::sync::Mutex<()>,
+    stopping: watch::Sender<bool>,
 }
 
 impl Gateway {
@@ -60,6 +67,7 @@ impl Gateway {
             known: Mutex::default(),
             composer: Arc::default(),
             refreshing: tokio::sync::Mutex::default(),
+            stopping: watch::Sender::new(false),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -69,6 +77,16 @@ impl Gateway {
         self.inner.graph.load_full()
     }
 
+    /// The process is about to end: from now on the gateway is not ready for more.
+    pub fn stop(&self) {
+        self.inner.stopping.send_replace(true);
+    }
+
+    /// Turns true when the process is about to end. What lasts longer than a request should end then, too.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.inner.stopping.subscribe()
+    }
+
     /// What is wrong with the newest state of the sources; empty when it is what is served.
     pub fn problems(&self) -> Arc<Vec<Diagnostic>> {
         self.inner.problems.load_full()
@@ -76,13 +94,15 @@ impl Gateway {
 
     /// The headers of a request that go on to subgraphs.
     pub(crate) fn forwarded(&self, headers: &HeaderMap) -> HeaderMap {
-        let mut forwarded = HeaderMap::new();
-        for name in &self.inner.settings.forward_headers {
-            for value in headers.get_all(name) {
-                forwarded.append(name.clone(), value.clone());
-            }
-        }
-        forwarded
+        self.inner.settings.headers.forwarded(headers)
+    }
+
+    /// Know what `other` knows of the subgraphs that both have, until they answer again.
+    pub fn inherit(&self, other: &Self) {
+        let known = other.inner.known.lock().expect("nothing panics while it is held").clone();
+        let mut own = self.inner.known.lock().expect("nothing panics while it is held");
+        let sources = &self.inner.settings.sources;
+        own.extend(known.into_iter().filter(|(name, _)| sources.iter().any(|source| source.name == *name)));
     }
 
     /// Read all sources and serve what they compose to. Whether the served graph changed.
@@ -107,6 +127,20 @@ impl Gateway {
             tokio::time::sleep(every).await;
             if self.refresh().await {
                 tracing::info!("the graph was recomposed");
+            }
+        }
+    }
+
+    /// Read the trusted documents again whenever their files change, for ever.
+    pub async fn watch_documents(self) {
+        let front = &self.inner.settings.front;
+        let Some(path) = front.documents.path() else { return };
+        let mut watch = FileWatch::new(vec![path.to_owned()]);
+        loop {
+            watch.changed().await;
+            match front.documents.reload() {
+                Ok(count) => tracing::info!(count, "the trusted documents were read again"),
+                Err(reason) => tracing::warn!(reason, "the trusted documents stay as they were"),
             }
         }
     }
@@ -163,7 +197,7 @@ impl Gateway {
             return false;
         }
         let settings = &self.inner.settings;
-        match Graph::new(sdl, &settings.sources, settings.mesh_policy.as_deref(), settings.limits) {
+        match Graph::new(sdl, &settings.sources, settings.mesh_policy.as_deref(), settings.limits, &settings.headers) {
             Ok(graph) => {
                 self.inner.graph.store(Some(Arc::new(graph)));
                 true
