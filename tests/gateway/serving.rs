@@ -1,6 +1,6 @@
 //! Connections: HTTP/2, TLS, slow clients, bounds, and the end.
 
-use super::support::{Gateway, code};
+use super::support::{BINARY, Gateway, Subgraph, code, write_settings};
 use bytes::Bytes;
 use http::{Method, Version};
 use http_body_util::{BodyExt as _, Full};
@@ -12,7 +12,9 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::Command;
+use terrane_testkit::{Mesh, state_directory};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -141,6 +143,27 @@ async fn connections_beyond_the_bound_wait_for_a_place() {
     assert!(!second.is_finished());
     drop(first);
     assert_eq!(second.await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn more_connections_than_files_at_first_are_served() {
+    let subgraph = Subgraph::start().await;
+    let folder = state_directory();
+    let config = write_settings(folder.path(), &subgraph.url, "");
+    let command =
+        format!("ulimit -Sn 100; exec {BINARY} gateway --listen 127.0.0.1:{{port}} --config {}", config.display());
+    let log = folder.path().join("gateway.log");
+    let mesh = Mesh::start(Path::new("/bin/sh"), &["-c", &command], &log).await;
+    let mut open = Vec::new();
+    for _ in 0..400 {
+        let mut stream = TcpStream::connect(("127.0.0.1", mesh.port)).await.unwrap();
+        stream.write_all(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let mut buffer = [0; 12];
+        stream.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"HTTP/1.1 200");
+        open.push(stream);
+    }
+    assert_eq!(mesh.client().graphql("{ hello }", json!({})).await["data"]["hello"], "hello you");
 }
 
 #[tokio::test]
