@@ -31,7 +31,8 @@ async fn json(response: http::Response<hyper::body::Incoming>) -> Value {
     serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
 }
 
-#[tokio::test]
+// HTTP/2 is ended by both sides: the client's has to run while the test waits for the gateway's end
+#[tokio::test(flavor = "multi_thread")]
 async fn http2_is_spoken_without_tls() {
     let gateway = Gateway::start("").await;
     let client = HyperClient::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
@@ -57,7 +58,8 @@ fn tls_client(
     HyperClient::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
 }
 
-#[tokio::test]
+// HTTP/2 is ended by both sides: the client's has to run while the test waits for the gateway's end
+#[tokio::test(flavor = "multi_thread")]
 async fn tls_is_renewed_when_its_files_change() {
     let pair = || generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let CertifiedKey { cert: first, signing_key: first_key } = pair();
