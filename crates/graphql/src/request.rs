@@ -1,7 +1,7 @@
 //! Requests: turns a JSON body or a query string's parts into an operation to run (GraphQL over HTTP, section 5).
 
-use crate::Document;
-use serde::de::IgnoredAny;
+use crate::{Document, Extensions};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -23,7 +23,7 @@ pub struct Request {
     pub variables: Option<Map<String, Value>>,
     /// Protocol extensions.
     #[serde(default)]
-    pub extensions: Option<Map<String, Value>>,
+    pub extensions: Option<Extensions>,
 }
 
 /// Why a request could not be read. All are the client's: status 400.
@@ -108,7 +108,7 @@ fn text_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>,
     })
 }
 
-fn object(name: &str, value: &str) -> Result<Option<Map<String, Value>>, RequestError> {
+fn object<T: DeserializeOwned>(name: &str, value: &str) -> Result<Option<T>, RequestError> {
     if value.is_empty() {
         return Ok(None);
     }
