@@ -114,7 +114,7 @@ async fn slow_clients_are_left() {
 
 #[tokio::test]
 async fn a_response_that_takes_long_is_not_idle() {
-    let gateway = Gateway::start("server: {keep_alive_seconds: 1}\n").await;
+    let gateway = Gateway::start("server: {header_timeout_seconds: 1, keep_alive_seconds: 1}\n").await;
     let asking = gateway.ask(json!({"query": "{ held }"}));
     let release = async {
         // others, that do nothing, were looked at twice and cut off in the meantime
