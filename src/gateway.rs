@@ -2,14 +2,14 @@
 
 use crate::compose::read_subgraphs;
 use crate::product::AuthArguments;
-use crate::serve::{listen, runtime, serve};
+use crate::serve::{listen, runtime, serve_streams};
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
 use terrane_auth::Authenticator;
-use terrane_gateway::config::{GatewayConfig, SubgraphConfig};
-use terrane_gateway::{Gateway, GatewaySettings, HttpTransport, SubgraphSource, catalog_source};
+use terrane_gateway::config::{GatewayConfig, SubgraphConfig, SubgraphSubscriptions};
+use terrane_gateway::{EventSource, Gateway, GatewaySettings, HttpTransport, SubgraphSource, catalog_source};
 use terrane_telemetry::{LogFormat, init_logging};
 
 /// While there is no graph, subgraphs are asked again after this long.
@@ -61,6 +61,7 @@ fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
                 url: s.url,
                 sdl: s.sdl,
                 product: false,
+                subscriptions: SubgraphSubscriptions::default(),
             };
             config.subgraphs = listed.map(subgraph).collect();
         }
@@ -81,6 +82,11 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
         transport: pool.transport(),
         sdl: s.sdl.clone(),
         product: s.product,
+        events: EventSource {
+            protocol: s.subscriptions.protocol.into(),
+            url: s.subscriptions.url.clone(),
+            transport: None,
+        },
     };
     let mut sources: Vec<SubgraphSource> = config.subgraphs.iter().map(source).collect();
     let products: Vec<SubgraphSource> = sources.iter().filter(|s| s.product).cloned().collect();
@@ -98,6 +104,7 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
         mesh_policy: config.policy.mesh.as_ref().map(read).transpose()?,
         authenticator: Authenticator::new(&jwt)?,
         limits: config.limits,
+        subscriptions: config.subscriptions,
         forward_headers: forward.collect::<Result<_>>()?,
     })
 }
@@ -126,5 +133,5 @@ async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig, se
         });
     }
     tracing::info!(address = %local, "listening");
-    serve(listener, terrane_gateway::router(gateway)).await
+    serve_streams(listener, terrane_gateway::router(gateway.clone()), gateway).await
 }

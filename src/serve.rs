@@ -5,11 +5,15 @@ use axum::Router;
 use axum::routing::get;
 use std::net::SocketAddr;
 use std::time::Duration;
+use terrane_gateway::Gateway;
 use terrane_telemetry::init_metrics;
 use tokio::net::TcpListener;
 
 /// Requests that are under way at the end have this long.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Saying goodbye to clients of streams takes no longer.
+const GOODBYES: Duration = Duration::from_secs(3);
 
 /// Listen on `address`; the listener and the address it got (a port of 0 is any free one).
 pub async fn listen(address: &str) -> Result<(TcpListener, SocketAddr)> {
@@ -46,6 +50,20 @@ pub async fn serve(listener: TcpListener, router: Router) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// As [`serve`], for a router of `gateway`: its streams and sockets end first, after saying so to their clients.
+pub async fn serve_streams(listener: TcpListener, router: Router, gateway: Gateway) -> Result<()> {
+    let stopped = gateway.clone();
+    let stopping = tokio::spawn(async move {
+        ended_by_signal().await;
+        stopped.stop_streams();
+    });
+    let served = serve(listener, router).await;
+    stopping.abort();
+    // A socket is no request to the server any more.
+    gateway.streams_ended(GOODBYES).await;
+    served
 }
 
 /// Wait for SIGINT or SIGTERM.

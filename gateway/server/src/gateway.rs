@@ -3,9 +3,10 @@
 //! A source that cannot be read or composed never takes the graph down: what was served keeps being served, and the
 //! problem shows in the catalog.
 
-use crate::config::Limits;
+use crate::config::{Limits, SubscriptionsConfig};
 use crate::graph::Graph;
 use crate::subgraph::SubgraphSource;
+use crate::subscriptions::Subscriptions;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderName};
@@ -28,6 +29,8 @@ pub struct GatewaySettings {
     pub authenticator: Authenticator,
     /// Bounds.
     pub limits: Limits,
+    /// Streams to clients and from subgraphs.
+    pub subscriptions: SubscriptionsConfig,
     /// Request headers passed on to subgraphs.
     pub forward_headers: Vec<HeaderName>,
 }
@@ -40,6 +43,7 @@ pub struct Gateway {
 
 pub(crate) struct Inner {
     pub(crate) settings: GatewaySettings,
+    pub(crate) subscriptions: Subscriptions,
     graph: ArcSwapOption<Graph>,
     problems: ArcSwap<Vec<Diagnostic>>,
     /// The last SDL that each source gave.
@@ -53,7 +57,9 @@ pub(crate) struct Inner {
 impl Gateway {
     /// A gateway that serves nothing yet: see [`Gateway::refresh`].
     pub fn new(settings: GatewaySettings) -> Self {
+        let subscriptions = Subscriptions::new(settings.subscriptions);
         let inner = Inner {
+            subscriptions,
             settings,
             graph: ArcSwapOption::empty(),
             problems: ArcSwap::default(),
@@ -83,6 +89,16 @@ impl Gateway {
             }
         }
         forwarded
+    }
+
+    /// Let every stream and socket end, after saying so to its client.
+    pub fn stop_streams(&self) {
+        self.inner.subscriptions.stop();
+    }
+
+    /// Wait until all streams and sockets have ended, but no longer than `limit`.
+    pub async fn streams_ended(&self, limit: Duration) {
+        self.inner.subscriptions.ended(limit).await;
     }
 
     /// Read all sources and serve what they compose to. Whether the served graph changed.
@@ -163,9 +179,11 @@ impl Gateway {
             return false;
         }
         let settings = &self.inner.settings;
-        match Graph::new(sdl, &settings.sources, settings.mesh_policy.as_deref(), settings.limits) {
+        let (policy, subscriptions) = (settings.mesh_policy.as_deref(), &self.inner.subscriptions);
+        match Graph::new(sdl, &settings.sources, policy, settings.limits, subscriptions) {
             Ok(graph) => {
                 self.inner.graph.store(Some(Arc::new(graph)));
+                subscriptions.graphs.send_modify(|number| *number += 1);
                 true
             }
             Err(reason) => {

@@ -4,6 +4,7 @@ use crate::config::Limits;
 use crate::limits::check_limits;
 use crate::policy::{DeniedFields, MeshPolicy};
 use crate::subgraph::SubgraphSource;
+use crate::subscriptions::{Subscriptions, source_clients};
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::OperationType;
 use apollo_compiler::parser::Parser;
@@ -15,6 +16,7 @@ use moka::sync::Cache;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_execute::subscribe::SourceClient;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
 use terrane_graphql::{GraphqlError, Request};
 use terrane_plan::{PlanOptions, QueryPlan, Supergraph};
@@ -41,6 +43,8 @@ pub struct Graph {
     sdl: String,
     supergraph: Arc<Supergraph>,
     executor: Arc<Executor>,
+    /// By subgraph: how its events are asked for.
+    event_sources: Vec<SourceClient>,
     policy: MeshPolicy,
     programs: Cache<ProgramKey, Arc<Program>>,
     limits: Limits,
@@ -61,11 +65,12 @@ impl Graph {
     ///
     /// # Errors
     /// What is wrong with the supergraph, its addresses or the mesh's policy.
-    pub fn new(
+    pub(crate) fn new(
         sdl: String,
         sources: &[SubgraphSource],
         mesh_policy: Option<&str>,
         limits: Limits,
+        subscriptions: &Subscriptions,
     ) -> Result<Self, String> {
         let supergraph = Arc::new(Supergraph::parse(&sdl).map_err(|e| e.to_string())?);
         let pool = HttpTransport::new(limits.subgraph_body_bytes);
@@ -82,6 +87,7 @@ impl Graph {
                 timeout: Duration::from_secs(limits.subgraph_timeout_seconds),
             });
         }
+        let event_sources = source_clients(&supergraph, sources, &limits, subscriptions)?;
         let policy = MeshPolicy::new(mesh_policy, object_fields(&supergraph)).map_err(|e| e.to_string())?;
         let programs = Cache::builder()
             .weigher(|key: &ProgramKey, program: &Arc<Program>| {
@@ -89,7 +95,8 @@ impl Graph {
             })
             .max_capacity(limits.plan_cache_bytes)
             .build();
-        Ok(Self { sdl, supergraph, executor: Arc::new(Executor::new(clients, MOST_ERRORS)), policy, programs, limits })
+        let executor = Arc::new(Executor::new(clients, MOST_ERRORS));
+        Ok(Self { sdl, supergraph, executor, event_sources, policy, programs, limits })
     }
 
     /// The supergraph's text.
@@ -102,6 +109,15 @@ impl Graph {
         &self.supergraph
     }
 
+    pub(crate) fn executor(&self) -> &Arc<Executor> {
+        &self.executor
+    }
+
+    /// How the events of a subgraph are asked for.
+    pub(crate) fn event_source(&self, subgraph: usize) -> &SourceClient {
+        &self.event_sources[subgraph]
+    }
+
     /// Whether a field is there and the mesh lets `roles` select it, by type and field.
     pub(crate) fn selectable(&self, roles: &RoleSet) -> impl Fn(&str, &str) -> bool {
         let denied = self.policy.denied(roles);
@@ -109,6 +125,23 @@ impl Graph {
             let there = self.supergraph.api_schema().type_field(of, field).is_ok();
             there && !denied.contains(&(of.to_owned(), field.to_owned()))
         }
+    }
+
+    /// The kind of a request's operation.
+    ///
+    /// # Errors
+    /// The errors of an operation that can't run.
+    pub(crate) fn kind(&self, request: &Request, roles: &RoleSet) -> Result<OperationType, RunError> {
+        Ok(self.program_of(request, roles)?.plan().kind)
+    }
+
+    /// The compiled operation of a request.
+    ///
+    /// # Errors
+    /// The errors of an operation that can't run.
+    pub(crate) fn program_of(&self, request: &Request, roles: &RoleSet) -> Result<Arc<Program>, RunError> {
+        let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        self.program(text, request.operation_name.as_deref(), roles, false)
     }
 
     /// Run an operation; the body of the response. Equal queries that are under way at the same time run once.
@@ -122,8 +155,7 @@ impl Graph {
         forwarded: &HeaderMap,
         allow_mutations: bool,
     ) -> Result<Bytes, RunError> {
-        let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        let program = self.program(text, request.operation_name.as_deref(), roles, false)?;
+        let program = self.program_of(request, roles)?;
         if !allow_mutations && program.plan().kind != OperationType::Query {
             return Err(RunError::NotAQuery);
         }

@@ -12,11 +12,13 @@ mod limits;
 mod pages;
 mod policy;
 mod subgraph;
+mod subscriptions;
 
 pub use catalog::source as catalog_source;
 pub use gateway::{Gateway, GatewaySettings};
 pub use graph::{Graph, RunError};
 pub use http::router;
-pub use subgraph::SubgraphSource;
-pub use terrane_execute::transport::from_service;
-pub use terrane_execute::{HttpTransport, Transport};
+pub use subgraph::{EventSource, SubgraphSource};
+pub use terrane_execute::subscribe::Protocol;
+pub use terrane_execute::transport::{from_service, stream_from_service};
+pub use terrane_execute::{HttpTransport, StreamTransport, Transport};

@@ -2,8 +2,10 @@
 
 mod http;
 mod shared;
+mod stream;
 
 pub use self::http::HttpTransport;
+pub use self::stream::{HttpStreams, StreamBody, StreamTransport, stream_from_service};
 pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
 
 use bytes::Bytes;

@@ -1,8 +1,10 @@
 //! Configuration: turns a YAML file into typed settings of the gateway.
 
 mod expand;
+mod subscriptions;
 
 pub use expand::{ExpandError, expand};
+pub use subscriptions::{ReconnectConfig, SlowConsumer, SourceProtocol, SubgraphSubscriptions, SubscriptionsConfig};
 
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -30,6 +32,9 @@ pub struct GatewayConfig {
     /// Bounds of what a client may ask.
     #[serde(default)]
     pub limits: Limits,
+    /// Streams to clients, and those of subgraphs that feed them.
+    #[serde(default)]
+    pub subscriptions: SubscriptionsConfig,
     /// Request headers that are passed on to subgraphs.
     #[serde(default = "forwarded_by_default")]
     pub forward_headers: Vec<String>,
@@ -52,6 +57,9 @@ pub struct SubgraphConfig {
     /// Whether it has the standard ports of a data product, and so belongs into the catalog.
     #[serde(default)]
     pub product: bool,
+    /// How it sends the events of subscriptions.
+    #[serde(default)]
+    pub subscriptions: SubgraphSubscriptions,
 }
 
 /// Who verifies tokens.
@@ -147,6 +155,7 @@ impl GatewayConfig {
             auth: AuthConfig::default(),
             policy: PolicyConfig::default(),
             limits: Limits::default(),
+            subscriptions: SubscriptionsConfig::default(),
             forward_headers: forwarded_by_default(),
             poll_seconds: poll_by_default(),
         }

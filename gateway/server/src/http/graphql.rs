@@ -1,8 +1,11 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the graph, and their results into responses.
 
+use super::streaming;
 use crate::gateway::Gateway;
 use crate::graph::{Parts, RunError};
 use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -17,6 +20,9 @@ use terrane_graphql::{GraphqlError, Request};
 
 /// `POST /graphql` with a JSON body.
 pub async fn post(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Response {
+    if let Some(form) = streaming::form(&headers) {
+        return streaming::post(&gateway, form, &headers, &body).await;
+    }
     match exchange::read_post(&headers, &body) {
         Ok((request, media)) => answer(&gateway, &headers, &request, media, true).await,
         Err(reply) => reply.map(Body::from),
@@ -27,8 +33,15 @@ pub async fn post(State(gateway): State<Gateway>, headers: HeaderMap, body: Byte
 pub async fn get(
     State(gateway): State<Gateway>,
     headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     Query(parts): Query<Vec<(String, String)>>,
 ) -> Response {
+    if let Ok(upgrade) = upgrade {
+        return streaming::upgrade(gateway, headers, upgrade);
+    }
+    if let Some(form) = streaming::form(&headers) {
+        return streaming::get(&gateway, form, &headers, &parts).await;
+    }
     let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     match exchange::read_get(&headers, parts) {
         Ok((request, media)) => answer(&gateway, &headers, &request, media, false).await,
