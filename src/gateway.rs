@@ -79,7 +79,7 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
     let source = |s: &SubgraphConfig| SubgraphSource {
         name: s.name.clone(),
         url: s.url.clone(),
-        transport: pool.transport(),
+        transport: pool.transport(&s.url),
         sdl: s.sdl.clone(),
         product: s.product,
         events: EventSource {

@@ -83,7 +83,7 @@ impl Graph {
                 uri: url
                     .parse()
                     .map_err(|_| format!("the address of subgraph `{}` is no URL: {url}", subgraph.name))?,
-                transport: source.map_or_else(|| pool.transport(), |s| s.transport.clone()),
+                transport: source.map_or_else(|| pool.transport(url), |s| s.transport.clone()),
                 timeout: Duration::from_secs(limits.subgraph_timeout_seconds),
             });
         }

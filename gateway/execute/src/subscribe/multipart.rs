@@ -25,6 +25,9 @@ pub(super) struct MultipartReader {
 struct Part<'a> {
     #[serde(borrow, default)]
     payload: Option<&'a RawValue>,
+    /// Some servers send the response itself.
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
     #[serde(borrow, default)]
     errors: Option<&'a RawValue>,
 }
@@ -76,7 +79,9 @@ fn content(part: &[u8]) -> Option<(usize, &[u8])> {
 fn signals_of(part: &Bytes, signals: &mut VecDeque<Signal>) -> Result<(), SourceError> {
     let read: Part<'_> = serde_json::from_slice(part)
         .map_err(|error| SourceError::Invalid(format!("a part is no JSON object of the protocol: {error}")))?;
-    match (read.payload.filter(|payload| payload.get() != "null"), read.errors) {
+    let payload = read.payload.filter(|payload| payload.get() != "null");
+    match (payload, read.errors) {
+        (None, _) if read.data.is_some() => signals.push_back(Signal::Event(part.clone())),
         (Some(payload), _) => signals.push_back(Signal::Event(part.slice_ref(payload.get().as_bytes()))),
         (None, Some(errors)) => signals.push_back(Signal::Last(format!("{{\"errors\":{errors}}}").into())),
         // A heartbeat.
@@ -151,6 +156,8 @@ mod tests {
         let chunks =
             ["--graphql\r\nContent-Type: application/json\r\n\r\n", "{\"payload\":{\"data\":\"}\"", "}}", "\r\n"];
         assert_eq!(read(&chunks).unwrap(), [Signal::Event("{\"data\":\"}\"}".into())]);
+        let chunks = ["--graphql\r\n\r\n", "{\"data\":{}}", "\r\n", "--graphql--\r\n"];
+        assert_eq!(read(&chunks).unwrap(), [Signal::Event("{\"data\":{}}".into()), Signal::Complete]);
     }
 
     #[test]

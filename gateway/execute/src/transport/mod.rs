@@ -1,11 +1,13 @@
 //! Transports: turns a request body into a subgraph's response body, over HTTP or within the process.
 
 mod http;
+mod plain;
 mod shared;
 mod stream;
 
 pub use self::http::HttpTransport;
 pub use self::stream::{HttpStreams, StreamBody, StreamTransport, stream_from_service};
+pub use plain::AtMostOnce;
 pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
 
 use bytes::Bytes;
