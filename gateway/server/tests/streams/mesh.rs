@@ -184,7 +184,7 @@ impl Default for Options {
 }
 
 pub fn source(name: &str, url: String, sdl: String, events: EventSource) -> SubgraphSource {
-    let transport = HttpTransport::new(1 << 24).transport();
+    let transport = HttpTransport::new(1 << 24).transport(&url);
     SubgraphSource { name: name.to_owned(), url, transport, sdl: Some(sdl), product: false, events }
 }
 
