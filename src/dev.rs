@@ -1,7 +1,7 @@
 //! `terrane dev`: turns a products folder into the whole mesh in one process, on an embedded Postgres.
 
 use crate::mesh::{load_products, reads_from, service_token, token_secret};
-use crate::serve::{listen, runtime, serve_streams};
+use crate::serve::{listen, runtime, serve_until};
 use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
 use axum::body::Body;
@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_gateway::config::{Limits, SubscriptionsConfig};
 use terrane_gateway::{
-    EventSource, Gateway, GatewaySettings, StreamTransport, SubgraphSource, catalog_source, from_service,
-    stream_from_service,
+    EventSource, Front, Gateway, GatewaySettings, HeaderRules, StreamTransport, SubgraphSource, catalog_source,
+    from_service, stream_from_service,
 };
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
@@ -111,7 +111,8 @@ async fn mesh(
         authenticator,
         limits: Limits::default(),
         subscriptions: SubscriptionsConfig::default(),
-        forward_headers: vec![http::header::AUTHORIZATION],
+        headers: HeaderRules::default(),
+        front: Front::default(),
     });
     progress.say("composing the graph");
     gateway.refresh().await;
@@ -123,7 +124,8 @@ async fn mesh(
     }
     progress.clear();
     print_welcome(&format!("http://{address}"), &products, secret, started.elapsed())?;
-    serve_streams(listener, router.merge(terrane_gateway::router(gateway.clone())), gateway).await
+    let routes = router.merge(terrane_gateway::router(gateway.clone()));
+    serve_until(listener, routes, || gateway.stop()).await
 }
 
 async fn open(

@@ -3,6 +3,7 @@
 use crate::jwks::Jwks;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use terrane_policy::{Caller, RoleSet};
 
 /// How tokens are verified. At least one of `secret`, `jwks_url` and `jwks` makes signed-in callers possible; without
 /// any, everybody is anonymous and a token is refused.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JwtConfig {
     /// Shared secret of HS256/384/512 tokens.

@@ -5,17 +5,21 @@
 
 use crate::config::{Limits, SubscriptionsConfig};
 use crate::graph::Graph;
+use crate::headers::HeaderRules;
+use crate::http::Front;
 use crate::subgraph::SubgraphSource;
 use crate::subscriptions::Subscriptions;
+use crate::watch::FileWatch;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use terrane_auth::Authenticator;
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
+use tokio::sync::watch;
 
 /// Settings of a gateway, checked.
 pub struct GatewaySettings {
@@ -31,8 +35,10 @@ pub struct GatewaySettings {
     pub limits: Limits,
     /// Streams to clients and from subgraphs.
     pub subscriptions: SubscriptionsConfig,
-    /// Request headers passed on to subgraphs.
-    pub forward_headers: Vec<HeaderName>,
+    /// What subgraphs are sent of a request's headers.
+    pub headers: HeaderRules,
+    /// How requests come in and responses go out.
+    pub front: Front,
 }
 
 /// A running gateway; cheap to clone.
@@ -52,12 +58,26 @@ pub(crate) struct Inner {
     composer: Arc<Mutex<Composer>>,
     /// One refresh at a time.
     refreshing: tokio::sync::Mutex<()>,
+    stopping: watch::Sender<bool>,
 }
 
 impl Gateway {
     /// A gateway that serves nothing yet: see [`Gateway::refresh`].
     pub fn new(settings: GatewaySettings) -> Self {
-        let subscriptions = Subscriptions::new(settings.subscriptions);
+        let subscriptions = Subscriptions::new(settings.subscriptions, None);
+        Self::with(settings, subscriptions)
+    }
+
+    /// A gateway that will take the place of another: it knows what that knows of the subgraphs that both have, until they
+    /// answer again, and [`Gateway::take_over`] moves the subscriptions.
+    pub fn after(settings: GatewaySettings, before: &Self) -> Self {
+        let subscriptions = Subscriptions::new(settings.subscriptions, Some(&before.inner.subscriptions));
+        let gateway = Self::with(settings, subscriptions);
+        gateway.inherit(before);
+        gateway
+    }
+
+    fn with(settings: GatewaySettings, subscriptions: Subscriptions) -> Self {
         let inner = Inner {
             subscriptions,
             settings,
@@ -66,6 +86,7 @@ impl Gateway {
             known: Mutex::default(),
             composer: Arc::default(),
             refreshing: tokio::sync::Mutex::default(),
+            stopping: watch::Sender::new(false),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -75,6 +96,18 @@ impl Gateway {
         self.inner.graph.load_full()
     }
 
+    /// The process is about to end: from now on the gateway is not ready for more, and every stream and socket ends, after
+    /// saying so to its client.
+    pub fn stop(&self) {
+        self.inner.stopping.send_replace(true);
+        self.inner.subscriptions.stop();
+    }
+
+    /// Turns true when the process is about to end. What lasts longer than a request should end then, too.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.inner.stopping.subscribe()
+    }
+
     /// What is wrong with the newest state of the sources; empty when it is what is served.
     pub fn problems(&self) -> Arc<Vec<Diagnostic>> {
         self.inner.problems.load_full()
@@ -82,23 +115,33 @@ impl Gateway {
 
     /// The headers of a request that go on to subgraphs.
     pub(crate) fn forwarded(&self, headers: &HeaderMap) -> HeaderMap {
-        let mut forwarded = HeaderMap::new();
-        for name in &self.inner.settings.forward_headers {
-            for value in headers.get_all(name) {
-                forwarded.append(name.clone(), value.clone());
-            }
-        }
-        forwarded
+        self.inner.settings.headers.forwarded(headers)
     }
 
-    /// Let every stream and socket end, after saying so to its client.
-    pub fn stop_streams(&self) {
-        self.inner.subscriptions.stop();
+    /// From now on this is the gateway: open subscriptions go on in its graph.
+    pub fn take_over(&self) {
+        self.inner.subscriptions.take_over(&self.inner);
+    }
+
+    /// The gateway that took this one's place, if any did.
+    pub(crate) fn latest(&self) -> Self {
+        match self.inner.subscriptions.latest() {
+            Some(inner) => Self { inner },
+            None => self.clone(),
+        }
     }
 
     /// Wait until all streams and sockets have ended, but no longer than `limit`.
     pub async fn streams_ended(&self, limit: Duration) {
         self.inner.subscriptions.ended(limit).await;
+    }
+
+    /// Know what `other` knows of the subgraphs that both have, until they answer again.
+    fn inherit(&self, other: &Self) {
+        let known = other.inner.known.lock().expect("nothing panics while it is held").clone();
+        let mut own = self.inner.known.lock().expect("nothing panics while it is held");
+        let sources = &self.inner.settings.sources;
+        own.extend(known.into_iter().filter(|(name, _)| sources.iter().any(|source| source.name == *name)));
     }
 
     /// Read all sources and serve what they compose to. Whether the served graph changed.
@@ -123,6 +166,20 @@ impl Gateway {
             tokio::time::sleep(every).await;
             if self.refresh().await {
                 tracing::info!("the graph was recomposed");
+            }
+        }
+    }
+
+    /// Read the trusted documents again whenever their files change, for ever.
+    pub async fn watch_documents(self) {
+        let front = &self.inner.settings.front;
+        let Some(path) = front.documents.path() else { return };
+        let mut watch = FileWatch::new(vec![path.to_owned()]);
+        loop {
+            watch.changed().await;
+            match front.documents.reload() {
+                Ok(count) => tracing::info!(count, "the trusted documents were read again"),
+                Err(reason) => tracing::warn!(reason, "the trusted documents stay as they were"),
             }
         }
     }
@@ -179,11 +236,10 @@ impl Gateway {
             return false;
         }
         let settings = &self.inner.settings;
-        let (policy, subscriptions) = (settings.mesh_policy.as_deref(), &self.inner.subscriptions);
-        match Graph::new(sdl, &settings.sources, policy, settings.limits, subscriptions) {
+        match Graph::new(sdl, settings, &self.inner.subscriptions) {
             Ok(graph) => {
                 self.inner.graph.store(Some(Arc::new(graph)));
-                subscriptions.graphs.send_modify(|number| *number += 1);
+                self.inner.subscriptions.changed();
                 true
             }
             Err(reason) => {

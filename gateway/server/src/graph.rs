@@ -1,9 +1,9 @@
 //! Graphs: turns a supergraph into something that runs operations, with its caches.
 
 use crate::config::Limits;
+use crate::gateway::GatewaySettings;
 use crate::limits::check_limits;
 use crate::policy::{DeniedFields, MeshPolicy};
-use crate::subgraph::SubgraphSource;
 use crate::subscriptions::{Subscriptions, source_clients};
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::OperationType;
@@ -17,8 +17,9 @@ use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
 use std::time::Duration;
 use terrane_execute::subscribe::SourceClient;
+use terrane_execute::transport::along;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
-use terrane_graphql::{GraphqlError, Request};
+use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_plan::{PlanOptions, QueryPlan, Supergraph};
 use terrane_policy::RoleSet;
 use tokio::sync::mpsc;
@@ -53,45 +54,43 @@ pub struct Graph {
 /// What a compiled operation depends on. Role sets that the mesh treats alike share it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct ProgramKey {
-    text: Arc<str>,
+    document: Document,
     name: Option<String>,
     denied: u64,
     incremental: bool,
 }
 
 impl Graph {
-    /// Serve `sdl`. Subgraphs that are among `sources` are reached by their transports, the others over HTTP at the
-    /// address that the supergraph names.
+    /// Serve `sdl`. Subgraphs that are among the settings' sources are reached by their transports, the others over HTTP at the
+    /// address that the supergraph names; their `headers` say what each is sent of the client's.
     ///
     /// # Errors
     /// What is wrong with the supergraph, its addresses or the mesh's policy.
-    pub(crate) fn new(
-        sdl: String,
-        sources: &[SubgraphSource],
-        mesh_policy: Option<&str>,
-        limits: Limits,
-        subscriptions: &Subscriptions,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(sdl: String, settings: &GatewaySettings, subscriptions: &Subscriptions) -> Result<Self, String> {
+        let GatewaySettings { sources, limits, headers, .. } = settings;
+        let limits = *limits;
         let supergraph = Arc::new(Supergraph::parse(&sdl).map_err(|e| e.to_string())?);
         let pool = HttpTransport::new(limits.subgraph_body_bytes);
         let mut clients = Vec::new();
         for subgraph in supergraph.subgraphs() {
             let source = sources.iter().find(|s| s.name == subgraph.name);
             let url = source.map_or(subgraph.url.as_str(), |s| s.url.as_str());
+            let transport = source.map_or_else(|| pool.transport(url), |s| s.transport.clone());
             clients.push(SubgraphClient {
                 name: subgraph.name.clone(),
                 uri: url
                     .parse()
                     .map_err(|_| format!("the address of subgraph `{}` is no URL: {url}", subgraph.name))?,
-                transport: source.map_or_else(|| pool.transport(url), |s| s.transport.clone()),
+                transport: headers.wrap(&subgraph.name, transport),
                 timeout: Duration::from_secs(limits.subgraph_timeout_seconds),
             });
         }
         let event_sources = source_clients(&supergraph, sources, &limits, subscriptions)?;
+        let mesh_policy = settings.mesh_policy.as_deref();
         let policy = MeshPolicy::new(mesh_policy, object_fields(&supergraph)).map_err(|e| e.to_string())?;
         let programs = Cache::builder()
             .weigher(|key: &ProgramKey, program: &Arc<Program>| {
-                u32::try_from(key.text.len() + program.weight()).unwrap_or(u32::MAX)
+                u32::try_from(key.document.len() + program.weight()).unwrap_or(u32::MAX)
             })
             .max_capacity(limits.plan_cache_bytes)
             .build();
@@ -140,8 +139,8 @@ impl Graph {
     /// # Errors
     /// The errors of an operation that can't run.
     pub(crate) fn program_of(&self, request: &Request, roles: &RoleSet) -> Result<Arc<Program>, RunError> {
-        let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        self.program(text, request.operation_name.as_deref(), roles, false)
+        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        self.program(document, request.operation_name.as_deref(), roles, false)
     }
 
     /// Run an operation; the body of the response. Equal queries that are under way at the same time run once.
@@ -174,19 +173,19 @@ impl Graph {
         roles: &RoleSet,
         forwarded: HeaderMap,
     ) -> Result<Option<Parts>, RunError> {
-        let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        if !text.contains("@defer") {
+        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        if !document.contains("@defer") {
             return Ok(None);
         }
-        let program = self.program(text, request.operation_name.as_deref(), roles, true)?;
+        let program = self.program(document, request.operation_name.as_deref(), roles, true)?;
         if program.plan().deferred.groups().len() < 2 {
             return Ok(None);
         }
         let (sender, mut parts) = mpsc::channel(PARTS_WAITING);
         let (graph, variables) = (Arc::clone(self), request.variables.clone());
-        let running = tokio::spawn(async move {
+        let running = tokio::spawn(along::with(along::current(), async move {
             graph.executor.execute_incrementally(&program, variables.as_ref(), &forwarded, &sender).await
-        });
+        }));
         if let Some(first) = parts.recv().await {
             return Ok(Some(Parts { first, parts }));
         }
@@ -197,7 +196,11 @@ impl Graph {
         match why {
             Ok(error) => Err(RunError::one(GraphqlError::new(error.code(), error.to_string()))),
             Err(internal) => {
-                tracing::error!(error = internal, "an incremental response ended before it began");
+                tracing::error!(
+                    error = internal,
+                    request_id = along::request_id(),
+                    "an incremental response ended before it began"
+                );
                 Err(RunError::one(GraphqlError::new("INTERNAL_SERVER_ERROR", "the operation could not be run")))
             }
         }
@@ -213,18 +216,19 @@ impl Graph {
 
     fn program(
         &self,
-        text: &str,
+        document: &Document,
         name: Option<&str>,
         roles: &RoleSet,
         incremental: bool,
     ) -> Result<Arc<Program>, RunError> {
         let denied = self.policy.denied(roles);
         let fingerprint = fingerprint(&denied);
-        let key = ProgramKey { text: text.into(), name: name.map(str::to_owned), denied: fingerprint, incremental };
+        let name = name.map(str::to_owned);
+        let key = ProgramKey { document: document.clone(), name, denied: fingerprint, incremental };
         if let Some(known) = self.programs.get(&key) {
             return Ok(known);
         }
-        let program = Arc::new(self.compile(text, name, &denied, incremental)?);
+        let program = Arc::new(self.compile(document, key.name.as_deref(), &denied, incremental)?);
         self.programs.insert(key, program.clone());
         Ok(program)
     }

@@ -5,20 +5,25 @@
 
 mod catalog;
 pub mod config;
+mod documents;
 mod gateway;
 mod graph;
+mod headers;
 mod http;
 mod limits;
 mod pages;
 mod policy;
 mod subgraph;
 mod subscriptions;
+mod watch;
 
 pub use catalog::source as catalog_source;
 pub use gateway::{Gateway, GatewaySettings};
 pub use graph::{Graph, RunError};
-pub use http::router;
+pub use headers::HeaderRules;
+pub use http::{Front, router};
 pub use subgraph::{EventSource, SubgraphSource};
 pub use terrane_execute::subscribe::Protocol;
-pub use terrane_execute::transport::{from_service, stream_from_service};
+pub use terrane_execute::transport::{compressed, from_service, secure, stream_from_service};
 pub use terrane_execute::{HttpTransport, StreamTransport, Transport};
+pub use watch::FileWatch;

@@ -55,12 +55,12 @@ struct Question {
 /// Keeps the streams of all subscriptions; one for a gateway, whatever becomes of its graph. Clones are the same hub.
 #[derive(Debug, Clone)]
 pub struct Hub {
+    options: HubOptions,
     inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    options: HubOptions,
     upstreams: Mutex<FxHashMap<Question, Arc<Upstream>>>,
     /// The number of the last event.
     events: AtomicU64,
@@ -93,29 +93,35 @@ pub struct Consumer {
 impl Hub {
     /// A hub without streams.
     pub fn new(options: HubOptions) -> Self {
-        Self { inner: Arc::new(Inner { options, upstreams: Mutex::default(), events: AtomicU64::default() }) }
+        Self { options, inner: Arc::new(Inner { upstreams: Mutex::default(), events: AtomicU64::default() }) }
+    }
+
+    /// The same hub, which serves who comes from now on otherwise.
+    #[must_use]
+    pub fn with_options(&self, options: HubOptions) -> Self {
+        Self { options, inner: Arc::clone(&self.inner) }
     }
 
     /// Get the events of a subgraph: of a stream that is there already for the same body and headers, or of a new one.
     /// Whether it can be opened shows in the first event.
     pub fn subscribe(&self, client: &SourceClient, body: &Bytes, headers: &HeaderMap) -> Consumer {
-        let hub = &self.inner;
-        let queue = Arc::new(Queue::new(hub.options.queue_events, hub.options.overflow));
+        let (hub, options) = (&self.inner, self.options);
+        let queue = Arc::new(Queue::new(options.queue_events, options.overflow));
         let headers = compared(headers);
         let question = Question { subgraph: client.name.clone(), uri: client.uri.clone(), body: body.clone(), headers };
         let mut upstreams = hub.lock();
-        let known = upstreams.get(&question).filter(|_| hub.options.share);
+        let known = upstreams.get(&question).filter(|_| options.share);
         if let Some(upstream) = known.filter(|upstream| upstream.join(&queue)) {
             return Consumer { queue, upstream: Arc::clone(upstream), hub: Arc::clone(hub) };
         }
         let state = Mutex::new(Consumers { queues: vec![Arc::clone(&queue)], over: false });
         let upstream = Arc::new(Upstream { question: question.clone(), state, left: Notify::new() });
-        if hub.options.share {
+        if options.share {
             upstreams.insert(question, Arc::clone(&upstream));
         }
         drop(upstreams);
         metrics::gauge!("terrane_subscription_upstreams").increment(1);
-        tokio::spawn(Arc::clone(hub).run(Arc::clone(&upstream), client.clone()));
+        tokio::spawn(Arc::clone(hub).run(Arc::clone(&upstream), client.clone(), options));
         Consumer { queue, upstream, hub: Arc::clone(hub) }
     }
 
@@ -204,11 +210,11 @@ impl Inner {
         }
     }
 
-    async fn run(self: Arc<Self>, upstream: Arc<Upstream>, client: SourceClient) {
+    async fn run(self: Arc<Self>, upstream: Arc<Upstream>, client: SourceClient, options: HubOptions) {
         let end = tokio::select! {
             biased;
             () = upstream.left.notified() => End::Complete,
-            end = self.pump(&upstream, &client) => end,
+            end = self.pump(&upstream, &client, &options) => end,
         };
         if let End::Failed(error) = &end {
             tracing::warn!(subgraph = client.name, %error, "a stream of events ended");
@@ -219,7 +225,7 @@ impl Inner {
     }
 
     /// Pass events on until the stream ends, or breaks and can't be opened again.
-    async fn pump(&self, upstream: &Upstream, client: &SourceClient) -> End {
+    async fn pump(&self, upstream: &Upstream, client: &SourceClient, options: &HubOptions) -> End {
         let (mut opened, mut failures) = (false, 0);
         loop {
             let error = match open(client, upstream.question.body.clone(), &upstream.question.headers).await {
@@ -247,13 +253,13 @@ impl Inner {
             if !opened || !error.may_pass() {
                 return End::Failed(error);
             }
-            if failures >= self.options.reconnects {
+            if failures >= options.reconnects {
                 return End::Failed(SourceError::Interrupted(error.to_string()));
             }
             tracing::debug!(subgraph = client.name, %error, failures, "a stream of events is opened again");
             metrics::counter!("terrane_subscription_reconnects_total", "subgraph" => client.name.clone()).increment(1);
-            let delay = self.options.reconnect_delay.saturating_mul(1 << failures.min(16));
-            tokio::time::sleep(delay.min(self.options.reconnect_delay_most)).await;
+            let delay = options.reconnect_delay.saturating_mul(1 << failures.min(16));
+            tokio::time::sleep(delay.min(options.reconnect_delay_most)).await;
             failures += 1;
         }
     }

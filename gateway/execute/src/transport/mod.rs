@@ -1,13 +1,18 @@
 //! Transports: turns a request body into a subgraph's response body, over HTTP or within the process.
 
+pub mod along;
+mod encoding;
 mod http;
 mod plain;
+mod secure;
 mod shared;
 mod stream;
 
 pub use self::http::HttpTransport;
 pub use self::stream::{HttpStreams, StreamBody, StreamTransport, stream_from_service};
+pub use encoding::compressed;
 pub use plain::AtMostOnce;
+pub use secure::{TlsFiles, secure};
 pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
 
 use bytes::Bytes;

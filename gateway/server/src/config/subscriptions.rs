@@ -1,11 +1,12 @@
 //! Subscriptions: the settings of streams to clients and from subgraphs.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::time::Duration;
 use terrane_execute::subscribe::{HubOptions, Overflow, Protocol};
 
 /// Streams to clients, and those of subgraphs that feed them.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SubscriptionsConfig {
     /// Whether subscriptions are served; WebSockets and streams of other operations go with them.
@@ -37,7 +38,7 @@ pub struct SubscriptionsConfig {
 }
 
 /// What becomes of a subscription whose client is slower than its events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SlowConsumer {
     /// It ends with `SUBSCRIPTION_TOO_SLOW`, after the events that wait.
@@ -48,7 +49,7 @@ pub enum SlowConsumer {
 }
 
 /// How a subgraph's stream is opened again.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReconnectConfig {
     /// How often in a row; 0 never.
@@ -60,7 +61,7 @@ pub struct ReconnectConfig {
 }
 
 /// How one subgraph sends events.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SubgraphSubscriptions {
     /// Over what.
@@ -70,7 +71,7 @@ pub struct SubgraphSubscriptions {
 }
 
 /// The protocol of a subgraph's events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceProtocol {
     /// A POST request; SSE or multipart, as the subgraph answers.

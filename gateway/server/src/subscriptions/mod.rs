@@ -12,36 +12,53 @@ pub(crate) use operation::{Output, Outputs, start};
 pub(crate) use session::{Session, with_payload};
 
 use crate::config::SubscriptionsConfig;
+use crate::gateway::Inner;
 use crate::http::Reservations;
-use std::sync::Arc;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use terrane_execute::HttpStreams;
 use terrane_execute::subscribe::Hub;
 use terrane_graphql::GraphqlError;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-/// What all streams of a gateway share.
+/// What streams need of a gateway.
 pub(crate) struct Subscriptions {
     pub config: SubscriptionsConfig,
     pub hub: Hub,
+    shared: Arc<Shared>,
+}
+
+/// What the streams of a gateway, and of those that take its place, share.
+pub(crate) struct Shared {
     pub streams: HttpStreams,
     pub reservations: Reservations,
     /// Counts the graphs that were served.
     pub graphs: watch::Sender<u64>,
     /// Everything ends.
     pub stopping: watch::Sender<bool>,
+    /// The gateway that took another's place last.
+    latest: Mutex<Weak<Inner>>,
     open: Arc<AtomicUsize>,
     sockets: Arc<AtomicUsize>,
     /// Streams and sockets whose end is waited for.
-    ended: Arc<tokio::sync::Notify>,
+    ended: Arc<Notify>,
+}
+
+impl Deref for Subscriptions {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 /// One place of a limited number, given back when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     taken: Arc<AtomicUsize>,
-    ended: Arc<tokio::sync::Notify>,
+    ended: Arc<Notify>,
     gauge: metrics::Gauge,
 }
 
@@ -54,18 +71,39 @@ impl Drop for Place {
 }
 
 impl Subscriptions {
-    pub fn new(config: SubscriptionsConfig) -> Self {
-        Self {
-            config,
-            hub: Hub::new(config.hub_options()),
+    /// Of a gateway; `before` are those of the gateway whose place it takes.
+    pub fn new(config: SubscriptionsConfig, before: Option<&Self>) -> Self {
+        if let Some(before) = before {
+            let hub = before.hub.with_options(config.hub_options());
+            return Self { config, hub, shared: Arc::clone(&before.shared) };
+        }
+        let shared = Shared {
             streams: HttpStreams::new(),
             reservations: Reservations::default(),
             graphs: watch::Sender::new(0),
             stopping: watch::Sender::new(false),
+            latest: Mutex::default(),
             open: Arc::default(),
             sockets: Arc::default(),
             ended: Arc::default(),
-        }
+        };
+        Self { config, hub: Hub::new(config.hub_options()), shared: Arc::new(shared) }
+    }
+
+    /// The graph changed: subscriptions look at the new one.
+    pub fn changed(&self) {
+        self.graphs.send_modify(|number| *number += 1);
+    }
+
+    /// From now on `gateway` is the one.
+    pub fn take_over(&self, gateway: &Arc<Inner>) {
+        *self.latest.lock().expect("nothing panics while it is held") = Arc::downgrade(gateway);
+        self.changed();
+    }
+
+    /// The gateway that took another's place last.
+    pub fn latest(&self) -> Option<Arc<Inner>> {
+        self.latest.lock().expect("nothing panics while it is held").upgrade()
     }
 
     fn take(&self, taken: &Arc<AtomicUsize>, most: usize, gauge: metrics::Gauge) -> Option<Place> {

@@ -34,11 +34,17 @@ pub(crate) type Outputs = BoxStream<'static, Output>;
 pub(crate) async fn start(
     gateway: Gateway,
     session: Arc<Session>,
-    request: Request,
+    mut request: Request,
     allow_mutations: bool,
 ) -> Result<Outputs, Vec<GraphqlError>> {
+    let gateway = gateway.latest();
     let graph = graph(&gateway)?;
+    let documents = &gateway.inner.settings.front.documents;
+    let digest = documents.resolve(&mut request).map_err(|error| vec![error])?;
     let kind = graph.kind(&request, &session.caller.roles).map_err(refused)?;
+    if let (Some(digest), Some(document)) = (digest, &request.query) {
+        documents.register(digest, document.clone());
+    }
     match kind {
         OperationType::Subscription => {
             let running = Running::open(gateway, session, request)?;
@@ -126,7 +132,8 @@ impl Planned {
 
     fn consume(&self, gateway: &Gateway, session: &Session) -> Option<Consumer> {
         let (request, client) = self.source.as_ref()?;
-        Some(gateway.inner.subscriptions.hub.subscribe(client, &request.body, &session.forwarded))
+        let headers = gateway.inner.settings.headers.sent(&client.name, &session.forwarded);
+        Some(gateway.inner.subscriptions.hub.subscribe(client, &request.body, &headers))
     }
 
     /// Whether the events of one are those of the other.
@@ -217,6 +224,7 @@ impl Running {
             errors.insert(0, GraphqlError::new("SUBSCRIPTION_GRAPH_CHANGED", message));
             errors
         };
+        self.gateway = self.gateway.latest();
         let graph = graph(&self.gateway)?;
         let planned = Planned::new(&graph, &self.session, &self.request).map_err(changed)?;
         if !planned.has_events_of(&self.planned) {

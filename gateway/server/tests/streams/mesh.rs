@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_execute::HttpTransport;
-use terrane_gateway::config::{Limits, SubscriptionsConfig};
-use terrane_gateway::{EventSource, Gateway, GatewaySettings, Protocol, SubgraphSource};
+use terrane_gateway::config::{HeadersConfig, Limits, SubscriptionsConfig};
+use terrane_gateway::{EventSource, Front, Gateway, GatewaySettings, HeaderRules, Protocol, SubgraphSource};
 use tokio::sync::{broadcast, watch};
 
 pub const SECRET: &str = "a secret of thirty-two characters";
@@ -169,7 +169,7 @@ pub struct Options {
     pub protocol: Protocol,
     pub subscriptions: SubscriptionsConfig,
     pub policy: Option<String>,
-    pub forward: Vec<http::HeaderName>,
+    pub forward: Vec<String>,
 }
 
 impl Default for Options {
@@ -178,7 +178,7 @@ impl Default for Options {
             protocol: Protocol::WebSocket,
             subscriptions: SubscriptionsConfig::default(),
             policy: None,
-            forward: vec![http::header::AUTHORIZATION],
+            forward: vec!["authorization".to_owned()],
         }
     }
 }
@@ -229,7 +229,8 @@ pub async fn serve(sources: Vec<SubgraphSource>, options: Options, changes: Chan
         authenticator: Authenticator::new(&jwt).unwrap(),
         limits: Limits::default(),
         subscriptions: options.subscriptions,
-        forward_headers: options.forward,
+        headers: HeaderRules::new(&options.forward, &HeadersConfig::default()).unwrap(),
+        front: Front::default(),
     });
     gateway.refresh().await;
     assert!(gateway.problems().is_empty(), "{:?}", gateway.problems());

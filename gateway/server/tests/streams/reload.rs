@@ -93,7 +93,7 @@ async fn everything_says_goodbye_when_the_gateway_stops() {
     let mut idle = Socket::open(mesh.address).await;
     let mut stream = post(mesh.address, "text/event-stream", "subscription { changed { name } }").await;
     mesh.changes.streams(2).await;
-    mesh.gateway.stop_streams();
+    mesh.gateway.stop();
     assert_eq!(socket.closed().await, (1001, "Going away".to_owned()));
     assert_eq!(idle.closed().await.0, 1001);
     assert_eq!(stream.event().await.1["errors"][0]["extensions"]["code"], "SHUTTING_DOWN");

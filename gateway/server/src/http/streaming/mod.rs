@@ -10,8 +10,9 @@ mod websocket;
 
 pub(crate) use reserved::Reservations;
 pub(super) use reserved::{complete, reserve};
-pub(super) use websocket::upgrade;
+pub(super) use websocket::{is_upgrade, upgrade};
 
+use super::incoming::{self, Bounds};
 use crate::gateway::Gateway;
 use crate::subscriptions::{Output, Outputs, Session};
 use axum::body::Body;
@@ -68,14 +69,21 @@ pub(super) fn form(headers: &HeaderMap) -> Option<Form> {
 }
 
 /// A POST request for a stream.
-pub(super) async fn post(gateway: &Gateway, form: Form, headers: &HeaderMap, body: &Bytes) -> Response<Body> {
+pub(super) async fn post(gateway: &Gateway, form: Form, headers: &HeaderMap, body: Body) -> Response<Body> {
+    let (front, limits) = (&gateway.inner.settings.front, &gateway.inner.settings.limits);
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
         let error = GraphqlError::new("UNSUPPORTED_MEDIA_TYPE", "send the request as application/json");
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, &[error]);
     }
-    match Request::from_json(body) {
+    let compressed = front.compression.requests;
+    let bounds = Bounds { bytes: limits.body_bytes, time: front.body_timeout, compressed };
+    let body = match incoming::read(headers, body, bounds).await {
+        Ok(body) => body,
+        Err((status, error)) => return refusal(status, &[error]),
+    };
+    match Request::from_json(&body) {
         Ok(request) => answer(gateway, form, headers, request, true).await,
         Err(error) => bad_request(&error.to_string()),
     }
@@ -88,6 +96,9 @@ pub(super) async fn get(
     headers: &HeaderMap,
     parts: &[(String, String)],
 ) -> Response<Body> {
+    if let Err(error) = gateway.inner.settings.front.csrf.check(headers) {
+        return refusal(StatusCode::BAD_REQUEST, &[error]);
+    }
     let token = headers.get(TOKEN).and_then(|value| value.to_str().ok());
     let token = token.or_else(|| parts.iter().find(|(name, _)| name == "token").map(|(_, value)| value.as_str()));
     if let Some(token) = token {

@@ -4,8 +4,11 @@
 use crate::gateway::Gateway;
 use crate::subscriptions::{Output, Outputs, Place, Session, start, stopped, with_payload};
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::AbortHandle;
@@ -50,8 +53,19 @@ struct Received {
     payload: Option<Value>,
 }
 
+/// Whether a GET request asks for a WebSocket.
+pub(crate) fn is_upgrade(head: &Parts) -> bool {
+    let wanted = head.headers.get(header::UPGRADE);
+    wanted.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
 /// Answer an upgrade.
-pub(crate) fn upgrade(gateway: Gateway, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response<Body> {
+pub(crate) async fn upgrade(gateway: Gateway, head: &mut Parts) -> Response<Body> {
+    let upgrade = match WebSocketUpgrade::from_request_parts(head, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let headers = std::mem::take(&mut head.headers);
     let config = &gateway.inner.subscriptions.config;
     let place = config.enabled.then(|| gateway.inner.subscriptions.socket("websocket")).flatten();
     let Some(place) = place else {
@@ -207,7 +221,8 @@ impl Socket {
         let id = id.filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
         let id = id.ok_or_else(|| Close::invalid("`subscribe` without an `id` of 1 to 256 bytes"))?;
         let request = payload.and_then(|payload| serde_json::from_value::<Request>(payload).ok());
-        let request = request.filter(|request| request.query.is_some() || request.extensions.is_some());
+        let request = request
+            .filter(|request| request.query.is_some() || request.document_id.is_some() || request.extensions.is_some());
         let request = request.ok_or_else(|| Close::invalid("the payload of `subscribe` is no GraphQL request"))?;
         if self.ids.contains_key(&id) {
             return Err(Close::new(4409, format!("Subscriber for {id} already exists")));
