@@ -13,8 +13,8 @@ use std::time::Duration;
 use terrane_auth::Authenticator;
 use terrane_gateway::config::{GatewayConfig, SubgraphConfig, findings};
 use terrane_gateway::{
-    EventSource, FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpTransport, SubgraphSource, Transport,
-    catalog_source, compressed, secure,
+    EventSource, FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpStreams, HttpTransport, StreamTransport,
+    SubgraphSource, Transport, catalog_source, compressed, secure,
 };
 use terrane_telemetry::{LogFormat, MetricsHandle, init_logging, init_metrics};
 use tokio::signal::unix::{SignalKind, signal};
@@ -107,7 +107,7 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
             events: EventSource {
                 protocol: s.subscriptions.protocol.into(),
                 url: s.subscriptions.url.clone(),
-                transport: None,
+                transport: streams(s)?,
             },
         })
     };
@@ -142,6 +142,14 @@ fn transport(subgraph: &SubgraphConfig, pool: &HttpTransport, limit: usize) -> R
         None => pool.transport(&subgraph.url),
     };
     Ok(if subgraph.compression { compressed(reached, limit) } else { reached })
+}
+
+/// How the events of a subgraph are carried, if not as those of others.
+fn streams(subgraph: &SubgraphConfig) -> Result<Option<StreamTransport>> {
+    let at = |reason: String| anyhow!("subgraph `{}`: {reason}", subgraph.name);
+    let Some(tls) = &subgraph.tls else { return Ok(None) };
+    let streams = tls.files().and_then(|files| HttpStreams::secure(&files)).map_err(at)?;
+    Ok(Some(streams.transport()))
 }
 
 async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<()> {

@@ -37,7 +37,7 @@ function collect(subscribe) {
     take,
     async next() {
       const [kind, value] = await take();
-      assert.equal(kind, 'next', String(value?.stack ?? JSON.stringify(value)));
+      assert.equal(kind, 'next', value?.stack ?? (value?.code ? `closed: ${value.code} ${value.reason}` : JSON.stringify(value)));
       assert.equal(value.errors ?? value.error, undefined, JSON.stringify(value));
       return value.data;
     },

@@ -1,6 +1,6 @@
 // Turns the packages @apollo/server, @apollo/subgraph and graphql-ws into a subgraph with reviews of countries, in this
 // process: queries and mutations over HTTP, subscriptions over a WebSocket.
-import { EventEmitter, on } from 'node:events';
+import { EventEmitter, on, once } from 'node:events';
 import { ApolloServer } from '@apollo/server';
 import { startStandaloneServer } from '@apollo/server/standalone';
 import { buildSubgraphSchema } from '@apollo/subgraph';
@@ -31,11 +31,8 @@ export async function startReviews() {
       },
     },
     Subscription: {
-      reviewed: {
-        async *subscribe() {
-          for await (const [review] of on(emitter, 'reviewed')) yield { reviewed: review };
-        },
-      },
+      // A generator that waits could not be ended by who goes.
+      reviewed: { subscribe: () => on(emitter, 'reviewed'), resolve: ([review]) => review },
     },
     Country: { __resolveReference: ({ code }) => ({ code }), reviews: ({ code }) => of(code) },
   };
@@ -43,6 +40,7 @@ export async function startReviews() {
   const apollo = new ApolloServer({ schema });
   const { url } = await startStandaloneServer(apollo, { listen: { host: '127.0.0.1', port: 0 } });
   const sockets = new WebSocketServer({ host: '127.0.0.1', port: 0, path: '/events' });
+  await once(sockets, 'listening');
   const server = useServer({ schema }, sockets);
   return {
     sdl,

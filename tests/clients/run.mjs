@@ -40,7 +40,7 @@ function run(name, program, args) {
 }
 
 // Until an answer fits: the processes say by it that they are where the test needs them.
-export async function until(what, ask) {
+async function until(what, ask) {
   for (let tries = 0; tries < 1200; tries += 1) {
     const answer = await ask().catch(() => undefined);
     if (answer) return answer;

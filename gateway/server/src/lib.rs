@@ -25,5 +25,5 @@ pub use http::{Front, router};
 pub use subgraph::{EventSource, SubgraphSource};
 pub use terrane_execute::subscribe::Protocol;
 pub use terrane_execute::transport::{compressed, from_service, secure, stream_from_service};
-pub use terrane_execute::{HttpTransport, StreamTransport, Transport};
+pub use terrane_execute::{HttpStreams, HttpTransport, StreamTransport, Transport};
 pub use watch::FileWatch;

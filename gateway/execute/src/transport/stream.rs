@@ -1,10 +1,12 @@
 //! Streams: turns requests into responses whose bodies are read as they come, over HTTP or within the process.
 
-use super::TransportError;
+use super::secure::client_config;
+use super::{TlsFiles, TransportError};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use hyper_rustls::builderstates::WantsProtocols1;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -57,8 +59,21 @@ impl Default for HttpStreams {
 }
 
 impl HttpStreams {
-    /// Certificates are checked against the web's roots. HTTP/1.1 only: a WebSocket needs an upgrade.
+    /// Certificates are checked against the web's roots.
     pub fn new() -> Self {
+        Self::with(HttpsConnectorBuilder::new().with_webpki_roots().https_or_http())
+    }
+
+    /// To one subgraph over TLS with an authority, or a certificate, of the operator's.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    pub fn secure(files: &TlsFiles) -> Result<Self, String> {
+        Ok(Self::with(HttpsConnectorBuilder::new().with_tls_config(client_config(files)?).https_only()))
+    }
+
+    /// HTTP/1.1 only: a WebSocket needs an upgrade.
+    fn with(builder: HttpsConnectorBuilder<WantsProtocols1>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.enforce_http(false);
@@ -67,8 +82,7 @@ impl HttpStreams {
         connector.set_keepalive(Some(Duration::from_secs(30)));
         connector.set_keepalive_interval(Some(Duration::from_secs(10)));
         connector.set_keepalive_retries(Some(3));
-        let connector =
-            HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().wrap_connector(connector);
+        let connector = builder.enable_http1().wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(10))
             .pool_timer(TokioTimer::new())
