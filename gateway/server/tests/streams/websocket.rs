@@ -3,6 +3,9 @@
 use super::clients::Socket;
 use super::mesh::{Options, start, token};
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 const CHANGED: &str = "subscription { changed { id name stock } }";
 
@@ -138,4 +141,16 @@ async fn what_is_deferred_comes_in_messages_of_its_own() {
     assert_eq!(second["incremental"][0]["data"], json!({"stock": 5}));
     assert_eq!(second["hasNext"], false);
     assert_eq!(socket.next().await["type"], "complete");
+}
+
+#[tokio::test]
+async fn a_client_that_closes_gets_its_answer() {
+    let mesh = start(Options::default()).await;
+    let mut socket = Socket::ready(mesh.address).await;
+    socket.subscribe("s", CHANGED).await;
+    mesh.changes.streams(1).await;
+    let frame = CloseFrame { code: CloseCode::Normal, reason: "done".into() };
+    socket.send_raw(Message::Close(Some(frame))).await;
+    assert_eq!(socket.closed().await, (1000, "done".to_owned()));
+    mesh.changes.streams(0).await;
 }

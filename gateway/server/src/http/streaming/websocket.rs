@@ -291,10 +291,9 @@ impl Socket {
         let end = (0..=reason.len().min(120)).rev().find(|&at| reason.is_char_boundary(at)).unwrap_or_default();
         let frame = CloseFrame { code, reason: reason[..end].to_owned().into() };
         let goodbye = async {
-            // Who is gone already needs no goodbye.
-            if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
-                while let Some(Ok(_)) = self.socket.recv().await {}
-            }
+            // An error means that the client said goodbye first, and reading sends the answer to that.
+            let _ = self.socket.send(Message::Close(Some(frame))).await;
+            while let Some(Ok(_)) = self.socket.recv().await {}
         };
         let _ = timeout(Duration::from_secs(1), goodbye).await;
     }
