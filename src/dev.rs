@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
-use terrane_gateway::config::Limits;
-use terrane_gateway::{Gateway, GatewaySettings, SubgraphSource, catalog_source, from_service};
+use terrane_gateway::config::{Limits, PolicyMode};
+use terrane_gateway::{Gateway, GatewaySettings, SharedRules, SubgraphSource, Watched, catalog_source, from_service};
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
@@ -98,11 +98,18 @@ async fn mesh(
     }
     let catalog = catalog_source(sources.clone());
     sources.push(catalog);
+    let (rules, mesh_lines) = (SharedRules::default(), arguments.policies.join("mesh.csv"));
+    if mesh_lines.is_file() {
+        let watched = Watched::rules(&mesh_lines, &rules).map_err(anyhow::Error::msg)?;
+        tokio::spawn(terrane_gateway::watch(vec![watched]));
+    }
     let gateway = Gateway::new(GatewaySettings {
         sources,
         supergraph: None,
-        mesh_policy: std::fs::read_to_string(arguments.policies.join("mesh.csv")).ok(),
+        rules,
+        policy_mode: PolicyMode::default(),
         authenticator,
+        api_keys: None,
         limits: Limits::default(),
         forward_headers: vec![http::header::AUTHORIZATION],
     });

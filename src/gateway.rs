@@ -6,10 +6,11 @@ use crate::serve::{listen, runtime, serve};
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
-use terrane_auth::Authenticator;
-use terrane_gateway::config::{GatewayConfig, SubgraphConfig};
-use terrane_gateway::{Gateway, GatewaySettings, HttpTransport, SubgraphSource, catalog_source};
+use terrane_auth::{ApiKeys, Authenticator};
+use terrane_gateway::config::{ApiKeysConfig, GatewayConfig, SubgraphConfig};
+use terrane_gateway::{Gateway, GatewaySettings, HttpTransport, SharedRules, SubgraphSource, Watched, catalog_source};
 use terrane_telemetry::{LogFormat, init_logging};
 
 /// While there is no graph, subgraphs are asked again after this long.
@@ -42,12 +43,12 @@ pub struct GatewayArguments {
 pub fn run(arguments: &GatewayArguments) -> Result<()> {
     init_logging(LogFormat::from_environment(), "info");
     let config = settings(arguments)?;
-    let prepared = prepare(arguments, &config)?;
+    let (prepared, files) = prepare(arguments, &config)?;
     if arguments.check_config {
         eprintln!("the settings are good");
         return Ok(());
     }
-    runtime()?.block_on(gateway_server(arguments, &config, prepared))
+    runtime()?.block_on(gateway_server(arguments, &config, prepared, files))
 }
 
 fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
@@ -72,7 +73,7 @@ fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
         .with_context(|| format!("settings {}", path.display()))
 }
 
-fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<GatewaySettings> {
+fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(GatewaySettings, Vec<Watched>)> {
     let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| path.display().to_string());
     let pool = HttpTransport::new(config.limits.subgraph_body_bytes);
     let source = |s: &SubgraphConfig| SubgraphSource {
@@ -91,18 +92,44 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
         http::HeaderName::try_from(name).with_context(|| format!("forward_headers: `{name}` is no header name"))
     });
     // a file given on the command line needs no authentication of its own
-    let jwt = if arguments.config.is_some() { config.auth.jwt.clone() } else { arguments.auth.config() };
-    Ok(GatewaySettings {
+    let mut issuers = config.auth.issuers.clone();
+    issuers.push(if arguments.config.is_some() { config.auth.jwt.clone() } else { arguments.auth.config() });
+    let mut files = Vec::new();
+    let api_keys = config.auth.api_keys.as_ref().map(|keys| api_keys(keys, &mut files)).transpose()?;
+    let rules = SharedRules::default();
+    if let Some(path) = &config.policy.mesh {
+        files.push(Watched::rules(path, &rules).map_err(anyhow::Error::msg)?);
+    }
+    let settings = GatewaySettings {
         sources,
         supergraph: config.supergraph.as_ref().map(read).transpose()?,
-        mesh_policy: config.policy.mesh.as_ref().map(read).transpose()?,
-        authenticator: Authenticator::new(&jwt)?,
+        rules,
+        policy_mode: config.policy.mode,
+        authenticator: Authenticator::of(&issuers, api_keys.as_ref().map(|(_, keys)| keys.clone()))?,
+        api_keys,
         limits: config.limits,
         forward_headers: forward.collect::<Result<_>>()?,
-    })
+    };
+    Ok((settings, files))
 }
 
-async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig, settings: GatewaySettings) -> Result<()> {
+fn api_keys(config: &ApiKeysConfig, files: &mut Vec<Watched>) -> Result<(http::HeaderName, Arc<ApiKeys>)> {
+    let header = http::HeaderName::try_from(&config.header)
+        .with_context(|| format!("auth.api_keys.header: `{}` is no header name", config.header))?;
+    let keys = Arc::new(ApiKeys::new(config.keys.clone(), config.pass_on.clone())?);
+    if let Some(path) = &config.file {
+        files.push(Watched::keys(path, &keys).map_err(anyhow::Error::msg)?);
+    }
+    Ok((header, keys))
+}
+
+async fn gateway_server(
+    arguments: &GatewayArguments,
+    config: &GatewayConfig,
+    settings: GatewaySettings,
+    files: Vec<Watched>,
+) -> Result<()> {
+    tokio::spawn(terrane_gateway::watch(files));
     let address = arguments.listen.as_ref().or(config.listen.as_ref());
     let fixed = settings.supergraph.is_some() || settings.sources.iter().all(|s| s.sdl.is_some());
     let (listener, local) = listen(address.map_or("127.0.0.1:4000", String::as_str)).await?;

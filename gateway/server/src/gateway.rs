@@ -3,16 +3,17 @@
 //! A source that cannot be read or composed never takes the graph down: what was served keeps being served, and the
 //! problem shows in the catalog.
 
-use crate::config::Limits;
+use crate::config::{Limits, PolicyMode};
 use crate::graph::Graph;
+use crate::policy::SharedRules;
 use crate::subgraph::SubgraphSource;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use terrane_auth::Authenticator;
+use terrane_auth::{ApiKeys, Authenticator};
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
 
@@ -22,10 +23,14 @@ pub struct GatewaySettings {
     pub sources: Vec<SubgraphSource>,
     /// A supergraph to serve as it is, instead of composing.
     pub supergraph: Option<String>,
-    /// casbin lines of the mesh.
-    pub mesh_policy: Option<String>,
-    /// Who verifies tokens.
+    /// The mesh's rules; others can take their place while it runs.
+    pub rules: SharedRules,
+    /// What becomes of an operation that selects a denied field.
+    pub policy_mode: PolicyMode,
+    /// Who verifies tokens and API keys.
     pub authenticator: Authenticator,
+    /// The keys of machines, and in which header they are sent.
+    pub api_keys: Option<(HeaderName, Arc<ApiKeys>)>,
     /// Bounds.
     pub limits: Limits,
     /// Request headers passed on to subgraphs.
@@ -72,17 +77,6 @@ impl Gateway {
     /// What is wrong with the newest state of the sources; empty when it is what is served.
     pub fn problems(&self) -> Arc<Vec<Diagnostic>> {
         self.inner.problems.load_full()
-    }
-
-    /// The headers of a request that go on to subgraphs.
-    pub(crate) fn forwarded(&self, headers: &HeaderMap) -> HeaderMap {
-        let mut forwarded = HeaderMap::new();
-        for name in &self.inner.settings.forward_headers {
-            for value in headers.get_all(name) {
-                forwarded.append(name.clone(), value.clone());
-            }
-        }
-        forwarded
     }
 
     /// Read all sources and serve what they compose to. Whether the served graph changed.
@@ -163,7 +157,7 @@ impl Gateway {
             return false;
         }
         let settings = &self.inner.settings;
-        match Graph::new(sdl, &settings.sources, settings.mesh_policy.as_deref(), settings.limits) {
+        match Graph::new(sdl, settings) {
             Ok(graph) => {
                 self.inner.graph.store(Some(Arc::new(graph)));
                 true

@@ -1,24 +1,23 @@
 //! Graphs: turns a supergraph into something that runs operations, with its caches.
 
 use crate::config::Limits;
+use crate::config::PolicyMode;
+use crate::gateway::GatewaySettings;
 use crate::limits::check_limits;
-use crate::policy::{DeniedFields, MeshPolicy};
-use crate::subgraph::SubgraphSource;
+use crate::policy::{Access, GraphPolicy, VariableCheck, check_arguments, check_variables};
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::OperationType;
 use apollo_compiler::parser::Parser;
-use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::{DiagnosticList, Valid};
 use bytes::Bytes;
 use http::HeaderMap;
 use moka::sync::Cache;
-use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
 use std::time::Duration;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
 use terrane_graphql::{GraphqlError, Request};
-use terrane_plan::{PlanOptions, QueryPlan, Supergraph};
-use terrane_policy::RoleSet;
+use terrane_plan::{PlanOptions, QueryPlan, Source, Supergraph};
+use terrane_policy::Caller;
 use tokio::sync::mpsc;
 
 /// Errors in one response at most.
@@ -41,32 +40,39 @@ pub struct Graph {
     sdl: String,
     supergraph: Arc<Supergraph>,
     executor: Arc<Executor>,
-    policy: MeshPolicy,
-    programs: Cache<ProgramKey, Arc<Program>>,
+    policy: GraphPolicy,
+    mode: PolicyMode,
+    programs: Cache<ProgramKey, Arc<Prepared>>,
     limits: Limits,
 }
 
-/// What a compiled operation depends on. Role sets that the mesh treats alike share it.
+/// An operation, ready to run for callers with the same decisions.
+#[derive(Debug)]
+struct Prepared {
+    program: Arc<Program>,
+    access: Arc<Access>,
+    /// Variables whose values could speak of what is denied.
+    checks: Vec<VariableCheck>,
+}
+
+/// What a compiled operation depends on. Callers with the same decisions share it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct ProgramKey {
     text: Arc<str>,
     name: Option<String>,
-    denied: u64,
+    /// The number of the decisions.
+    access: u64,
     incremental: bool,
 }
 
 impl Graph {
-    /// Serve `sdl`. Subgraphs that are among `sources` are reached by their transports, the others over HTTP at the
+    /// Serve `sdl`. Subgraphs that are among the settings' sources are reached by their transports, the others over HTTP at the
     /// address that the supergraph names.
     ///
     /// # Errors
-    /// What is wrong with the supergraph, its addresses or the mesh's policy.
-    pub fn new(
-        sdl: String,
-        sources: &[SubgraphSource],
-        mesh_policy: Option<&str>,
-        limits: Limits,
-    ) -> Result<Self, String> {
+    /// What is wrong with the supergraph or its addresses.
+    pub fn new(sdl: String, settings: &GatewaySettings) -> Result<Self, String> {
+        let (sources, limits, mode) = (&settings.sources, settings.limits, settings.policy_mode);
         let supergraph = Arc::new(Supergraph::parse(&sdl).map_err(|e| e.to_string())?);
         let pool = HttpTransport::new(limits.subgraph_body_bytes);
         let mut clients = Vec::new();
@@ -82,14 +88,15 @@ impl Graph {
                 timeout: Duration::from_secs(limits.subgraph_timeout_seconds),
             });
         }
-        let policy = MeshPolicy::new(mesh_policy, object_fields(&supergraph)).map_err(|e| e.to_string())?;
+        let policy = GraphPolicy::new(settings.rules.clone(), &supergraph);
         let programs = Cache::builder()
-            .weigher(|key: &ProgramKey, program: &Arc<Program>| {
-                u32::try_from(key.text.len() + program.weight()).unwrap_or(u32::MAX)
+            .weigher(|key: &ProgramKey, prepared: &Arc<Prepared>| {
+                u32::try_from(key.text.len() + prepared.program.weight()).unwrap_or(u32::MAX)
             })
             .max_capacity(limits.plan_cache_bytes)
             .build();
-        Ok(Self { sdl, supergraph, executor: Arc::new(Executor::new(clients, MOST_ERRORS)), policy, programs, limits })
+        let executor = Arc::new(Executor::new(clients, MOST_ERRORS));
+        Ok(Self { sdl, supergraph, executor, policy, mode, programs, limits })
     }
 
     /// The supergraph's text.
@@ -102,13 +109,10 @@ impl Graph {
         &self.supergraph
     }
 
-    /// Whether a field is there and the mesh lets `roles` select it, by type and field.
-    pub(crate) fn selectable(&self, roles: &RoleSet) -> impl Fn(&str, &str) -> bool {
-        let denied = self.policy.denied(roles);
-        move |of, field| {
-            let there = self.supergraph.api_schema().type_field(of, field).is_ok();
-            there && !denied.contains(&(of.to_owned(), field.to_owned()))
-        }
+    /// Whether a field is there and `caller` may select it, by type and field.
+    pub(crate) fn selectable(&self, caller: &Caller) -> impl Fn(&str, &str) -> bool {
+        let access = self.policy.access(caller);
+        move |of, field| self.supergraph.api_schema().type_field(of, field).is_ok() && !access.denies(of, field)
     }
 
     /// Run an operation; the body of the response. Equal queries that are under way at the same time run once.
@@ -118,16 +122,18 @@ impl Graph {
     pub async fn run(
         &self,
         request: &Request,
-        roles: &RoleSet,
+        caller: &Caller,
         forwarded: &HeaderMap,
         allow_mutations: bool,
     ) -> Result<Bytes, RunError> {
         let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        let program = self.program(text, request.operation_name.as_deref(), roles, false)?;
+        let prepared = self.prepared(text, request.operation_name.as_deref(), caller, false)?;
+        self.check(&prepared, request)?;
+        let program = &prepared.program;
         if !allow_mutations && program.plan().kind != OperationType::Query {
             return Err(RunError::NotAQuery);
         }
-        let executed = self.executor.execute_once(&program, request.variables.as_ref(), forwarded).await;
+        let executed = self.executor.execute_once(program, request.variables.as_ref(), forwarded).await;
         executed.map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))
     }
 
@@ -139,14 +145,16 @@ impl Graph {
     pub async fn run_in_parts(
         self: &Arc<Self>,
         request: &Request,
-        roles: &RoleSet,
+        caller: &Caller,
         forwarded: HeaderMap,
     ) -> Result<Option<Parts>, RunError> {
         let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
         if !text.contains("@defer") {
             return Ok(None);
         }
-        let program = self.program(text, request.operation_name.as_deref(), roles, true)?;
+        let prepared = self.prepared(text, request.operation_name.as_deref(), caller, true)?;
+        self.check(&prepared, request)?;
+        let program = Arc::clone(&prepared.program);
         if program.plan().deferred.groups().len() < 2 {
             return Ok(None);
         }
@@ -171,62 +179,60 @@ impl Graph {
         }
     }
 
-    /// The plan of an operation as readable text.
-    ///
-    /// # Errors
-    /// The operation's errors.
-    pub fn explain(&self, text: &str, name: Option<&str>, roles: &RoleSet) -> Result<String, RunError> {
-        Ok(self.planned(text, name, &self.policy.denied(roles), false)?.1.to_string())
+    /// Check a request's variables against what the caller may not ask for.
+    fn check(&self, prepared: &Prepared, request: &Request) -> Result<(), RunError> {
+        if prepared.checks.is_empty() {
+            return Ok(());
+        }
+        let schema = self.supergraph.api_schema();
+        check_variables(schema, &prepared.access, &prepared.checks, request.variables.as_ref()).map_err(RunError::one)
     }
 
-    fn program(
+    fn prepared(
         &self,
         text: &str,
         name: Option<&str>,
-        roles: &RoleSet,
+        caller: &Caller,
         incremental: bool,
-    ) -> Result<Arc<Program>, RunError> {
-        let denied = self.policy.denied(roles);
-        let fingerprint = fingerprint(&denied);
-        let key = ProgramKey { text: text.into(), name: name.map(str::to_owned), denied: fingerprint, incremental };
+    ) -> Result<Arc<Prepared>, RunError> {
+        let access = self.policy.access(caller);
+        let key = ProgramKey { text: text.into(), name: name.map(str::to_owned), access: access.number, incremental };
         if let Some(known) = self.programs.get(&key) {
             return Ok(known);
         }
-        let program = Arc::new(self.compile(text, name, &denied, incremental)?);
-        self.programs.insert(key, program.clone());
-        Ok(program)
+        let prepared = Arc::new(self.prepare(text, name, access, incremental)?);
+        self.programs.insert(key, prepared.clone());
+        Ok(prepared)
     }
 
-    fn compile(
+    fn prepare(
         &self,
         text: &str,
         name: Option<&str>,
-        denied: &DeniedFields,
+        access: Arc<Access>,
         incremental: bool,
-    ) -> Result<Program, RunError> {
-        let (document, plan) = self.planned(text, name, denied, incremental)?;
-        Ok(Program::compile(self.supergraph.clone(), Arc::new(document), name, plan).compact())
-    }
-
-    fn planned(
-        &self,
-        text: &str,
-        name: Option<&str>,
-        denied: &DeniedFields,
-        incremental: bool,
-    ) -> Result<(Valid<ExecutableDocument>, QueryPlan), RunError> {
+    ) -> Result<Prepared, RunError> {
         let document = self.parse(text)?;
         let operation = document
             .operations
             .get(name)
             .map_err(|e| RunError::one(GraphqlError::new("OPERATION_RESOLUTION_FAILURE", e.message().to_string())))?;
         check_limits(&document, operation, &self.limits).map_err(RunError::one)?;
-        let is_denied = |of: &str, field: &str| denied.contains(&(of.to_owned(), field.to_owned()));
-        let denied: Option<&dyn terrane_plan::Denied> = if denied.is_empty() { None } else { Some(&is_denied) };
+        let schema = self.supergraph.api_schema();
+        let checks = check_arguments(schema, &access, &document, operation).map_err(RunError::Request)?;
+        let is_denied = &*access;
+        let denied: Option<&dyn terrane_plan::Denied> = if access.is_open() { None } else { Some(&is_denied) };
         let options = PlanOptions { denied, incremental, ..PlanOptions::default() };
         let plan = terrane_plan::plan(&self.supergraph, &document, name, &options)
             .map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        Ok((document, plan))
+        if self.mode == PolicyMode::Reject {
+            let errors = denied_errors(&self.supergraph, &plan);
+            if !errors.is_empty() {
+                return Err(RunError::Request(errors));
+            }
+        }
+        let program = Program::compile(self.supergraph.clone(), Arc::new(document), name, plan).compact();
+        Ok(Prepared { program: Arc::new(program), access, checks })
     }
 
     fn parse(&self, text: &str) -> Result<Valid<ExecutableDocument>, RunError> {
@@ -267,24 +273,17 @@ fn errors(code: &str, list: &DiagnosticList) -> Vec<GraphqlError> {
         .collect()
 }
 
-/// A number that differs where sets differ; 0 for the empty one.
-fn fingerprint(denied: &DeniedFields) -> u64 {
-    let hasher = BuildHasherDefault::<rustc_hash::FxHasher>::default();
-    denied.iter().map(|pair| hasher.hash_one(pair)).fold(0, u64::wrapping_add)
-}
-
-/// Every field of every object and interface type that clients see.
-fn object_fields(supergraph: &Supergraph) -> Vec<(String, String)> {
-    let mut fields = Vec::new();
-    for (name, of) in &supergraph.api_schema().types {
-        let names: Vec<_> = match of {
-            ExtendedType::Object(object) => object.fields.keys().collect(),
-            ExtendedType::Interface(interface) => interface.fields.keys().collect(),
-            _ => continue,
-        };
-        if !of.is_built_in() {
-            fields.extend(names.into_iter().map(|field| (name.to_string(), field.to_string())));
-        }
-    }
-    fields
+/// An error for each field of a plan that the caller may not see.
+fn denied_errors(supergraph: &Supergraph, plan: &QueryPlan) -> Vec<GraphqlError> {
+    let denied = plan.nodes.nodes().iter().flat_map(|node| &node.slots).filter(|slot| slot.denied);
+    let mut coordinates: Vec<String> = denied
+        .filter_map(|slot| match slot.source {
+            Source::Field(field) => Some(format!("{}.{}", supergraph.type_name(slot.on), supergraph.field_name(field))),
+            _ => None,
+        })
+        .collect();
+    coordinates.sort();
+    coordinates.dedup();
+    let refuse = |coordinate| format!("you may not see `{coordinate}`; leave it out, or ask its owner for access");
+    coordinates.iter().map(|coordinate| GraphqlError::new("FORBIDDEN", refuse(coordinate))).collect()
 }

@@ -3,8 +3,10 @@
 //! [`Gateway::refresh`] reads the subgraphs and composes them; [`router`] serves the result, with the catalog as one
 //! more subgraph ([`catalog_source`]).
 
+mod callers;
 mod catalog;
 pub mod config;
+mod files;
 mod gateway;
 mod graph;
 mod http;
@@ -14,9 +16,11 @@ mod policy;
 mod subgraph;
 
 pub use catalog::source as catalog_source;
+pub use files::{Watched, watch};
 pub use gateway::{Gateway, GatewaySettings};
 pub use graph::{Graph, RunError};
 pub use http::router;
+pub use policy::{MeshRules, SharedRules};
 pub use subgraph::SubgraphSource;
 pub use terrane_execute::transport::from_service;
 pub use terrane_execute::{HttpTransport, Transport};

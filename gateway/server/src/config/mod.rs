@@ -1,12 +1,15 @@
 //! Configuration: turns a YAML file into typed settings of the gateway.
 
+mod auth;
 mod expand;
+mod policy;
 
+pub use auth::{ApiKeysConfig, AuthConfig};
 pub use expand::{ExpandError, expand};
+pub use policy::{PolicyConfig, PolicyMode};
 
 use serde::Deserialize;
 use std::path::PathBuf;
-use terrane_auth::JwtConfig;
 
 /// Settings of `terrane gateway --config FILE`.
 #[derive(Debug, Clone, Deserialize)]
@@ -52,25 +55,6 @@ pub struct SubgraphConfig {
     /// Whether it has the standard ports of a data product, and so belongs into the catalog.
     #[serde(default)]
     pub product: bool,
-}
-
-/// Who verifies tokens.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuthConfig {
-    /// Bearer tokens.
-    #[serde(default)]
-    pub jwt: JwtConfig,
-}
-
-/// Mesh-wide rules, decided before an operation is planned.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyConfig {
-    /// casbin policy lines: `p, ROLE, Type.field, read, allow|deny`. Without a file, the mesh adds no rule of its own,
-    /// and the products' rules are all there is.
-    #[serde(default)]
-    pub mesh: Option<PathBuf>,
 }
 
 /// Bounds of what a client may ask.

@@ -58,8 +58,7 @@ async fn outcome(
     media: ResponseMedia,
     mutations: bool,
 ) -> (&'static str, Response) {
-    let settings = &gateway.inner.settings;
-    let caller = match settings.authenticator.authenticate(exchange::authorization(headers)).await {
+    let caller = match gateway.caller(headers).await {
         Ok(caller) => caller,
         Err(error) => {
             let error = GraphqlError::new("UNAUTHENTICATED", error.to_string());
@@ -70,10 +69,10 @@ async fn outcome(
         let error = GraphqlError::new("NO_GRAPH", "there is no graph yet; the catalog says what is wrong");
         return ("unavailable", refuse(StatusCode::SERVICE_UNAVAILABLE, media, &[error]).map(Body::from));
     };
-    let forwarded = gateway.forwarded(headers);
+    let forwarded = gateway.forwarded(headers, &caller);
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let error = if accepts_parts(accept) {
-        match graph.run_in_parts(request, &caller.roles, forwarded.clone()).await {
+        match graph.run_in_parts(request, &caller, forwarded.clone()).await {
             Ok(Some(parts)) => return ("answered", respond_in_parts(parts)),
             Ok(None) => None,
             Err(error) => Some(error),
@@ -83,7 +82,7 @@ async fn outcome(
     };
     let ran = match error {
         Some(error) => Err(error),
-        None => graph.run(request, &caller.roles, &forwarded, mutations).await,
+        None => graph.run(request, &caller, &forwarded, mutations).await,
     };
     let (outcome, reply) = match ran {
         Ok(body) => ("answered", respond(media, body)),
