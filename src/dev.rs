@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
-use terrane_gateway::config::{Limits, PolicyMode};
+use terrane_gateway::config::{Limits, PolicyMode, TrafficConfig};
 use terrane_gateway::{Gateway, GatewaySettings, SharedRules, SubgraphSource, Watched, catalog_source, from_service};
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
@@ -111,6 +111,7 @@ async fn mesh(
         authenticator,
         api_keys: None,
         limits: Limits::default(),
+        traffic: TrafficConfig::default(),
         forward_headers: vec![http::header::AUTHORIZATION],
     });
     progress.say("composing the graph");

@@ -79,7 +79,7 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(Gate
     let source = |s: &SubgraphConfig| SubgraphSource {
         name: s.name.clone(),
         url: s.url.clone(),
-        transport: pool.transport(),
+        transport: pool.transport(&s.url),
         sdl: s.sdl.clone(),
         product: s.product,
     };
@@ -108,6 +108,7 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(Gate
         authenticator: Authenticator::of(&issuers, api_keys.as_ref().map(|(_, keys)| keys.clone()))?,
         api_keys,
         limits: config.limits,
+        traffic: config.traffic.clone(),
         forward_headers: forward.collect::<Result<_>>()?,
     };
     Ok((settings, files))

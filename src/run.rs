@@ -55,7 +55,7 @@ pub fn run(arguments: &RunArguments) -> Result<()> {
         .body(Bytes::from(body))
         .context("--url is no address")?;
     eprintln!("running the pipeline of {} …", arguments.product);
-    let transport = HttpTransport::new(16 * 1024 * 1024).transport();
+    let transport = HttpTransport::new(16 * 1024 * 1024).transport(&arguments.url);
     let response =
         runtime()?.block_on(async { tower::ServiceExt::oneshot(transport, request).await }).with_context(|| {
             format!("no mesh answers at {}; start it with `terrane`, or name it with --url", arguments.url)

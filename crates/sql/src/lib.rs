@@ -1,8 +1,8 @@
 //! SQL fragments: turns identifiers, keywords and binds into statement text that cannot be injected into.
 //!
-//! [`Sql`] has three ways in: text written in this project's source (`&'static str`), identifiers (always quoted), and
-//! unsigned numbers. Values travel as binds (`$1`, `$2`, …), never as text. So a [`Sql`] is injection-free by type,
-//! deterministic, and may be cached and compared as text.
+//! [`Sql`] has these ways in: text written in this project's source (`&'static str`), identifiers and literals (always
+//! quoted), and whole numbers. Values of callers travel as binds (`$1`, `$2`, …), never as text. So a [`Sql`] is
+//! injection-free by type, deterministic, and may be cached and compared as text.
 
 use std::fmt;
 
@@ -61,6 +61,14 @@ impl Sql {
         self
     }
 
+    /// Append a whole number; a negative one in parentheses.
+    pub fn integer(&mut self, value: i64) -> &mut Self {
+        if value >= 0 {
+            return self.number(value.unsigned_abs());
+        }
+        self.push("(-").number(value.unsigned_abs()).push(")")
+    }
+
     /// Append another fragment.
     pub fn append(&mut self, other: &Sql) -> &mut Self {
         self.text.push_str(&other.text);
@@ -68,7 +76,7 @@ impl Sql {
     }
 
     /// Append a string literal, for the few places where Postgres takes no bind (DDL defaults, comments, roles'
-    /// passwords). Standard-conforming strings: only the quote needs doubling.
+    /// passwords), and for a contract's own constants (ADR 21). Standard-conforming strings: only the quote needs doubling.
     pub fn string_literal(&mut self, value: &str) -> &mut Self {
         self.text.push_str("E'");
         for c in value.chars() {
@@ -145,5 +153,12 @@ mod tests {
         let mut sql = Sql::new();
         sql.string_literal("o'\\'; --");
         assert_eq!(sql.as_str(), "E'o''\\\\''; --'");
+    }
+
+    #[test]
+    fn numbers_keep_their_sign() {
+        let mut sql = Sql::lit("a - ");
+        sql.integer(i64::MIN).push(" + ").integer(7);
+        assert_eq!(sql.as_str(), "a - (-9223372036854775808) + 7");
     }
 }

@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
         Ok(SubgraphClient {
             name: subgraph.name.clone(),
             uri: subgraph.url.parse().with_context(|| format!("url of `{}`", subgraph.name))?,
-            transport: pool.transport(),
+            transport: pool.transport(&subgraph.url),
             timeout: Duration::from_secs(10),
         })
     });

@@ -407,9 +407,9 @@ impl Executor {
     fn send(&self, request: &RequestCode, body: Bytes, headers: &Headers) -> BoxFuture<'static, Answered> {
         let subgraph = Arc::clone(&self.subgraphs[request.subgraph]);
         if !request.shareable {
-            return subgraph.post(body, Arc::clone(headers)).boxed();
+            return subgraph.post(body, Arc::clone(headers), true).boxed();
         }
         let identity = Identity { subgraph: request.subgraph, body: body.clone(), headers: Arc::clone(headers) };
-        self.requests.join(identity, || subgraph.post(body, Arc::clone(headers))).boxed()
+        self.requests.join(identity, || subgraph.post(body, Arc::clone(headers), false)).boxed()
     }
 }

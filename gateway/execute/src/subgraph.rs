@@ -1,6 +1,6 @@
 //! Subgraphs: turns request bodies into HTTP requests to a subgraph.
 
-use crate::transport::{Answered, Headers, Transport, TransportError};
+use crate::transport::{Answered, AtMostOnce, Headers, Transport, TransportError};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
@@ -46,8 +46,8 @@ impl Subgraph {
         Self { client, headers }
     }
 
-    /// Send a body, with the caller's headers.
-    pub async fn post(self: Arc<Self>, body: Bytes, forwarded: Headers) -> Answered {
+    /// Send a body, with the caller's headers; `once` where sending it again might do something again.
+    pub async fn post(self: Arc<Self>, body: Bytes, forwarded: Headers, once: bool) -> Answered {
         let client = &self.client;
         let mut request = http::Request::new(body);
         *request.method_mut() = http::Method::POST;
@@ -60,6 +60,9 @@ impl Subgraph {
                 HOST => drop(headers.insert(name, value.clone())),
                 _ => drop(headers.append(name, value.clone())),
             }
+        }
+        if once {
+            request.extensions_mut().insert(AtMostOnce);
         }
         let answer = tokio::time::timeout(client.timeout, client.transport.clone().oneshot(request)).await;
         let response = answer.map_err(|_| TransportError::Timeout(client.timeout))??;
@@ -97,7 +100,8 @@ mod tests {
         forwarded.append(AUTHORIZATION, HeaderValue::from_static("one"));
         forwarded.append(AUTHORIZATION, HeaderValue::from_static("two"));
         forwarded.append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        let (_, answer) = Arc::new(Subgraph::new(client)).post(Bytes::new(), compared(&forwarded)).await.unwrap();
+        let (_, answer) =
+            Arc::new(Subgraph::new(client)).post(Bytes::new(), compared(&forwarded), false).await.unwrap();
         let expected = r#"[["one", "two"], ["application/json"], ["shop:4001"]] http://shop:4001/graphql"#;
         assert_eq!(answer, expected.as_bytes());
     }

@@ -3,7 +3,7 @@
 //! A source that cannot be read or composed never takes the graph down: what was served keeps being served, and the
 //! problem shows in the catalog.
 
-use crate::config::{Limits, PolicyMode};
+use crate::config::{Limits, PolicyMode, TrafficConfig};
 use crate::graph::Graph;
 use crate::policy::SharedRules;
 use crate::subgraph::SubgraphSource;
@@ -33,6 +33,8 @@ pub struct GatewaySettings {
     pub api_keys: Option<(HeaderName, Arc<ApiKeys>)>,
     /// Bounds.
     pub limits: Limits,
+    /// Requests at once, and how subgraphs are called.
+    pub traffic: TrafficConfig,
     /// Request headers passed on to subgraphs.
     pub forward_headers: Vec<HeaderName>,
 }

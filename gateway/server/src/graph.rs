@@ -5,6 +5,7 @@ use crate::config::PolicyMode;
 use crate::gateway::GatewaySettings;
 use crate::limits::check_limits;
 use crate::policy::{Access, GraphPolicy, VariableCheck, check_arguments, check_variables};
+use crate::traffic::guard;
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::OperationType;
 use apollo_compiler::parser::Parser;
@@ -79,13 +80,16 @@ impl Graph {
         for subgraph in supergraph.subgraphs() {
             let source = sources.iter().find(|s| s.name == subgraph.name);
             let url = source.map_or(subgraph.url.as_str(), |s| s.url.as_str());
+            let transport = source.map_or_else(|| pool.transport(url), |s| s.transport.clone());
+            let usual = Duration::from_secs(limits.subgraph_timeout_seconds);
+            let (transport, timeout) = guard(transport, &subgraph.name, &settings.traffic.of(&subgraph.name), usual);
             clients.push(SubgraphClient {
                 name: subgraph.name.clone(),
                 uri: url
                     .parse()
                     .map_err(|_| format!("the address of subgraph `{}` is no URL: {url}", subgraph.name))?,
-                transport: source.map_or_else(|| pool.transport(), |s| s.transport.clone()),
-                timeout: Duration::from_secs(limits.subgraph_timeout_seconds),
+                transport,
+                timeout,
             });
         }
         let policy = GraphPolicy::new(settings.rules.clone(), &supergraph);

@@ -14,6 +14,7 @@ mod limits;
 mod pages;
 mod policy;
 mod subgraph;
+mod traffic;
 
 pub use catalog::source as catalog_source;
 pub use files::{Watched, watch};

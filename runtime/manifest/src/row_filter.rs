@@ -185,14 +185,20 @@ fn operand(expr: &Expr) -> Result<Operand, String> {
         Expr::Value(value) => match &value.value {
             Value::SingleQuotedString(text) => Ok(Operand::Text(text.clone())),
             Value::Boolean(flag) => Ok(Operand::Boolean(*flag)),
-            Value::Number(number, _) => {
-                number.to_string().parse().map(Operand::Integer).map_err(|_| format!("`{number}` is no integer"))
-            }
+            Value::Number(number, _) => integer(&number.to_string()),
             other => Err(format!("`{other}` is not allowed; {ALLOWED}")),
+        },
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => match &**inner {
+            Expr::Value(value) if matches!(value.value, Value::Number(..)) => integer(&expr.to_string()),
+            _ => Err(format!("`{expr}` must be a literal or `:claim.NAME`")),
         },
         Expr::Function(call) if call.name.to_string() == CLAIM => claim_name(&call.args),
         other => Err(format!("`{other}` must be a literal or `:claim.NAME`")),
     }
+}
+
+fn integer(text: &str) -> Result<Operand, String> {
+    text.parse().map(Operand::Integer).map_err(|_| format!("`{text}` is no integer of 64 bits"))
 }
 
 fn claim_name(args: &FunctionArguments) -> Result<Operand, String> {

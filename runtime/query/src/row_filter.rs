@@ -61,13 +61,6 @@ fn condition(filter: &RowFilter, context: &mut dyn FilterContext) -> Option<Sql>
 
 fn compare(field: &str, op: CompareOp, value: &Operand, context: &mut dyn FilterContext) -> Option<Sql> {
     let FilterField { expr, pg } = context.field(field)?;
-    let scalar = Scalar::of(pg);
-    let param = match value {
-        Operand::Claim(name) => Param::Claim { name: name.clone(), scalar, pg, list: false },
-        Operand::Text(text) => Param::Literal(text.clone().into(), scalar, pg),
-        Operand::Integer(number) => Param::Literal((*number).into(), scalar, pg),
-        Operand::Boolean(flag) => Param::Literal((*flag).into(), scalar, pg),
-    };
     let mut sql = Sql::lit("(");
     sql.append(&expr).push(match op {
         CompareOp::Eq => " = ",
@@ -77,9 +70,35 @@ fn compare(field: &str, op: CompareOp, value: &Operand, context: &mut dyn Filter
         CompareOp::Gt => " > ",
         CompareOp::Ge => " >= ",
     });
-    context.push(&mut sql, param, pg, false);
+    operand(&mut sql, value, pg, context);
     sql.push(")");
     Some(sql)
+}
+
+/// What a field is compared with. The contract's own constants are part of the text where their type is the column's kind:
+/// Postgres then plans with them, and nothing is sent for them. What has to be read first, or comes from the caller, is a
+/// bind.
+fn operand(sql: &mut Sql, value: &Operand, pg: PgType, context: &mut dyn FilterContext) {
+    let scalar = Scalar::of(pg);
+    let param = match value {
+        Operand::Integer(number) if matches!(pg, PgType::Int2 | PgType::Int4 | PgType::Int8) => {
+            sql.integer(*number).push("::bigint");
+            return;
+        }
+        Operand::Boolean(flag) if pg == PgType::Bool => {
+            sql.push(if *flag { "TRUE" } else { "FALSE" });
+            return;
+        }
+        Operand::Text(text) if matches!(pg, PgType::Text | PgType::Varchar) && !text.contains('\0') => {
+            sql.string_literal(text).push("::text");
+            return;
+        }
+        Operand::Claim(name) => Param::Claim { name: name.clone(), scalar, pg, list: false },
+        Operand::Text(text) => Param::Literal(text.clone().into(), scalar, pg),
+        Operand::Integer(number) => Param::Literal((*number).into(), scalar, pg),
+        Operand::Boolean(flag) => Param::Literal((*flag).into(), scalar, pg),
+    };
+    context.push(sql, param, pg, false);
 }
 
 /// `(a AND b)`; of nothing, all is true and any is false.

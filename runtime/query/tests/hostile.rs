@@ -14,7 +14,7 @@ use std::sync::{Arc, LazyLock};
 use support::ways::{Guesses, Way, ways};
 use support::{access, create, fetch, load_folder, schema};
 use terrane_graphql::GraphqlError;
-use terrane_manifest::Product;
+use terrane_manifest::{Product, RowFilter};
 use terrane_query::{Access, DataSchema, Prepared, RowSource};
 
 const ATTACKS: &[&str] = &[
@@ -144,6 +144,42 @@ async fn sql_in_every_place_of_a_value_changes_nothing() {
     }
     assert!(ran > 500 && refused > 500, "{ran} ran, {refused} were refused");
     assert_eq!(contents(&target.pool).await, before);
+}
+
+/// A contract's constants are in the statement's text (ADR 21): each is compared as the text or number it is.
+#[tokio::test]
+async fn sql_in_constants_of_row_filters_changes_nothing() {
+    let whole = vault();
+    let pool = database(&whole).await;
+    let before = contents(&pool).await;
+    let quoted = |text: &str| format!("tenant = '{}'", text.replace('\'', "''"));
+    let hostile = ATTACKS.iter().filter(|attack| !attack.contains('\0')).map(|attack| (quoted(attack), 0));
+    let plain = [
+        ("tenant = 't'", 1),
+        ("tenant <> 't'", 0),
+        ("tenant IN ('it''s', 't')", 1),
+        ("grade = -9223372036854775808", 0),
+        ("NOT grade > -1", 0),
+        ("grade >= 1 AND grade < 9223372036854775807", 1),
+    ];
+    for (filter, rows) in hostile.chain(plain.map(|(filter, rows)| (filter.to_owned(), rows))) {
+        let mut product = vault();
+        let roles = product.contracts.iter_mut().flat_map(|contract| &mut contract.roles);
+        for role in roles.filter(|role| role.row_filter.is_some()) {
+            role.row_filter = Some(RowFilter::parse(&filter).unwrap());
+        }
+        let access = access(&product, &["local"]);
+        let prepared = schema(&product).prepare("{ people { totalCount } }", None, &access).unwrap();
+        let (plan, values) = prepared.plan(None).unwrap();
+        let statement = plan.statement.as_ref().unwrap();
+        let bound = statement.bind(&values, &Map::new()).unwrap();
+        let mut fetched = fetch(&pool, statement.sql().unwrap(), &bound.binds).await;
+        let mut out = Vec::new();
+        statement.write(&bound, &mut fetched, &mut out).unwrap();
+        let answer: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(answer["people"]["totalCount"], rows, "{filter}: {answer}");
+    }
+    assert_eq!(contents(&pool).await, before);
 }
 
 #[tokio::test]

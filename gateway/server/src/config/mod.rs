@@ -3,10 +3,12 @@
 mod auth;
 mod expand;
 mod policy;
+mod traffic;
 
 pub use auth::{ApiKeysConfig, AuthConfig};
 pub use expand::{ExpandError, expand};
 pub use policy::{PolicyConfig, PolicyMode};
+pub use traffic::{BreakerConfig, CallConfig, ConcurrencyConfig, RetryConfig, TrafficConfig};
 
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -33,6 +35,9 @@ pub struct GatewayConfig {
     /// Bounds of what a client may ask.
     #[serde(default)]
     pub limits: Limits,
+    /// Requests at once, and how subgraphs are called.
+    #[serde(default)]
+    pub traffic: TrafficConfig,
     /// Request headers that are passed on to subgraphs.
     #[serde(default = "forwarded_by_default")]
     pub forward_headers: Vec<String>,
@@ -131,6 +136,7 @@ impl GatewayConfig {
             auth: AuthConfig::default(),
             policy: PolicyConfig::default(),
             limits: Limits::default(),
+            traffic: TrafficConfig::default(),
             forward_headers: forwarded_by_default(),
             poll_seconds: poll_by_default(),
         }
