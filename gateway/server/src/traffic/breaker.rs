@@ -1,7 +1,6 @@
 //! Breakers: turns the outcomes of calls into a decision to call, not to call, or to try once.
 
 use crate::config::BreakerConfig;
-use metrics::{Counter, Gauge};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use terrane_execute::TransportError;
@@ -16,9 +15,6 @@ pub struct Breaker {
     window: Duration,
     open: Duration,
     state: Mutex<State>,
-    opened: Counter,
-    refused: Counter,
-    gauge: Gauge,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,17 +37,13 @@ pub struct Attempt<'a> {
 impl Breaker {
     pub fn new(subgraph: &str, config: &BreakerConfig) -> Self {
         let seconds = |given: f64, usual: u64| Duration::try_from_secs_f64(given).unwrap_or(Duration::from_secs(usual));
-        let name = subgraph.to_owned();
         Self {
             ratio: f64::from(config.failure_percent) / 100.0,
             least: config.calls.max(1),
             window: seconds(config.window_seconds, 10),
             open: seconds(config.open_seconds, 5),
             state: Mutex::new(State::Closed { since: Instant::now(), calls: 0, failures: 0 }),
-            opened: metrics::counter!("terrane_subgraph_breaker_opened_total", "subgraph" => name.clone()),
-            refused: metrics::counter!("terrane_subgraph_refused_total", "subgraph" => name.clone(), "why" => "circuit_open"),
-            gauge: metrics::gauge!("terrane_subgraph_breaker_open", "subgraph" => name.clone()),
-            name,
+            name: subgraph.to_owned(),
         }
     }
 
@@ -72,7 +64,8 @@ impl Breaker {
                 Ok(Attempt { breaker: self, probe: true, ended: false })
             }
             State::Open { .. } | State::HalfOpen => {
-                self.refused.increment(1);
+                let (subgraph, why) = (self.name.clone(), "circuit_open");
+                metrics::counter!("terrane_subgraph_refused_total", "subgraph" => subgraph, "why" => why).increment(1);
                 Err(TransportError::CircuitOpen)
             }
         }
@@ -81,8 +74,8 @@ impl Breaker {
     fn trip(&self, state: &mut State, why: &str) {
         tracing::warn!(subgraph = self.name, why, "the subgraph is not called for a while");
         *state = State::Open { until: Instant::now() + self.open };
-        self.opened.increment(1);
-        self.gauge.set(1);
+        metrics::counter!("terrane_subgraph_breaker_opened_total", "subgraph" => self.name.clone()).increment(1);
+        metrics::gauge!("terrane_subgraph_breaker_open", "subgraph" => self.name.clone()).set(1);
     }
 
     fn count(&self, well: bool) {
@@ -105,7 +98,7 @@ impl Breaker {
         if well {
             tracing::info!(subgraph = self.name, "the subgraph is called again");
             *state = State::Closed { since: Instant::now(), calls: 0, failures: 0 };
-            self.gauge.set(0);
+            metrics::gauge!("terrane_subgraph_breaker_open", "subgraph" => self.name.clone()).set(0);
         } else {
             self.trip(&mut state, "it is not well yet");
         }

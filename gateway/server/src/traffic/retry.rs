@@ -4,7 +4,6 @@ use super::{Called, Deadline, is_unavailable};
 use crate::config::RetryConfig;
 use bytes::Bytes;
 use http::Request;
-use metrics::Counter;
 use std::sync::Arc;
 use std::time::Duration;
 use terrane_execute::TransportError;
@@ -24,7 +23,7 @@ pub struct Repetition {
     left: u32,
     backoff: ExponentialBackoff<HasherRng>,
     budget: Arc<TpsBudget>,
-    repeated: Counter,
+    subgraph: Arc<str>,
 }
 
 impl Repetition {
@@ -40,7 +39,7 @@ impl Repetition {
             left: config.attempts,
             backoff,
             budget: Arc::new(TpsBudget::new(BUDGET, config.budget_per_second, share)),
-            repeated: metrics::counter!("terrane_subgraph_retries_total", "subgraph" => subgraph.to_owned()),
+            subgraph: subgraph.into(),
         }
     }
 }
@@ -67,7 +66,7 @@ impl Policy<Request<Bytes>, http::Response<Bytes>, TransportError> for Repetitio
         if request.extensions().get::<Deadline>().is_some_and(|deadline| wait.deadline() >= deadline.0) {
             return None;
         }
-        self.repeated.increment(1);
+        metrics::counter!("terrane_subgraph_retries_total", "subgraph" => self.subgraph.to_string()).increment(1);
         Some(wait)
     }
 

@@ -1,0 +1,8 @@
+//! What protects the gateway and its subgraphs, over HTTP and through the real binary.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod auth;
+mod policy;
+mod support;
+mod traffic;
