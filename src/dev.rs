@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_gateway::config::{Limits, PolicyMode, TrafficConfig};
-use terrane_gateway::{Gateway, GatewaySettings, SharedRules, SubgraphSource, Watched, catalog_source, from_service};
+use terrane_gateway::{
+    Front, Gateway, GatewaySettings, SharedRules, SubgraphSource, Watched, catalog_source, from_service,
+};
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
@@ -113,6 +115,7 @@ async fn mesh(
         limits: Limits::default(),
         traffic: TrafficConfig::default(),
         forward_headers: vec![http::header::AUTHORIZATION],
+        front: Front::default(),
     });
     progress.say("composing the graph");
     gateway.refresh().await;

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use terrane_auth::{ApiKeys, Authenticator};
 use terrane_gateway::config::{ApiKeysConfig, GatewayConfig, SubgraphConfig};
-use terrane_gateway::{Gateway, GatewaySettings, HttpTransport, SharedRules, SubgraphSource, Watched, catalog_source};
+use terrane_gateway::{
+    Front, Gateway, GatewaySettings, HttpTransport, SharedRules, SubgraphSource, Watched, catalog_source,
+};
 use terrane_telemetry::{LogFormat, init_logging};
 
 /// While there is no graph, subgraphs are asked again after this long.
@@ -110,6 +112,7 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(Gate
         limits: config.limits,
         traffic: config.traffic.clone(),
         forward_headers: forward.collect::<Result<_>>()?,
+        front: Front::new(config.http()).map_err(|reason| anyhow!(reason))?,
     };
     Ok((settings, files))
 }
@@ -153,6 +156,7 @@ async fn gateway_server(
             }
         });
     }
+    tokio::spawn(gateway.clone().watch_documents());
     tracing::info!(address = %local, "listening");
     serve(listener, terrane_gateway::router(gateway)).await
 }

@@ -16,6 +16,16 @@ pub type Reply = Response<Bytes>;
 /// The reply to send instead: 406 where the client takes no GraphQL response, 415 for another content type than JSON
 /// (a form of any page could send those without the browser asking first), 400 for a body that is no request.
 pub fn read_post(headers: &HeaderMap, body: &[u8]) -> Result<(Request, ResponseMedia), Box<Reply>> {
+    let media = read_media(headers)?;
+    let request = Request::from_json(body).map_err(|error| bad_request(media, &error))?;
+    Ok((request, media))
+}
+
+/// The media type of the response to a POST request, from its head.
+///
+/// # Errors
+/// The reply to send instead: 406 or 415, as [`read_post`].
+pub fn read_media(headers: &HeaderMap) -> Result<ResponseMedia, Box<Reply>> {
     let media = media(headers)?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
@@ -23,8 +33,7 @@ pub fn read_post(headers: &HeaderMap, body: &[u8]) -> Result<(Request, ResponseM
         let error = GraphqlError::new("UNSUPPORTED_MEDIA_TYPE", "send the request as application/json");
         return Err(Box::new(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, media, &[error])));
     }
-    let request = Request::from_json(body).map_err(|error| bad_request(media, &error))?;
-    Ok((request, media))
+    Ok(media)
 }
 
 /// Read a GET request's query string.

@@ -4,6 +4,7 @@
 //! ([`GraphqlError`]), the JSON writing primitives of the hot paths ([`json`]), and the choice of the response's media
 //! type ([`media`]). [`parts`] writes responses that come in parts.
 
+pub mod document;
 pub mod error;
 pub mod exchange;
 pub mod json;
@@ -11,5 +12,6 @@ pub mod media;
 pub mod parts;
 pub mod request;
 
+pub use document::Document;
 pub use error::{GraphqlError, PathSegment};
 pub use request::{Request, RequestError};

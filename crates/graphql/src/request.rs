@@ -1,14 +1,19 @@
 //! Requests: turns a JSON body or a query string's parts into an operation to run (GraphQL over HTTP, section 5).
 
+use crate::Document;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// A GraphQL request as it came in. `query` may be absent where a persisted operation is named in `extensions`.
+/// A GraphQL request as it came in. `query` may be absent where a persisted document is named in `documentId` or in
+/// `extensions`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct Request {
     /// The document's text.
     #[serde(default)]
-    pub query: Option<String>,
+    pub query: Option<Document>,
+    /// Names a document that the server knows; clients also send it as `id` or `doc_id`.
+    #[serde(default, rename = "documentId", alias = "id", alias = "doc_id")]
+    pub document_id: Option<String>,
     /// Which operation of the document runs.
     #[serde(default, rename = "operationName")]
     pub operation_name: Option<String>,
@@ -51,8 +56,8 @@ impl Request {
         serde_json::from_slice(body).map_err(|e| RequestError::Malformed(e.to_string()))
     }
 
-    /// Read the parts of a GET request's query string: `query`, `operationName`, `variables` and `extensions` (the
-    /// last two JSON-encoded).
+    /// Read the parts of a GET request's query string: `query`, `documentId`, `operationName`, `variables` and
+    /// `extensions` (the last two JSON-encoded).
     ///
     /// # Errors
     /// [`RequestError::Malformed`] when `variables` or `extensions` are no JSON objects.
@@ -60,7 +65,8 @@ impl Request {
         let mut request = Self::default();
         for (name, value) in parts {
             match name {
-                "query" => request.query = Some(value.to_owned()),
+                "query" => request.query = Some(value.into()),
+                "documentId" | "id" | "doc_id" if !value.is_empty() => request.document_id = Some(value.to_owned()),
                 "operationName" if !value.is_empty() => request.operation_name = Some(value.to_owned()),
                 "variables" => request.variables = object(name, value)?,
                 "extensions" => request.extensions = object(name, value)?,
@@ -76,6 +82,14 @@ impl Request {
     /// [`RequestError::NoQuery`] when there is none.
     pub fn text(&self) -> Result<&str, RequestError> {
         self.query.as_deref().ok_or(RequestError::NoQuery)
+    }
+
+    /// The same as a key.
+    ///
+    /// # Errors
+    /// [`RequestError::NoQuery`] when there is none.
+    pub fn document(&self) -> Result<&Document, RequestError> {
+        self.query.as_ref().ok_or(RequestError::NoQuery)
     }
 }
 

@@ -5,8 +5,10 @@
 
 use crate::config::{Limits, PolicyMode, TrafficConfig};
 use crate::graph::Graph;
+use crate::http::Front;
 use crate::policy::SharedRules;
 use crate::subgraph::SubgraphSource;
+use crate::watch::FileWatch;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
 use http::HeaderName;
@@ -37,6 +39,8 @@ pub struct GatewaySettings {
     pub traffic: TrafficConfig,
     /// Request headers passed on to subgraphs.
     pub forward_headers: Vec<HeaderName>,
+    /// How requests come in and responses go out.
+    pub front: Front,
 }
 
 /// A running gateway; cheap to clone.
@@ -103,6 +107,20 @@ impl Gateway {
             tokio::time::sleep(every).await;
             if self.refresh().await {
                 tracing::info!("the graph was recomposed");
+            }
+        }
+    }
+
+    /// Read the trusted documents again whenever their files change, for ever.
+    pub async fn watch_documents(self) {
+        let front = &self.inner.settings.front;
+        let Some(path) = front.documents.path() else { return };
+        let mut watch = FileWatch::new(vec![path.to_owned()]);
+        loop {
+            watch.changed().await;
+            match front.documents.reload() {
+                Ok(count) => tracing::info!(count, "the trusted documents were read again"),
+                Err(reason) => tracing::warn!(reason, "the trusted documents stay as they were"),
             }
         }
     }

@@ -16,7 +16,7 @@ use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
-use terrane_graphql::{GraphqlError, Request};
+use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_plan::{PlanOptions, QueryPlan, Source, Supergraph};
 use terrane_policy::Caller;
 use tokio::sync::mpsc;
@@ -59,7 +59,7 @@ struct Prepared {
 /// What a compiled operation depends on. Callers with the same decisions share it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct ProgramKey {
-    text: Arc<str>,
+    document: Document,
     name: Option<String>,
     /// The number of the decisions.
     access: u64,
@@ -95,7 +95,7 @@ impl Graph {
         let policy = GraphPolicy::new(settings.rules.clone(), &supergraph);
         let programs = Cache::builder()
             .weigher(|key: &ProgramKey, prepared: &Arc<Prepared>| {
-                u32::try_from(key.text.len() + prepared.program.weight()).unwrap_or(u32::MAX)
+                u32::try_from(key.document.len() + prepared.program.weight()).unwrap_or(u32::MAX)
             })
             .max_capacity(limits.plan_cache_bytes)
             .build();
@@ -130,8 +130,8 @@ impl Graph {
         forwarded: &HeaderMap,
         allow_mutations: bool,
     ) -> Result<Bytes, RunError> {
-        let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        let prepared = self.prepared(text, request.operation_name.as_deref(), caller, false)?;
+        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        let prepared = self.prepared(document, request.operation_name.as_deref(), caller, false)?;
         self.check(&prepared, request)?;
         let program = &prepared.program;
         if !allow_mutations && program.plan().kind != OperationType::Query {
@@ -152,11 +152,11 @@ impl Graph {
         caller: &Caller,
         forwarded: HeaderMap,
     ) -> Result<Option<Parts>, RunError> {
-        let text = request.text().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        if !text.contains("@defer") {
+        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        if !document.contains("@defer") {
             return Ok(None);
         }
-        let prepared = self.prepared(text, request.operation_name.as_deref(), caller, true)?;
+        let prepared = self.prepared(document, request.operation_name.as_deref(), caller, true)?;
         self.check(&prepared, request)?;
         let program = Arc::clone(&prepared.program);
         if program.plan().deferred.groups().len() < 2 {
@@ -194,17 +194,18 @@ impl Graph {
 
     fn prepared(
         &self,
-        text: &str,
+        document: &Document,
         name: Option<&str>,
         caller: &Caller,
         incremental: bool,
     ) -> Result<Arc<Prepared>, RunError> {
         let access = self.policy.access(caller);
-        let key = ProgramKey { text: text.into(), name: name.map(str::to_owned), access: access.number, incremental };
+        let name = name.map(str::to_owned);
+        let key = ProgramKey { document: document.clone(), name, access: access.number, incremental };
         if let Some(known) = self.programs.get(&key) {
             return Ok(known);
         }
-        let prepared = Arc::new(self.prepare(text, name, access, incremental)?);
+        let prepared = Arc::new(self.prepare(document, key.name.as_deref(), access, incremental)?);
         self.programs.insert(key, prepared.clone());
         Ok(prepared)
     }

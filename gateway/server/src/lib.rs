@@ -6,6 +6,7 @@
 mod callers;
 mod catalog;
 pub mod config;
+mod documents;
 mod files;
 mod gateway;
 mod graph;
@@ -15,13 +16,15 @@ mod pages;
 mod policy;
 mod subgraph;
 mod traffic;
+mod watch;
 
 pub use catalog::source as catalog_source;
 pub use files::{Watched, watch};
 pub use gateway::{Gateway, GatewaySettings};
 pub use graph::{Graph, RunError};
-pub use http::router;
+pub use http::{Front, router};
 pub use policy::{MeshRules, SharedRules};
 pub use subgraph::SubgraphSource;
 pub use terrane_execute::transport::from_service;
 pub use terrane_execute::{HttpTransport, Transport};
+pub use watch::FileWatch;

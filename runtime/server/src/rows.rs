@@ -32,7 +32,7 @@ pub async fn page(
     let fields = fields(context, dataset, columns)?;
     let before = version(context).await?;
     let request = Request {
-        query: Some(operation_text(dataset, &fields)),
+        query: Some(operation_text(dataset, &fields).into()),
         variables: Some(Map::from_iter([
             ("first".to_owned(), json!(first)),
             ("after".to_owned(), after.map_or(Value::Null, Value::from)),

@@ -1,17 +1,24 @@
 //! Configuration: turns a YAML file into typed settings of the gateway.
 
 mod auth;
+mod browsers;
+mod documents;
 mod expand;
 mod policy;
 mod traffic;
+mod transfer;
 
 pub use auth::{ApiKeysConfig, AuthConfig};
+pub use browsers::{CorsConfig, CsrfConfig, CsrfRefusal};
+pub use documents::{AutomaticConfig, DocumentsConfig, OtherDocuments, TrustedConfig};
 pub use expand::{ExpandError, expand};
 pub use policy::{PolicyConfig, PolicyMode};
 pub use traffic::{BreakerConfig, CallConfig, ConcurrencyConfig, RetryConfig, TrafficConfig};
+pub use transfer::{BatchingConfig, CompressionConfig};
 
 use serde::Deserialize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Settings of `terrane gateway --config FILE`.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,6 +51,44 @@ pub struct GatewayConfig {
     /// Seconds between two looks at subgraphs whose SDL is asked of them; 0 never looks again.
     #[serde(default = "poll_by_default")]
     pub poll_seconds: u64,
+    /// Persisted and trusted documents.
+    #[serde(default)]
+    pub documents: DocumentsConfig,
+    /// Prevention of cross-site request forgery.
+    #[serde(default)]
+    pub csrf: CsrfConfig,
+    /// Pages of other origins that may ask.
+    #[serde(default)]
+    pub cors: CorsConfig,
+    /// Several operations in one request.
+    #[serde(default)]
+    pub batching: BatchingConfig,
+    /// Compressed requests and responses.
+    #[serde(default)]
+    pub compression: CompressionConfig,
+}
+
+/// The sections that say how requests come in and responses go out.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// `documents`
+    pub documents: DocumentsConfig,
+    /// `csrf`
+    pub csrf: CsrfConfig,
+    /// `cors`
+    pub cors: CorsConfig,
+    /// `batching`
+    pub batching: BatchingConfig,
+    /// `compression`
+    pub compression: CompressionConfig,
+    /// Until the body of a request has to be there.
+    pub body_timeout: Duration,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        GatewayConfig::empty().http()
+    }
 }
 
 /// A subgraph.
@@ -139,6 +184,23 @@ impl GatewayConfig {
             traffic: TrafficConfig::default(),
             forward_headers: forwarded_by_default(),
             poll_seconds: poll_by_default(),
+            documents: DocumentsConfig::default(),
+            csrf: CsrfConfig::default(),
+            cors: CorsConfig::default(),
+            batching: BatchingConfig::default(),
+            compression: CompressionConfig::default(),
+        }
+    }
+
+    /// How requests come in and responses go out.
+    pub fn http(&self) -> HttpConfig {
+        HttpConfig {
+            documents: self.documents.clone(),
+            csrf: self.csrf.clone(),
+            cors: self.cors.clone(),
+            batching: self.batching.clone(),
+            compression: self.compression.clone(),
+            body_timeout: Duration::from_secs(30),
         }
     }
 }

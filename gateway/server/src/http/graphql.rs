@@ -1,24 +1,64 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the graph, and their results into responses.
 
+use super::batch::{self, is_batch};
+use super::compress::compress;
+use super::incoming::{self, Bounds};
+use crate::documents::Digest;
 use crate::gateway::Gateway;
-use crate::graph::{Parts, RunError};
+use crate::graph::{Graph, Parts, RunError};
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use std::convert::Infallible;
+use std::slice;
+use std::sync::Arc;
 use std::time::Instant;
-use terrane_graphql::exchange::{self, refuse, refuse_method, refuse_operation, respond};
-use terrane_graphql::media::ResponseMedia;
+use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
+use terrane_graphql::media::{ResponseMedia, negotiate};
 use terrane_graphql::parts::{self, accepts_parts};
 use terrane_graphql::{GraphqlError, Request};
+use terrane_policy::Caller;
+
+/// What an operation is asked with.
+pub struct Asked<'a> {
+    pub gateway: &'a Gateway,
+    pub headers: &'a HeaderMap,
+    pub media: ResponseMedia,
+    pub mutations: bool,
+}
 
 /// `POST /graphql` with a JSON body.
-pub async fn post(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Response {
-    match exchange::read_post(&headers, &body) {
-        Ok((request, media)) => answer(&gateway, &headers, &request, media, true).await,
+pub async fn post(State(gateway): State<Gateway>, request: http::Request<Body>) -> Response {
+    let (head, body) = request.into_parts();
+    let response = posted(&gateway, &head.headers, body).await;
+    compress(&gateway.inner.settings.front.compression, &head.headers, response).await
+}
+
+async fn posted(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Response {
+    let settings = &gateway.inner.settings;
+    let front = &settings.front;
+    if let Err(error) = front.csrf.check(headers) {
+        return refuse(StatusCode::BAD_REQUEST, media(headers), &[error]).map(Body::from);
+    }
+    let bytes = settings.limits.body_bytes;
+    let bounds = Bounds { bytes, time: front.body_timeout, compressed: front.compression.requests };
+    let body = match incoming::read(headers, body, bounds).await {
+        Ok(body) => body,
+        Err((status, error)) => return refuse(status, media(headers), &[error]).map(Body::from),
+    };
+    if is_batch(&body) {
+        return match exchange::read_media(headers) {
+            Ok(media) => {
+                let asked = Asked { gateway, headers, media, mutations: true };
+                batch::run(&front.batching, &asked, &body).await.map(Body::from)
+            }
+            Err(reply) => reply.map(Body::from),
+        };
+    }
+    match exchange::read_post(headers, &body) {
+        Ok((mut request, media)) => respond_to(&Asked { gateway, headers, media, mutations: true }, &mut request).await,
         Err(reply) => reply.map(Body::from),
     }
 }
@@ -29,67 +69,136 @@ pub async fn get(
     headers: HeaderMap,
     Query(parts): Query<Vec<(String, String)>>,
 ) -> Response {
-    let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    match exchange::read_get(&headers, parts) {
-        Ok((request, media)) => answer(&gateway, &headers, &request, media, false).await,
-        Err(reply) => reply.map(Body::from),
+    let front = &gateway.inner.settings.front;
+    if let Err(error) = front.csrf.check(&headers) {
+        return refuse(StatusCode::BAD_REQUEST, media(&headers), &[error]).map(Body::from);
     }
+    let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let response = match exchange::read_get(&headers, parts) {
+        Ok((mut request, media)) => {
+            let asked = Asked { gateway: &gateway, headers: &headers, media, mutations: false };
+            respond_to(&asked, &mut request).await
+        }
+        Err(reply) => reply.map(Body::from),
+    };
+    compress(&front.compression, &headers, response).await
 }
 
-async fn answer(
-    gateway: &Gateway,
-    headers: &HeaderMap,
-    request: &Request,
-    media: ResponseMedia,
-    mutations: bool,
-) -> Response {
+/// The media type of a refusal, for any client.
+fn media(headers: &HeaderMap) -> ResponseMedia {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    negotiate(accept).unwrap_or(ResponseMedia::Json)
+}
+
+/// The response to one operation: in parts, where the client takes them and something is deferred.
+async fn respond_to(asked: &Asked<'_>, request: &mut Request) -> Response {
     let started = Instant::now();
-    let (outcome, reply) = outcome(gateway, headers, request, media, mutations).await;
-    metrics::counter!("terrane_graphql_requests_total", "server" => "gateway", "outcome" => outcome).increment(1);
-    metrics::histogram!("terrane_graphql_request_seconds", "server" => "gateway").record(started.elapsed());
+    let (outcome, response) = match prepare(asked, request).await {
+        Ok(prepared) => run_in_parts_or_whole(asked, request, &prepared).await,
+        Err((outcome, reply)) => (outcome, reply.map(Body::from)),
+    };
+    count(outcome, started);
+    response
+}
+
+/// The whole response to one operation.
+pub async fn answer(asked: &Asked<'_>, request: &mut Request) -> Reply {
+    let started = Instant::now();
+    let (outcome, reply) = match prepare(asked, request).await {
+        Ok(prepared) => run(asked, request, &prepared).await,
+        Err(refused) => refused,
+    };
+    count(outcome, started);
     reply
 }
 
-/// The reply, and what became of the request in one word of a short list.
-async fn outcome(
-    gateway: &Gateway,
-    headers: &HeaderMap,
-    request: &Request,
-    media: ResponseMedia,
-    mutations: bool,
-) -> (&'static str, Response) {
-    let caller = match gateway.caller(headers).await {
+fn count(outcome: &'static str, started: Instant) {
+    metrics::counter!("terrane_graphql_requests_total", "server" => "gateway", "outcome" => outcome).increment(1);
+    metrics::histogram!("terrane_graphql_request_seconds", "server" => "gateway").record(started.elapsed());
+}
+
+/// What became of a request in one word of a short list, and the reply.
+type Outcome<R> = (&'static str, R);
+
+/// What an operation needs to run.
+struct Prepared {
+    graph: Arc<Graph>,
+    caller: Arc<Caller>,
+    forwarded: HeaderMap,
+    /// To be registered when the document has proved to be one.
+    digest: Option<Digest>,
+}
+
+/// Who asks, which graph, and the document's text.
+async fn prepare(asked: &Asked<'_>, request: &mut Request) -> Result<Prepared, Outcome<Reply>> {
+    let (settings, media) = (&asked.gateway.inner.settings, asked.media);
+    let caller = match asked.gateway.caller(asked.headers).await {
         Ok(caller) => caller,
         Err(error) => {
             let error = GraphqlError::new("UNAUTHENTICATED", error.to_string());
-            return ("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error]).map(Body::from));
+            return Err(("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error])));
         }
     };
-    let Some(graph) = gateway.graph() else {
+    let Some(graph) = asked.gateway.graph() else {
         let error = GraphqlError::new("NO_GRAPH", "there is no graph yet; the catalog says what is wrong");
-        return ("unavailable", refuse(StatusCode::SERVICE_UNAVAILABLE, media, &[error]).map(Body::from));
+        return Err(("unavailable", refuse(StatusCode::SERVICE_UNAVAILABLE, media, &[error])));
     };
-    let forwarded = gateway.forwarded(headers, &caller);
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let error = if accepts_parts(accept) {
-        match graph.run_in_parts(request, &caller, forwarded.clone()).await {
-            Ok(Some(parts)) => return ("answered", respond_in_parts(parts)),
-            Ok(None) => None,
-            Err(error) => Some(error),
+    let digest = settings.front.documents.resolve(request);
+    let digest = digest.map_err(|error| ("refused", refuse_document(media, &error)))?;
+    let forwarded = asked.gateway.forwarded(asked.headers, &caller);
+    Ok(Prepared { graph, caller, forwarded, digest })
+}
+
+async fn run_in_parts_or_whole(asked: &Asked<'_>, request: &Request, prepared: &Prepared) -> Outcome<Response> {
+    let accept = asked.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if accepts_parts(accept) {
+        let Prepared { graph, caller, forwarded, .. } = prepared;
+        match graph.run_in_parts(request, caller, forwarded.clone()).await {
+            Ok(Some(parts)) => {
+                register(asked, request, prepared);
+                return ("answered", respond_in_parts(parts));
+            }
+            Ok(None) => {}
+            Err(error) => return ("refused", refuse_run(asked, request, error).map(Body::from)),
         }
-    } else {
-        None
-    };
-    let ran = match error {
-        Some(error) => Err(error),
-        None => graph.run(request, &caller, &forwarded, mutations).await,
-    };
-    let (outcome, reply) = match ran {
-        Ok(body) => ("answered", respond(media, body)),
-        Err(RunError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),
-        Err(RunError::NotAQuery) => ("refused", refuse_method(media)),
-    };
+    }
+    let (outcome, reply) = run(asked, request, prepared).await;
     (outcome, reply.map(Body::from))
+}
+
+async fn run(asked: &Asked<'_>, request: &Request, prepared: &Prepared) -> Outcome<Reply> {
+    let Prepared { graph, caller, forwarded, .. } = prepared;
+    match graph.run(request, caller, forwarded, asked.mutations).await {
+        Ok(body) => {
+            register(asked, request, prepared);
+            ("answered", respond(asked.media, body))
+        }
+        Err(error) => ("refused", refuse_run(asked, request, error)),
+    }
+}
+
+fn register(asked: &Asked<'_>, request: &Request, prepared: &Prepared) {
+    if let (Some(digest), Some(document)) = (prepared.digest, &request.query) {
+        asked.gateway.inner.settings.front.documents.register(digest, document.clone());
+    }
+}
+
+fn refuse_run(asked: &Asked<'_>, request: &Request, error: RunError) -> Reply {
+    match error {
+        RunError::Request(errors) => refuse_operation(asked.media, request, &errors),
+        RunError::NotAQuery => refuse_method(asked.media),
+    }
+}
+
+/// The response to a request whose document is not known or may not run. Clients that register documents expect it to be
+/// well formed, so `application/json` has status 200; nobody may keep it, for the document may be known in a moment.
+fn refuse_document(media: ResponseMedia, error: &GraphqlError) -> Reply {
+    let malformed = matches!(error.code(), "BAD_REQUEST" | "PERSISTED_QUERY_HASH_MISMATCH");
+    let lenient = media == ResponseMedia::Json && !malformed;
+    let status = if lenient { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    let mut reply = refuse(status, media, slice::from_ref(error));
+    reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
 }
 
 /// The response to an operation with `@defer`: each part is sent as soon as it is there.
@@ -102,7 +211,8 @@ fn respond_in_parts(Parts { first, parts: rest }: Parts) -> Response {
             None => Some((parts::CLOSING.to_vec(), None)),
         }
     });
-    let body = stream::once(async { opening }).chain(following).map(Ok::<_, Infallible>);
+    // compression asks once more after the end
+    let body = stream::once(async { opening }).chain(following).fuse().map(Ok::<_, Infallible>);
     let mut response = Response::new(Body::from_stream(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(parts::MULTIPART));
     response

@@ -110,7 +110,7 @@ async fn runs(service: &ProductService, caller: &Caller) -> Result<Runs, HttpErr
 }
 
 async fn ask(service: &ProductService, caller: &Caller, query: String) -> Result<Value, HttpError> {
-    let request = Request { query: Some(query), ..Request::default() };
+    let request = Request { query: Some(query.into()), ..Request::default() };
     let body = operation::run(service, caller, &request, Mode::default()).await;
     let body = body.map_err(|error: OperationError| HttpError::internal(format!("{error:?}")))?;
     serde_json::from_slice(&body).map_err(HttpError::internal)

@@ -1,0 +1,108 @@
+//! CSRF prevention: turns a request that a browser may have sent unasked, for a page of another origin, into a refusal.
+
+use crate::config::{CsrfConfig, CsrfRefusal};
+use http::{HeaderMap, HeaderName, header};
+use terrane_graphql::GraphqlError;
+
+/// The settings, checked.
+#[derive(Debug, Clone, Default)]
+pub struct Csrf {
+    refuse: CsrfRefusal,
+    headers: Vec<HeaderName>,
+}
+
+impl Csrf {
+    /// From the settings; names that are none are left out: `--check-config` tells them.
+    pub fn new(config: &CsrfConfig) -> Self {
+        let headers = config.headers.iter().filter_map(|name| name.parse().ok()).collect();
+        Self { refuse: config.refuse, headers }
+    }
+
+    /// Check the head of a request.
+    ///
+    /// # Errors
+    /// `CSRF_PREVENTION` where it is simple (Fetch standard: browsers send it without a preflight request), and one of
+    /// those that are refused.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), GraphqlError> {
+        let refused = match self.refuse {
+            CsrfRefusal::None => false,
+            CsrfRefusal::Foreign => is_foreign(headers),
+            CsrfRefusal::Simple => true,
+        };
+        if !refused || has_other_content_type(headers) || self.has_header(headers) {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.headers.iter().map(HeaderName::as_str).collect();
+        let message = format!(
+            "a page of any origin could have sent this request; send the content type application/json, or one of these \
+             headers with any value: {}",
+            names.join(", ")
+        );
+        Err(GraphqlError::new("CSRF_PREVENTION", message))
+    }
+
+    fn has_header(&self, headers: &HeaderMap) -> bool {
+        self.headers.iter().any(|name| headers.get(name).is_some_and(|value| !value.is_empty()))
+    }
+}
+
+/// Whether a browser says that a page of another origin is behind the request (Fetch Metadata, `sec-fetch-site`; for
+/// browsers without that, the Fetch standard's `origin`).
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    match text("sec-fetch-site") {
+        Some(site) => !matches!(site, "same-origin" | "none"),
+        None => text("origin").is_some_and(|origin| {
+            let host = origin.split_once("://").map(|(_, host)| host);
+            host.is_none() || host != text("host")
+        }),
+    }
+}
+
+/// Whether there is a content type that browsers ask about before they send it.
+fn has_other_content_type(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return false };
+    let Ok(text) = value.to_str() else { return false };
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let simple = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
+    essence.contains('/') && !essence.contains(',') && !simple.contains(&&*essence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passes(refuse: CsrfRefusal, headers: &[(&'static str, &'static str)]) -> bool {
+        let config = CsrfConfig { refuse, ..CsrfConfig::default() };
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        Csrf::new(&config).check(&headers.collect()).is_ok()
+    }
+
+    #[test]
+    fn simple_requests_are_refused() {
+        use CsrfRefusal::{None, Simple};
+        assert!(!passes(Simple, &[]));
+        assert!(!passes(Simple, &[("content-type", "text/plain; x=application/json")]));
+        assert!(!passes(Simple, &[("content-type", "multipart/form-data; boundary=x")]));
+        assert!(!passes(Simple, &[("content-type", "text/plain, application/json")]));
+        assert!(!passes(Simple, &[("content-type", "nonsense")]));
+        assert!(passes(Simple, &[("content-type", "application/json; charset=utf-8")]));
+        assert!(passes(Simple, &[("apollo-require-preflight", "1")]));
+        assert!(!passes(Simple, &[("apollo-require-preflight", "")]));
+        assert!(passes(None, &[]));
+    }
+
+    #[test]
+    fn by_default_only_those_that_say_they_are_foreign() {
+        let foreign = |headers: &[(&'static str, &'static str)]| !passes(CsrfRefusal::Foreign, headers);
+        assert!(!foreign(&[]));
+        assert!(foreign(&[("sec-fetch-site", "cross-site")]));
+        assert!(foreign(&[("sec-fetch-site", "same-site"), ("content-type", "text/plain")]));
+        assert!(!foreign(&[("sec-fetch-site", "none")]));
+        assert!(!foreign(&[("sec-fetch-site", "same-origin"), ("origin", "null")]));
+        assert!(foreign(&[("origin", "https://evil.example"), ("host", "graph.example")]));
+        assert!(foreign(&[("origin", "null"), ("host", "graph.example")]));
+        assert!(!foreign(&[("origin", "https://graph.example"), ("host", "graph.example")]));
+        assert!(!foreign(&[("sec-fetch-site", "cross-site"), ("content-type", "application/json")]));
+    }
+}

@@ -1,0 +1,39 @@
+//! The front: turns the settings of requests and responses into what checks and shapes them.
+
+use super::csrf::Csrf;
+use crate::config::{BatchingConfig, CompressionConfig, CorsConfig, HttpConfig};
+use crate::documents::Documents;
+use std::time::Duration;
+
+/// How requests come in and responses go out.
+pub struct Front {
+    pub(crate) documents: Documents,
+    pub(crate) csrf: Csrf,
+    pub(crate) cors: CorsConfig,
+    pub(crate) batching: BatchingConfig,
+    pub(crate) compression: CompressionConfig,
+    pub(crate) body_timeout: Duration,
+}
+
+impl Front {
+    /// Make it of its settings.
+    ///
+    /// # Errors
+    /// What is wrong with the files that they name.
+    pub fn new(config: HttpConfig) -> Result<Self, String> {
+        Ok(Self {
+            csrf: Csrf::new(&config.csrf),
+            documents: Documents::new(config.documents).map_err(|e| format!("documents.trusted.path: {e}"))?,
+            cors: config.cors,
+            batching: config.batching,
+            compression: config.compression,
+            body_timeout: config.body_timeout,
+        })
+    }
+}
+
+impl Default for Front {
+    fn default() -> Self {
+        Self::new(HttpConfig::default()).expect("the defaults name no files")
+    }
+}

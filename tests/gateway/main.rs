@@ -1,0 +1,7 @@
+//! The gateway's front over real HTTP: a running `terrane gateway` over a subgraph of async-graphql.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod documents;
+mod support;
+mod transfer;

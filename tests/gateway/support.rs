@@ -1,0 +1,195 @@
+//! Support: turns the settings of a test into a running gateway over a subgraph that tells what reached it.
+
+use async_graphql::{Context, EmptySubscription, Object, Schema};
+use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::routing::post;
+use http::Method;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
+use terrane_testkit::{Answer, Client, Mesh, state_directory};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_terrane");
+
+/// What a test sees of the subgraph, and how it holds answers back.
+#[derive(Clone)]
+pub struct Seen {
+    /// Operations that came.
+    pub count: Arc<AtomicUsize>,
+    /// `held` is answered as often as this lets it.
+    pub gate: Arc<Semaphore>,
+}
+
+struct Query;
+
+#[Object]
+impl Query {
+    /// Greets.
+    async fn hello(&self, name: Option<String>) -> String {
+        format!("hello {}", name.as_deref().unwrap_or("you"))
+    }
+
+    /// The value of a header that came.
+    async fn header(&self, context: &Context<'_>, name: String) -> Option<String> {
+        let headers = context.data_unchecked::<HeaderMap>();
+        let values: Vec<&str> = headers.get_all(&name).iter().map(|value| value.to_str().unwrap()).collect();
+        (!values.is_empty()).then(|| values.join(","))
+    }
+
+    /// A text of a size.
+    async fn text(&self, length: usize) -> String {
+        "long ".repeat(length / 5)
+    }
+
+    /// Waits for the test.
+    async fn held(&self, context: &Context<'_>) -> bool {
+        let seen = context.data_unchecked::<Seen>();
+        seen.gate.acquire().await.unwrap().forget();
+        true
+    }
+
+    #[graphql(entity)]
+    async fn find_thing(&self, id: String) -> Thing {
+        Thing { id }
+    }
+
+    async fn thing(&self) -> Thing {
+        Thing { id: "1".to_owned() }
+    }
+}
+
+/// An entity, of which parts can be deferred.
+struct Thing {
+    id: String,
+}
+
+#[Object]
+impl Thing {
+    async fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Waits for the test.
+    async fn late(&self, context: &Context<'_>) -> String {
+        let seen = context.data_unchecked::<Seen>();
+        seen.gate.acquire().await.unwrap().forget();
+        "late".to_owned()
+    }
+}
+
+struct Mutation;
+
+#[Object]
+impl Mutation {
+    async fn change(&self) -> bool {
+        true
+    }
+}
+
+type Graph = Schema<Query, Mutation, EmptySubscription>;
+
+async fn answer(State((schema, seen)): State<(Graph, Seen)>, headers: HeaderMap, body: String) -> String {
+    seen.count.fetch_add(1, Ordering::SeqCst);
+    let request: async_graphql::Request = serde_json::from_str(&body).unwrap();
+    let response = schema.execute(request.data(headers).data(seen)).await;
+    serde_json::to_string(&response).unwrap()
+}
+
+/// A subgraph on a free port.
+pub struct Subgraph {
+    pub url: String,
+    pub seen: Seen,
+}
+
+impl Subgraph {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/graphql", listener.local_addr().unwrap());
+        let (router, seen) = Self::router();
+        tokio::spawn(axum::serve(listener, router).into_future());
+        Self { url, seen }
+    }
+
+    pub fn router() -> (Router, Seen) {
+        let seen = Seen { count: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
+        let schema = Schema::build(Query, Mutation, EmptySubscription).enable_federation().finish();
+        (Router::new().route("/graphql", post(answer)).with_state((schema, seen.clone())), seen)
+    }
+
+    pub fn count(&self) -> usize {
+        self.seen.count.load(Ordering::SeqCst)
+    }
+}
+
+/// A running gateway over one subgraph.
+pub struct Gateway {
+    pub mesh: Mesh,
+    pub subgraph: Subgraph,
+    pub folder: TempDir,
+}
+
+impl Gateway {
+    /// With `settings` after the list of subgraphs; `DIR` in them is the test's folder.
+    pub async fn start(settings: &str) -> Self {
+        Self::start_with(settings, &[]).await
+    }
+
+    /// With `files` in the test's folder.
+    pub async fn start_with(settings: &str, files: &[(&str, &str)]) -> Self {
+        let (subgraph, folder) = (Subgraph::start().await, state_directory());
+        files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+        let config = write_settings(folder.path(), &subgraph.url, settings);
+        let arguments = ["gateway", "--listen", "127.0.0.1:{port}", "--config", config.to_str().unwrap()];
+        let mesh = Mesh::start(Path::new(BINARY), &arguments, &folder.path().join("gateway.log")).await;
+        Self { mesh, subgraph, folder }
+    }
+
+    pub fn client(&self) -> Client {
+        self.mesh.client()
+    }
+
+    /// Post a body.
+    pub async fn post(&self, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Answer {
+        let mut all = vec![("content-type", "application/json")];
+        all.extend_from_slice(headers);
+        self.client().send(Method::POST, "/graphql", &all, body.into()).await
+    }
+
+    /// Post JSON without more headers, and get JSON.
+    pub async fn ask(&self, body: Value) -> Value {
+        self.post(&[], body.to_string()).await.json()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    /// Ask until the answer is as wanted.
+    pub async fn until(&self, body: Value, wanted: impl Fn(&Value) -> bool) {
+        for _ in 0..2_000 {
+            if wanted(&self.ask(body.clone()).await) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("not as wanted: {}\n{}", self.ask(body).await, self.mesh.output());
+    }
+}
+
+pub fn write_settings(folder: &Path, url: &str, settings: &str) -> PathBuf {
+    let path = folder.join("gateway.yaml");
+    let settings = settings.replace("DIR", folder.to_str().unwrap());
+    std::fs::write(&path, format!("subgraphs: [{{name: a, url: \"{url}\"}}]\n{settings}")).unwrap();
+    path
+}
+
+/// The code of the first error.
+pub fn code(answer: &Value) -> &str {
+    answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default()
+}
