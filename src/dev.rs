@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
-use terrane_gateway::config::{Limits, PolicyMode, TrafficConfig};
+use terrane_gateway::config::{DemandConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, TrafficConfig};
 use terrane_gateway::{
     Front, Gateway, GatewaySettings, SharedRules, SubgraphSource, Watched, catalog_source, from_service,
 };
@@ -114,6 +114,9 @@ async fn mesh(
         api_keys: None,
         limits: Limits::default(),
         traffic: TrafficConfig::default(),
+        rates: RatesConfig::default(),
+        demand: DemandConfig::default(),
+        introspection: IntrospectionConfig::default(),
         forward_headers: vec![http::header::AUTHORIZATION],
         front: Front::default(),
     });

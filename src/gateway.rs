@@ -111,6 +111,9 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(Gate
         api_keys,
         limits: config.limits,
         traffic: config.traffic.clone(),
+        rates: config.rates.clone(),
+        demand: config.demand.clone(),
+        introspection: config.introspection.clone(),
         forward_headers: forward.collect::<Result<_>>()?,
         front: Front::new(config.http()).map_err(|reason| anyhow!(reason))?,
     };

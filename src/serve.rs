@@ -32,6 +32,8 @@ pub async fn serve(listener: TcpListener, router: Router) -> Result<()> {
             let _ = stopped.wait_for(|stop| *stop).await;
         }
     };
+    // rates and budgets of who has not signed in are by address
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     let mut server = tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(signal).into_future());
     tokio::select! {
         ended = &mut server => return ended.context("the server ended unexpectedly")?.context("serve"),

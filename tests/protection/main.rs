@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod auth;
+mod demand;
+mod limits;
 mod policy;
 mod support;
 mod traffic;

@@ -3,10 +3,12 @@
 //! A source that cannot be read or composed never takes the graph down: what was served keeps being served, and the
 //! problem shows in the catalog.
 
-use crate::config::{Limits, PolicyMode, TrafficConfig};
+use crate::config::{DemandConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, TrafficConfig};
+use crate::demand::Demand;
 use crate::graph::Graph;
 use crate::http::Front;
 use crate::policy::SharedRules;
+use crate::rates::Rates;
 use crate::subgraph::SubgraphSource;
 use crate::watch::FileWatch;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -37,6 +39,12 @@ pub struct GatewaySettings {
     pub limits: Limits,
     /// Requests at once, and how subgraphs are called.
     pub traffic: TrafficConfig,
+    /// How often may be asked.
+    pub rates: RatesConfig,
+    /// What operations may cost.
+    pub demand: DemandConfig,
+    /// Who may ask for the schema.
+    pub introspection: IntrospectionConfig,
     /// Request headers passed on to subgraphs.
     pub forward_headers: Vec<HeaderName>,
     /// How requests come in and responses go out.
@@ -51,6 +59,8 @@ pub struct Gateway {
 
 pub(crate) struct Inner {
     pub(crate) settings: GatewaySettings,
+    pub(crate) rates: Rates,
+    pub(crate) demand: Demand,
     graph: ArcSwapOption<Graph>,
     problems: ArcSwap<Vec<Diagnostic>>,
     /// The last SDL that each source gave.
@@ -65,6 +75,8 @@ impl Gateway {
     /// A gateway that serves nothing yet: see [`Gateway::refresh`].
     pub fn new(settings: GatewaySettings) -> Self {
         let inner = Inner {
+            rates: Rates::new(&settings.rates, settings.demand.budget.is_some()),
+            demand: Demand::new(settings.demand.clone()),
             settings,
             graph: ArcSwapOption::empty(),
             problems: ArcSwap::default(),

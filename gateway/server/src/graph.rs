@@ -1,9 +1,10 @@
 //! Graphs: turns a supergraph into something that runs operations, with its caches.
 
 use crate::config::Limits;
-use crate::config::PolicyMode;
+use crate::config::{DemandMode, IntrospectionConfig, PolicyMode};
+use crate::demand::{Estimate, NotSliced, Weights};
 use crate::gateway::GatewaySettings;
-use crate::limits::check_limits;
+use crate::limits::{check_document, check_variables as check_size};
 use crate::policy::{Access, GraphPolicy, VariableCheck, check_arguments, check_variables};
 use crate::traffic::guard;
 use apollo_compiler::ExecutableDocument;
@@ -45,6 +46,9 @@ pub struct Graph {
     mode: PolicyMode,
     programs: Cache<ProgramKey, Arc<Prepared>>,
     limits: Limits,
+    introspection: IntrospectionConfig,
+    /// Where costs are estimated.
+    weights: Option<Weights>,
 }
 
 /// An operation, ready to run for callers with the same decisions.
@@ -54,6 +58,9 @@ struct Prepared {
     access: Arc<Access>,
     /// Variables whose values could speak of what is denied.
     checks: Vec<VariableCheck>,
+    introspects: bool,
+    /// Where costs are estimated.
+    estimate: Option<Estimate>,
 }
 
 /// What a compiled operation depends on. Callers with the same decisions share it.
@@ -100,7 +107,10 @@ impl Graph {
             .max_capacity(limits.plan_cache_bytes)
             .build();
         let executor = Arc::new(Executor::new(clients, MOST_ERRORS));
-        Ok(Self { sdl, supergraph, executor, policy, mode, programs, limits })
+        let weighs = settings.demand.mode != DemandMode::Off;
+        let weights = weighs.then(|| Weights::new(supergraph.costs(), settings.demand.list_size));
+        let introspection = settings.introspection.clone();
+        Ok(Self { sdl, supergraph, executor, policy, mode, programs, limits, introspection, weights })
     }
 
     /// The supergraph's text.
@@ -131,8 +141,9 @@ impl Graph {
         allow_mutations: bool,
     ) -> Result<Bytes, RunError> {
         let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        check_size(request.variables.as_ref(), &self.limits).map_err(RunError::one)?;
         let prepared = self.prepared(document, request.operation_name.as_deref(), caller, false)?;
-        self.check(&prepared, request)?;
+        self.check(&prepared, request, caller)?;
         let program = &prepared.program;
         if !allow_mutations && program.plan().kind != OperationType::Query {
             return Err(RunError::NotAQuery);
@@ -156,8 +167,9 @@ impl Graph {
         if !document.contains("@defer") {
             return Ok(None);
         }
+        check_size(request.variables.as_ref(), &self.limits).map_err(RunError::one)?;
         let prepared = self.prepared(document, request.operation_name.as_deref(), caller, true)?;
-        self.check(&prepared, request)?;
+        self.check(&prepared, request, caller)?;
         let program = Arc::clone(&prepared.program);
         if program.plan().deferred.groups().len() < 2 {
             return Ok(None);
@@ -183,8 +195,25 @@ impl Graph {
         }
     }
 
-    /// Check a request's variables against what the caller may not ask for.
-    fn check(&self, prepared: &Prepared, request: &Request) -> Result<(), RunError> {
+    /// What an operation costs by the estimate; nothing where costs are not estimated.
+    ///
+    /// # Errors
+    /// The errors of an operation that can't run.
+    pub(crate) fn cost(&self, request: &Request, caller: &Caller) -> Result<Result<f64, NotSliced>, RunError> {
+        let Some(weights) = &self.weights else { return Ok(Ok(0.0)) };
+        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        check_size(request.variables.as_ref(), &self.limits).map_err(RunError::one)?;
+        let prepared = self.prepared(document, request.operation_name.as_deref(), caller, false)?;
+        let Some(estimate) = &prepared.estimate else { return Ok(Ok(0.0)) };
+        Ok(estimate.cost(self.supergraph.api_schema(), weights, request.variables.as_ref()))
+    }
+
+    /// Check a request against what the caller may ask for.
+    fn check(&self, prepared: &Prepared, request: &Request, caller: &Caller) -> Result<(), RunError> {
+        if prepared.introspects && !self.introspection.allows(caller) {
+            let message = "the schema can't be asked for here; ask the operator of the gateway for it";
+            return Err(RunError::one(GraphqlError::new("INTROSPECTION_DISABLED", message)));
+        }
         if prepared.checks.is_empty() {
             return Ok(());
         }
@@ -222,7 +251,6 @@ impl Graph {
             .operations
             .get(name)
             .map_err(|e| RunError::one(GraphqlError::new("OPERATION_RESOLUTION_FAILURE", e.message().to_string())))?;
-        check_limits(&document, operation, &self.limits).map_err(RunError::one)?;
         let schema = self.supergraph.api_schema();
         let checks = check_arguments(schema, &access, &document, operation).map_err(RunError::Request)?;
         let is_denied = &*access;
@@ -236,8 +264,11 @@ impl Graph {
                 return Err(RunError::Request(errors));
             }
         }
+        let estimate = self.weights.as_ref().map(|weights| Estimate::compile(schema, weights, &document, operation));
+        let root = plan.nodes.node(plan.root);
+        let introspects = root.slots.iter().any(|slot| slot.source == Source::Introspection);
         let program = Program::compile(self.supergraph.clone(), Arc::new(document), name, plan).compact();
-        Ok(Prepared { program: Arc::new(program), access, checks })
+        Ok(Prepared { program: Arc::new(program), access, checks, introspects, estimate })
     }
 
     fn parse(&self, text: &str) -> Result<Valid<ExecutableDocument>, RunError> {
@@ -246,6 +277,7 @@ impl Graph {
         let document = parser
             .parse_ast(text, "operation.graphql")
             .map_err(|e| RunError::Request(errors("GRAPHQL_PARSE_FAILED", &e.errors)))?;
+        check_document(&document, &self.limits).map_err(RunError::one)?;
         let valid = document.to_executable_validate(schema);
         valid.map_err(|e| RunError::Request(errors("GRAPHQL_VALIDATION_FAILED", &e.errors)))
     }

@@ -6,6 +6,7 @@
 mod callers;
 mod catalog;
 pub mod config;
+mod demand;
 mod documents;
 mod files;
 mod gateway;
@@ -14,6 +15,7 @@ mod http;
 mod limits;
 mod pages;
 mod policy;
+mod rates;
 mod subgraph;
 mod traffic;
 mod watch;

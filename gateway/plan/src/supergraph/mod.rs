@@ -2,6 +2,7 @@
 
 mod api;
 mod context;
+mod costs;
 mod field_set;
 mod governance;
 mod join;
@@ -17,6 +18,7 @@ use apollo_compiler::{Name, Schema};
 use rustc_hash::FxHashMap;
 use type_joins::TypeJoins;
 
+pub use costs::{Costs, ListSize};
 pub use governance::{Description, Element, Governance, Requirement};
 
 /// A composed graph: its subgraphs, its API schema and who can resolve what.
@@ -32,6 +34,7 @@ pub struct Supergraph {
     pub(crate) roots: [Option<TypeId>; 3],
     pub(crate) api: Valid<Schema>,
     pub(crate) governance: Governance,
+    pub(crate) costs: Costs,
 }
 
 /// One subgraph.
@@ -161,6 +164,11 @@ impl Supergraph {
     /// Who may ask for what, as the subgraphs have said it. Planning denies nothing by it: see [`crate::PlanOptions::denied`].
     pub fn governance(&self) -> &Governance {
         &self.governance
+    }
+
+    /// What the subgraphs have said about costs.
+    pub fn costs(&self) -> &Costs {
+        &self.costs
     }
 
     /// The subgraphs, in the order of their ids.

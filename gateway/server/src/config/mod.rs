@@ -2,17 +2,23 @@
 
 mod auth;
 mod browsers;
+mod demand;
 mod documents;
 mod expand;
+mod introspection;
 mod policy;
+mod rates;
 mod traffic;
 mod transfer;
 
 pub use auth::{ApiKeysConfig, AuthConfig};
 pub use browsers::{CorsConfig, CsrfConfig, CsrfRefusal};
+pub use demand::{DemandConfig, DemandMode, DemandReport};
 pub use documents::{AutomaticConfig, DocumentsConfig, OtherDocuments, TrustedConfig};
 pub use expand::{ExpandError, expand};
+pub use introspection::IntrospectionConfig;
 pub use policy::{PolicyConfig, PolicyMode};
+pub use rates::{RateConfig, RatesConfig};
 pub use traffic::{BreakerConfig, CallConfig, ConcurrencyConfig, RetryConfig, TrafficConfig};
 pub use transfer::{BatchingConfig, CompressionConfig};
 
@@ -45,6 +51,15 @@ pub struct GatewayConfig {
     /// Requests at once, and how subgraphs are called.
     #[serde(default)]
     pub traffic: TrafficConfig,
+    /// How often may be asked.
+    #[serde(default)]
+    pub rates: RatesConfig,
+    /// What operations may cost.
+    #[serde(default)]
+    pub demand: DemandConfig,
+    /// Who may ask for the schema.
+    #[serde(default)]
+    pub introspection: IntrospectionConfig,
     /// Request headers that are passed on to subgraphs.
     #[serde(default = "forwarded_by_default")]
     pub forward_headers: Vec<String>,
@@ -119,6 +134,20 @@ pub struct Limits {
     pub depth: usize,
     /// Fields of an operation under another name than their own.
     pub aliases: usize,
+    /// Fields of the root, with those of fragments.
+    pub root_fields: usize,
+    /// Directives in the text.
+    pub directives: usize,
+    /// Fragments in the text.
+    pub fragments: usize,
+    /// Fields and fragments, where each fragment counts as often as it is spread.
+    pub selections: usize,
+    /// Items of one list, in an argument or a variable.
+    pub list_items: usize,
+    /// Bytes of a request's variables.
+    pub variables_bytes: usize,
+    /// Levels of a request's variables.
+    pub variables_depth: usize,
     /// Bytes of compiled plans that are kept.
     pub plan_cache_bytes: u64,
     /// Seconds until a subgraph's answer is given up.
@@ -134,6 +163,13 @@ impl Default for Limits {
             tokens: 15_000,
             depth: 64,
             aliases: 500,
+            root_fields: 100,
+            directives: 500,
+            fragments: 500,
+            selections: 20_000,
+            list_items: 10_000,
+            variables_bytes: 1024 * 1024,
+            variables_depth: 32,
             plan_cache_bytes: 40 * 1024 * 1024,
             subgraph_timeout_seconds: 30,
             subgraph_body_bytes: 64 * 1024 * 1024,
@@ -182,6 +218,9 @@ impl GatewayConfig {
             policy: PolicyConfig::default(),
             limits: Limits::default(),
             traffic: TrafficConfig::default(),
+            rates: RatesConfig::default(),
+            demand: DemandConfig::default(),
+            introspection: IntrospectionConfig::default(),
             forward_headers: forwarded_by_default(),
             poll_seconds: poll_by_default(),
             documents: DocumentsConfig::default(),

@@ -3,15 +3,19 @@
 use super::batch::{self, is_batch};
 use super::compress::compress;
 use super::incoming::{self, Bounds};
+use crate::demand::{Charge, Refused};
 use crate::documents::Digest;
 use crate::gateway::Gateway;
 use crate::graph::{Graph, Parts, RunError};
+use crate::rates::{Wait, Who};
+use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream::{self, StreamExt};
 use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,16 +31,19 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
     pub media: ResponseMedia,
     pub mutations: bool,
+    /// Where the request comes from.
+    pub address: Option<IpAddr>,
 }
 
 /// `POST /graphql` with a JSON body.
 pub async fn post(State(gateway): State<Gateway>, request: http::Request<Body>) -> Response {
     let (head, body) = request.into_parts();
-    let response = posted(&gateway, &head.headers, body).await;
+    let address = gateway.inner.rates.address(&head.headers, &head.extensions);
+    let response = posted(&gateway, &head.headers, address, body).await;
     compress(&gateway.inner.settings.front.compression, &head.headers, response).await
 }
 
-async fn posted(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Response {
+async fn posted(gateway: &Gateway, headers: &HeaderMap, address: Option<IpAddr>, body: Body) -> Response {
     let settings = &gateway.inner.settings;
     let front = &settings.front;
     if let Err(error) = front.csrf.check(headers) {
@@ -51,14 +58,16 @@ async fn posted(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Response 
     if is_batch(&body) {
         return match exchange::read_media(headers) {
             Ok(media) => {
-                let asked = Asked { gateway, headers, media, mutations: true };
+                let asked = Asked { gateway, headers, media, mutations: true, address };
                 batch::run(&front.batching, &asked, &body).await.map(Body::from)
             }
             Err(reply) => reply.map(Body::from),
         };
     }
     match exchange::read_post(headers, &body) {
-        Ok((mut request, media)) => respond_to(&Asked { gateway, headers, media, mutations: true }, &mut request).await,
+        Ok((mut request, media)) => {
+            respond_to(&Asked { gateway, headers, media, mutations: true, address }, &mut request).await
+        }
         Err(reply) => reply.map(Body::from),
     }
 }
@@ -67,8 +76,14 @@ async fn posted(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Response 
 pub async fn get(
     State(gateway): State<Gateway>,
     headers: HeaderMap,
+    connection: Option<Extension<ConnectInfo<SocketAddr>>>,
     Query(parts): Query<Vec<(String, String)>>,
 ) -> Response {
+    let mut extensions = http::Extensions::new();
+    if let Some(Extension(connection)) = connection {
+        extensions.insert(connection);
+    }
+    let address = gateway.inner.rates.address(&headers, &extensions);
     let front = &gateway.inner.settings.front;
     if let Err(error) = front.csrf.check(&headers) {
         return refuse(StatusCode::BAD_REQUEST, media(&headers), &[error]).map(Body::from);
@@ -76,7 +91,7 @@ pub async fn get(
     let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let response = match exchange::read_get(&headers, parts) {
         Ok((mut request, media)) => {
-            let asked = Asked { gateway: &gateway, headers: &headers, media, mutations: false };
+            let asked = Asked { gateway: &gateway, headers: &headers, media, mutations: false, address };
             respond_to(&asked, &mut request).await
         }
         Err(reply) => reply.map(Body::from),
@@ -127,6 +142,8 @@ struct Prepared {
     forwarded: HeaderMap,
     /// To be registered when the document has proved to be one.
     digest: Option<Digest>,
+    /// Where costs are estimated.
+    charge: Option<Charge>,
 }
 
 /// Who asks, which graph, and the document's text.
@@ -139,6 +156,9 @@ async fn prepare(asked: &Asked<'_>, request: &mut Request) -> Result<Prepared, O
             return Err(("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error])));
         }
     };
+    if let Err(wait) = asked.gateway.inner.rates.admit_caller(&caller, asked.address) {
+        return Err(("limited", refuse_rate(media, wait)));
+    }
     let Some(graph) = asked.gateway.graph() else {
         let error = GraphqlError::new("NO_GRAPH", "there is no graph yet; the catalog says what is wrong");
         return Err(("unavailable", refuse(StatusCode::SERVICE_UNAVAILABLE, media, &[error])));
@@ -146,7 +166,48 @@ async fn prepare(asked: &Asked<'_>, request: &mut Request) -> Result<Prepared, O
     let digest = settings.front.documents.resolve(request);
     let digest = digest.map_err(|error| ("refused", refuse_document(media, &error)))?;
     let forwarded = asked.gateway.forwarded(asked.headers, &caller);
-    Ok(Prepared { graph, caller, forwarded, digest })
+    let charge = charge(asked, &graph, request, &caller)?;
+    Ok(Prepared { graph, caller, forwarded, digest, charge })
+}
+
+/// What the operation is charged with, where costs are estimated.
+fn charge(
+    asked: &Asked<'_>,
+    graph: &Graph,
+    request: &Request,
+    caller: &Caller,
+) -> Result<Option<Charge>, Outcome<Reply>> {
+    let demand = &asked.gateway.inner.demand;
+    if !demand.is_on() {
+        return Ok(None);
+    }
+    let cost = graph.cost(request, caller).map_err(|error| ("refused", refuse_run(asked, request, error)))?;
+    demand.charge(cost, request, &Who::of(caller, asked.address)).map(Some).map_err(|refused| match refused {
+        Refused::TooExpensive(error) => ("refused", refuse_operation(asked.media, request, &[error])),
+        Refused::Spent(error, wait) => {
+            ("limited", wait_for(wait, refuse(StatusCode::TOO_MANY_REQUESTS, asked.media, &[error])))
+        }
+    })
+}
+
+/// The response to a request that comes too soon.
+pub fn refuse_rate(media: ResponseMedia, wait: Wait) -> Reply {
+    metrics::counter!("terrane_gateway_requests_limited_total").increment(1);
+    let message = format!("too many requests; try again in {} s", wait.seconds());
+    wait_for(wait, refuse(StatusCode::TOO_MANY_REQUESTS, media, &[GraphqlError::new("RATE_LIMITED", message)]))
+}
+
+fn wait_for(wait: Wait, mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.seconds()));
+    reply
+}
+
+/// The response with what it is charged with.
+fn charged(charge: Option<&Charge>, mut reply: Reply) -> Reply {
+    if let Some(value) = charge.and_then(|charge| HeaderValue::from_str(&charge.header()).ok()) {
+        reply.headers_mut().insert("graphql-cost", value);
+    }
+    reply
 }
 
 async fn run_in_parts_or_whole(asked: &Asked<'_>, request: &Request, prepared: &Prepared) -> Outcome<Response> {
@@ -171,7 +232,12 @@ async fn run(asked: &Asked<'_>, request: &Request, prepared: &Prepared) -> Outco
     match graph.run(request, caller, forwarded, asked.mutations).await {
         Ok(body) => {
             register(asked, request, prepared);
-            ("answered", respond(asked.media, body))
+            let charge = prepared.charge.as_ref();
+            let body = match charge {
+                Some(charge) => charge.report(body),
+                None => body,
+            };
+            ("answered", charged(charge, respond(asked.media, body)))
         }
         Err(error) => ("refused", refuse_run(asked, request, error)),
     }
