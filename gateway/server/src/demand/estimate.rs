@@ -380,5 +380,4 @@ fn conditions(directives: &DirectiveList) -> Option<Vec<(Name, bool)>> {
 }
 
 #[cfg(test)]
-#[path = "estimate_tests.rs"]
 mod tests;

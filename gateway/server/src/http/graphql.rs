@@ -166,7 +166,7 @@ async fn prepare(asked: &Asked<'_>, request: &mut Request) -> Result<Prepared, O
     let digest = settings.front.documents.resolve(request);
     let digest = digest.map_err(|error| ("refused", refuse_document(media, &error)))?;
     let forwarded = asked.gateway.forwarded(asked.headers, &caller);
-    let charge = charge(asked, &graph, request, &caller)?;
+    let charge = charge(asked, &graph, request, &caller).map_err(|refused| *refused)?;
     Ok(Prepared { graph, caller, forwarded, digest, charge })
 }
 
@@ -176,16 +176,16 @@ fn charge(
     graph: &Graph,
     request: &Request,
     caller: &Caller,
-) -> Result<Option<Charge>, Outcome<Reply>> {
+) -> Result<Option<Charge>, Box<Outcome<Reply>>> {
     let demand = &asked.gateway.inner.demand;
     if !demand.is_on() {
         return Ok(None);
     }
-    let cost = graph.cost(request, caller).map_err(|error| ("refused", refuse_run(asked, request, error)))?;
+    let cost = graph.cost(request, caller).map_err(|error| Box::new(("refused", refuse_run(asked, request, error))))?;
     demand.charge(cost, request, &Who::of(caller, asked.address)).map(Some).map_err(|refused| match refused {
-        Refused::TooExpensive(error) => ("refused", refuse_operation(asked.media, request, &[error])),
+        Refused::TooExpensive(error) => Box::new(("refused", refuse_operation(asked.media, request, &[error]))),
         Refused::Spent(error, wait) => {
-            ("limited", wait_for(wait, refuse(StatusCode::TOO_MANY_REQUESTS, asked.media, &[error])))
+            Box::new(("limited", wait_for(wait, refuse(StatusCode::TOO_MANY_REQUESTS, asked.media, &[error]))))
         }
     })
 }
