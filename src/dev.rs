@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_gateway::config::{DemandConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, TrafficConfig};
 use terrane_gateway::{
-    Front, Gateway, GatewaySettings, SharedRules, SubgraphSource, Watched, catalog_source, from_service,
+    Front, Gateway, GatewaySettings, HeaderRules, SharedRules, SubgraphSource, Watched, catalog_source, from_service,
 };
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
@@ -117,7 +117,7 @@ async fn mesh(
         rates: RatesConfig::default(),
         demand: DemandConfig::default(),
         introspection: IntrospectionConfig::default(),
-        forward_headers: vec![http::header::AUTHORIZATION],
+        headers: HeaderRules::default(),
         front: Front::default(),
     });
     progress.say("composing the graph");

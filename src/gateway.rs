@@ -2,18 +2,23 @@
 
 use crate::compose::read_subgraphs;
 use crate::product::AuthArguments;
-use crate::serve::{listen, runtime, serve};
+use crate::serve::{listen, runtime, serve_with, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
+use arc_swap::ArcSwap;
+use axum::Router;
 use clap::Args;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use terrane_auth::{ApiKeys, Authenticator};
-use terrane_gateway::config::{ApiKeysConfig, GatewayConfig, SubgraphConfig};
+use terrane_gateway::config::{ApiKeysConfig, GatewayConfig, SubgraphConfig, findings};
 use terrane_gateway::{
-    Front, Gateway, GatewaySettings, HttpTransport, SharedRules, SubgraphSource, Watched, catalog_source,
+    FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpTransport, SharedRules, SubgraphSource, Transport,
+    Watched, catalog_source, compressed, secure,
 };
-use terrane_telemetry::{LogFormat, init_logging};
+use terrane_telemetry::{LogFormat, MetricsHandle, init_logging, init_metrics};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 /// While there is no graph, subgraphs are asked again after this long.
 const RETRY: Duration = Duration::from_secs(1);
@@ -34,7 +39,7 @@ pub struct GatewayArguments {
     /// Settings
     #[arg(long, value_name = "FILE.yaml")]
     config: Option<PathBuf>,
-    /// Only check the settings
+    /// Only check the settings: all that is wrong, one finding a line
     #[arg(long, requires = "config")]
     check_config: bool,
     #[command(flatten)]
@@ -45,14 +50,14 @@ pub struct GatewayArguments {
 pub fn run(arguments: &GatewayArguments) -> Result<()> {
     init_logging(LogFormat::from_environment(), "info");
     let config = settings(arguments)?;
-    let (prepared, files) = prepare(arguments, &config)?;
     if arguments.check_config {
         eprintln!("the settings are good");
         return Ok(());
     }
-    runtime()?.block_on(gateway_server(arguments, &config, prepared, files))
+    runtime()?.block_on(gateway_server(arguments, &config))
 }
 
+/// The settings, checked.
 fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
     let Some(path) = &arguments.config else {
         let mut config = GatewayConfig::empty();
@@ -63,7 +68,7 @@ fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
                 name: s.name,
                 url: s.url,
                 sdl: s.sdl,
-                product: false,
+                ..SubgraphConfig::default()
             };
             config.subgraphs = listed.map(subgraph).collect();
         }
@@ -71,28 +76,42 @@ fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
         return Ok(config);
     };
     let text = std::fs::read_to_string(path).with_context(|| format!("settings {}", path.display()))?;
-    GatewayConfig::parse(&text, &|name| std::env::var(name).ok())
-        .with_context(|| format!("settings {}", path.display()))
+    let read = GatewayConfig::parse(&text, &|name| std::env::var(name).ok());
+    let (config, findings) = match read {
+        Ok(config) => {
+            let findings = findings(&config);
+            (Some(config), findings)
+        }
+        Err(findings) => (None, findings),
+    };
+    if let Some(config) = config.filter(|_| findings.is_empty()) {
+        return Ok(config);
+    }
+    let lines: String = findings.iter().map(|finding| format!("\n  {finding}")).collect();
+    Err(anyhow!("settings {}:{lines}", path.display()))
 }
 
 fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(GatewaySettings, Vec<Watched>)> {
     let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| path.display().to_string());
     let pool = HttpTransport::new(config.limits.subgraph_body_bytes);
-    let source = |s: &SubgraphConfig| SubgraphSource {
-        name: s.name.clone(),
-        url: s.url.clone(),
-        transport: pool.transport(&s.url),
-        sdl: s.sdl.clone(),
-        product: s.product,
+    let source = |s: &SubgraphConfig| -> Result<SubgraphSource> {
+        Ok(SubgraphSource {
+            name: s.name.clone(),
+            url: s.url.clone(),
+            transport: transport(s, &pool, config.limits.subgraph_body_bytes)?,
+            sdl: s.sdl.clone(),
+            product: s.product,
+        })
     };
-    let mut sources: Vec<SubgraphSource> = config.subgraphs.iter().map(source).collect();
+    let mut sources = config.subgraphs.iter().map(source).collect::<Result<Vec<_>>>()?;
     let products: Vec<SubgraphSource> = sources.iter().filter(|s| s.product).cloned().collect();
     if !products.is_empty() {
         sources.push(catalog_source(products));
     }
-    let forward = config.forward_headers.iter().map(|name| {
-        http::HeaderName::try_from(name).with_context(|| format!("forward_headers: `{name}` is no header name"))
-    });
+    let headers = HeaderRules::new(&config.forward_headers, &config.headers).map_err(|wrong| {
+        let wrong: Vec<String> = wrong.into_iter().map(|(path, reason)| format!("{path}: {reason}")).collect();
+        anyhow!("{}", wrong.join("\n"))
+    })?;
     // a file given on the command line needs no authentication of its own
     let mut issuers = config.auth.issuers.clone();
     issuers.push(if arguments.config.is_some() { config.auth.jwt.clone() } else { arguments.auth.config() });
@@ -114,7 +133,7 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(Gate
         rates: config.rates.clone(),
         demand: config.demand.clone(),
         introspection: config.introspection.clone(),
-        forward_headers: forward.collect::<Result<_>>()?,
+        headers,
         front: Front::new(config.http()).map_err(|reason| anyhow!(reason))?,
     };
     Ok((settings, files))
@@ -130,36 +149,114 @@ fn api_keys(config: &ApiKeysConfig, files: &mut Vec<Watched>) -> Result<(http::H
     Ok((header, keys))
 }
 
-async fn gateway_server(
+/// How a subgraph is reached.
+fn transport(subgraph: &SubgraphConfig, pool: &HttpTransport, limit: usize) -> Result<Transport> {
+    let at = |reason: String| anyhow!("subgraph `{}`: {reason}", subgraph.name);
+    let reached = match &subgraph.tls {
+        Some(tls) => tls.files().and_then(|files| secure(&files, limit)).map_err(at)?,
+        None => pool.transport(&subgraph.url),
+    };
+    Ok(if subgraph.compression { compressed(reached, limit) } else { reached })
+}
+
+async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<()> {
+    let address = arguments.listen.as_ref().or(config.listen.as_ref());
+    let (listener, local) = listen(address.map_or("127.0.0.1:4000", String::as_str)).await?;
+    let metrics = init_metrics().context("collect metrics")?;
+    let running = Running::start(arguments, config, None).await?;
+    let service = Arc::new(ArcSwap::from_pointee(running.router(&metrics)));
+    let current = Mutex::new(running);
+    tracing::info!(address = %local, "listening");
+    let stop = || current.lock().unwrap_or_else(PoisonError::into_inner).gateway.stop();
+    let serving = serve_with(listener, Arc::clone(&service), &config.server, stop);
+    tokio::select! {
+        ended = serving => ended,
+        () = reload(arguments, config, &current, |running| service.store(Arc::new(running.router(&metrics)))) => Ok(()),
+    }
+}
+
+/// Put a gateway of new settings in the place of the running one whenever the files change, and at SIGHUP, for ever.
+async fn reload(
     arguments: &GatewayArguments,
     config: &GatewayConfig,
-    settings: GatewaySettings,
-    files: Vec<Watched>,
-) -> Result<()> {
-    tokio::spawn(terrane_gateway::watch(files));
-    let address = arguments.listen.as_ref().or(config.listen.as_ref());
-    let fixed = settings.supergraph.is_some() || settings.sources.iter().all(|s| s.sdl.is_some());
-    let (listener, local) = listen(address.map_or("127.0.0.1:4000", String::as_str)).await?;
-    let gateway = Gateway::new(settings);
-    gateway.refresh().await;
-    if fixed && gateway.graph().is_none() {
-        let problems: String = gateway.problems().iter().map(terrane_diagnostics::render).collect();
-        return Err(anyhow!("there is no graph to serve:\n{problems}"));
-    }
-    if !fixed {
-        let watched = gateway.clone();
-        let every = Duration::from_secs(config.poll_seconds);
-        tokio::spawn(async move {
-            while watched.graph().is_none() || !watched.problems().is_empty() {
-                tokio::time::sleep(RETRY).await;
-                watched.refresh().await;
+    current: &Mutex<Running>,
+    swap: impl Fn(&Running),
+) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+    let mut files = watched(arguments, config);
+    loop {
+        tokio::select! {
+            () = files.changed() => {}
+            _ = hangup.recv() => {}
+        }
+        let before = current.lock().unwrap_or_else(PoisonError::into_inner).gateway.clone();
+        let started = async {
+            let config = settings(arguments)?;
+            files = watched(arguments, &config);
+            Running::start(arguments, &config, Some(&before)).await
+        };
+        match started.await {
+            Ok(running) => {
+                swap(&running);
+                // what runs at the gateway of before is finished there
+                *current.lock().unwrap_or_else(PoisonError::into_inner) = running;
+                tracing::info!("the settings were read again");
             }
-            if !every.is_zero() {
-                watched.watch(every).await;
-            }
-        });
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "the settings stay as they were"),
+        }
     }
-    tokio::spawn(gateway.clone().watch_documents());
-    tracing::info!(address = %local, "listening");
-    serve(listener, terrane_gateway::router(gateway)).await
+}
+
+/// The files that settings are read from.
+fn watched(arguments: &GatewayArguments, config: &GatewayConfig) -> FileWatch {
+    let files = [&arguments.config, &arguments.subgraphs, &config.supergraph];
+    let tls = config.subgraphs.iter().filter_map(|subgraph| subgraph.tls.as_ref());
+    let of_tls = tls.flat_map(|tls| [&tls.ca, &tls.certificate, &tls.key]);
+    FileWatch::new(files.into_iter().chain(of_tls).flatten().cloned().collect())
+}
+
+/// A gateway with the tasks that keep it up to date. They end with it.
+struct Running {
+    gateway: Gateway,
+    _tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Start a gateway; one that takes the place of another must have a graph.
+    async fn start(arguments: &GatewayArguments, config: &GatewayConfig, before: Option<&Gateway>) -> Result<Self> {
+        let (settings, files) = prepare(arguments, config)?;
+        let fixed = settings.supergraph.is_some() || settings.sources.iter().all(|s| s.sdl.is_some());
+        let gateway = Gateway::new(settings);
+        if let Some(before) = before {
+            gateway.inherit(before);
+        }
+        gateway.refresh().await;
+        let needed = fixed || before.is_some_and(|before| before.graph().is_some());
+        if needed && gateway.graph().is_none() {
+            let problems: String = gateway.problems().iter().map(terrane_diagnostics::render).collect();
+            return Err(anyhow!("there is no graph to serve:\n{problems}"));
+        }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(gateway.clone().watch_documents());
+        tasks.spawn(terrane_gateway::watch(files));
+        if !fixed {
+            tasks.spawn(keep_composing(gateway.clone(), Duration::from_secs(config.poll_seconds)));
+        }
+        Ok(Self { gateway, _tasks: tasks })
+    }
+
+    fn router(&self, metrics: &MetricsHandle) -> Router {
+        with_metrics(terrane_gateway::router(self.gateway.clone()), metrics)
+    }
+}
+
+/// Ask subgraphs anew: soon while something is wrong, else after `every`.
+async fn keep_composing(gateway: Gateway, every: Duration) {
+    while gateway.graph().is_none() || !gateway.problems().is_empty() {
+        tokio::time::sleep(RETRY).await;
+        gateway.refresh().await;
+    }
+    if !every.is_zero() {
+        gateway.watch(every).await;
+    }
 }

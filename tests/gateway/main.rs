@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod documents;
+mod serving;
+mod settings;
+mod subgraphs;
 mod support;
 mod transfer;

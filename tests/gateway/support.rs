@@ -6,6 +6,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::post;
 use http::Method;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +42,11 @@ impl Query {
         let headers = context.data_unchecked::<HeaderMap>();
         let values: Vec<&str> = headers.get_all(&name).iter().map(|value| value.to_str().unwrap()).collect();
         (!values.is_empty()).then(|| values.join(","))
+    }
+
+    /// The version of HTTP that is spoken with it.
+    async fn version(&self, context: &Context<'_>) -> String {
+        format!("{:?}", context.data_unchecked::<http::Version>())
     }
 
     /// A text of a size.
@@ -94,10 +101,15 @@ impl Mutation {
 
 type Graph = Schema<Query, Mutation, EmptySubscription>;
 
-async fn answer(State((schema, seen)): State<(Graph, Seen)>, headers: HeaderMap, body: String) -> String {
+async fn answer(
+    State((schema, seen)): State<(Graph, Seen)>,
+    version: http::Version,
+    headers: HeaderMap,
+    body: String,
+) -> String {
     seen.count.fetch_add(1, Ordering::SeqCst);
     let request: async_graphql::Request = serde_json::from_str(&body).unwrap();
-    let response = schema.execute(request.data(headers).data(seen)).await;
+    let response = schema.execute(request.data(headers).data(version).data(seen)).await;
     serde_json::to_string(&response).unwrap()
 }
 
@@ -109,9 +121,13 @@ pub struct Subgraph {
 
 impl Subgraph {
     pub async fn start() -> Self {
+        let (router, seen) = Self::router();
+        Self::serve(router, seen).await
+    }
+
+    pub async fn serve(router: Router, seen: Seen) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/graphql", listener.local_addr().unwrap());
-        let (router, seen) = Self::router();
         tokio::spawn(axum::serve(listener, router).into_future());
         Self { url, seen }
     }
@@ -150,6 +166,33 @@ impl Gateway {
         Self { mesh, subgraph, folder }
     }
 
+    /// Over a subgraph that the test serves, listed as `entry` has it.
+    pub async fn over(subgraph: Subgraph, entry: &str, files: &[(&str, &str)], settings: &str) -> Self {
+        let folder = state_directory();
+        files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+        let text = format!("subgraphs: [{{name: a, url: \"{}\", {entry}}}]\n{settings}", subgraph.url);
+        let config = folder.path().join("gateway.yaml");
+        std::fs::write(&config, text.replace("DIR", folder.path().to_str().unwrap())).unwrap();
+        let arguments = ["gateway", "--listen", "127.0.0.1:{port}", "--config", config.to_str().unwrap()];
+        let mesh = Mesh::start(Path::new(BINARY), &arguments, &folder.path().join("gateway.log")).await;
+        Self { mesh, subgraph, folder }
+    }
+
+    /// With TLS, of a certificate and a key as PEM; ready when the port is open.
+    pub async fn start_tls(certificate: &str, key: &str) -> Self {
+        let (subgraph, folder) = (Subgraph::start().await, state_directory());
+        std::fs::write(folder.path().join("certificate.pem"), certificate).unwrap();
+        std::fs::write(folder.path().join("key.pem"), key).unwrap();
+        let settings = "server: {tls: {certificate: DIR/certificate.pem, key: DIR/key.pem}}\n";
+        let config = write_settings(folder.path(), &subgraph.url, settings);
+        let arguments = ["gateway", "--listen", "127.0.0.1:{port}", "--config", config.to_str().unwrap()];
+        let mesh = Mesh::spawn(Path::new(BINARY), &arguments, &folder.path().join("gateway.log"));
+        while !mesh.output().contains("listening") {
+            tokio::task::yield_now().await;
+        }
+        Self { mesh, subgraph, folder }
+    }
+
     pub fn client(&self) -> Client {
         self.mesh.client()
     }
@@ -170,6 +213,11 @@ impl Gateway {
         std::fs::write(self.folder.path().join(name), text).unwrap();
     }
 
+    /// Write the settings anew.
+    pub fn configure(&self, settings: &str) {
+        write_settings(self.folder.path(), &self.subgraph.url, settings);
+    }
+
     /// Ask until the answer is as wanted.
     pub async fn until(&self, body: Value, wanted: impl Fn(&Value) -> bool) {
         for _ in 0..2_000 {
@@ -180,6 +228,27 @@ impl Gateway {
         }
         panic!("not as wanted: {}\n{}", self.ask(body).await, self.mesh.output());
     }
+}
+
+/// Serve a router over TLS on a free port; the port.
+pub async fn serve_tls(router: Router, config: rustls::ServerConfig) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
+            tokio::spawn(async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                    // an error is the end of the connection
+                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                }
+            });
+        }
+    });
+    port
 }
 
 pub fn write_settings(folder: &Path, url: &str, settings: &str) -> PathBuf {

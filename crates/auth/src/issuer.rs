@@ -4,13 +4,14 @@ use crate::AuthError;
 use crate::jwks::Jwks;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use terrane_policy::{Caller, RoleSet};
 
 /// How tokens of one issuer are verified. At least one of `secret`, `jwks_url` and `jwks` makes signed-in callers possible;
 /// without any, everybody is anonymous and a token is refused.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct JwtConfig {
     /// Shared secret of HS256/384/512 tokens.
@@ -26,6 +27,7 @@ pub struct JwtConfig {
     /// Required `aud`, if any.
     pub audience: Option<String>,
     /// Algorithms that are accepted, e.g. `[RS256, ES256]`; by default all that fit the keys.
+    #[schemars(with = "Option<Vec<String>>")]
     pub algorithms: Option<Vec<Algorithm>>,
     /// Claim that holds the role names: a list, or one text with spaces between. `roles` by default. A name with dots is
     /// looked for as it is, then as a path: `realm_access.roles`.

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::get_current_timestamp;
 use rand::Rng as _;
 use rustc_hash::FxHashMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -21,7 +22,7 @@ const PREFIX: &str = "terrane_";
 const UNKNOWN: AuthError = AuthError::ApiKey("it is not known here");
 
 /// A key as the list knows it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKey {
     /// The part of the key that names it.
@@ -38,6 +39,7 @@ pub struct ApiKey {
     pub scopes: Vec<String>,
     /// When it ends; never where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub expires: Option<DateTime<Utc>>,
 }
 
@@ -64,7 +66,7 @@ impl ApiKey {
 }
 
 /// How callers with an API key are made known to subgraphs, which know nothing of API keys.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PassOn {
     /// The shared secret that subgraphs verify tokens with.

@@ -4,6 +4,7 @@
 //! they need is there, answers are read by the expected shape into a flat store, and the response is written once.
 
 mod contexts;
+mod copy;
 mod deliver;
 mod error;
 mod introspect;

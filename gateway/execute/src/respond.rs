@@ -209,11 +209,11 @@ impl<'a> Writer<'a> {
             if !self.holds[field.condition] || (self.split.is_some() && !self.is_now(field, id, &mut known)) {
                 continue;
             }
-            self.out.extend_from_slice(&field.prefix);
+            field.prefix.write(&mut self.out);
             // What can't fail needs no path.
             let slot = if field.kind == Kind::Leaf { self.store.slot(id, field.slot) } else { Value::Missing };
             if let Value::Leaf { body, start, len } = slot {
-                self.out.extend_from_slice(self.store.leaf(body, start, len));
+                self.store.write_leaf(&mut self.out, body, start, len);
                 continue;
             }
             self.path.push(Step::Key(&field.key));
@@ -291,7 +291,7 @@ impl<'a> Writer<'a> {
                 self.null(non_null)
             }
             Value::Leaf { body, start, len } => {
-                self.out.extend_from_slice(self.store.leaf(body, start, len));
+                self.store.write_leaf(&mut self.out, body, start, len);
                 Ok(())
             }
             Value::Object(object) => {

@@ -10,7 +10,7 @@ use crate::respond::respond;
 use crate::store::{Failure, Store, Value};
 use crate::subgraph::{Subgraph, SubgraphClient};
 use crate::targets::{Guard, collect, objects_at};
-use crate::transport::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
+use crate::transport::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, along, compared};
 use crate::variables::Variables;
 use apollo_compiler::ast::OperationType;
 use bytes::Bytes;
@@ -98,14 +98,11 @@ impl Executor {
         if program.plan.kind != OperationType::Query {
             return Ok(self.execute(program, variables, headers).await?.into());
         }
-        let identity = QueryIdentity {
-            program: Arc::clone(program),
-            variables: variables
-                .filter(|variables| !variables.is_empty())
-                .map(|variables| serde_json::to_vec(variables).expect("a JSON value becomes JSON text").into())
-                .unwrap_or_default(),
-            headers: compared(headers),
-        };
+        let text = variables
+            .filter(|variables| !variables.is_empty())
+            .map(|variables| serde_json::to_vec(variables).expect("a JSON value becomes JSON text").into())
+            .unwrap_or_default();
+        let identity = QueryIdentity::new(Arc::clone(program), text, compared(headers));
         let start = || {
             let (executor, program) = (Arc::clone(self), Arc::clone(program));
             let (variables, headers) = (variables.cloned(), headers.clone());
@@ -353,7 +350,7 @@ impl Run<'_> {
         let answer = Answer { program, subgraph, parts };
         let outcome = match sent.answered {
             Err(error) => {
-                tracing::warn!(subgraph, %error, "subgraph request failed");
+                tracing::warn!(subgraph, %error, request_id = along::request_id(), "subgraph request failed");
                 Err(Failure::new(error.code(), Some(subgraph), error.public_message(subgraph)))
             }
             Ok((status, body)) => match read::read(&answer, &body, &mut self.store) {
@@ -409,7 +406,7 @@ impl Executor {
         if !request.shareable {
             return subgraph.post(body, Arc::clone(headers), true).boxed();
         }
-        let identity = Identity { subgraph: request.subgraph, body: body.clone(), headers: Arc::clone(headers) };
+        let identity = Identity::new(request.subgraph, body.clone(), Arc::clone(headers));
         self.requests.join(identity, || subgraph.post(body, Arc::clone(headers), false)).boxed()
     }
 }

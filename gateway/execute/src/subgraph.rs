@@ -1,6 +1,6 @@
 //! Subgraphs: turns request bodies into HTTP requests to a subgraph.
 
-use crate::transport::{Answered, AtMostOnce, Headers, Transport, TransportError};
+use crate::transport::{Answered, AtMostOnce, Headers, Transport, TransportError, along};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
@@ -60,6 +60,9 @@ impl Subgraph {
                 HOST => drop(headers.insert(name, value.clone())),
                 _ => drop(headers.append(name, value.clone())),
             }
+        }
+        for (name, value) in along::current().iter().flat_map(|along| &along.headers) {
+            headers.insert(name, value.clone());
         }
         if once {
             request.extensions_mut().insert(AtMostOnce);

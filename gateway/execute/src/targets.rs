@@ -177,7 +177,7 @@ impl<'a> Writer<'a> {
     }
 
     fn representation(&mut self, out: &mut Vec<u8>, input: &InputCode, object: u32) -> Result<(), Lacks> {
-        out.extend_from_slice(&input.head);
+        input.head.write(out);
         let ty = self.store.objects[object as usize].ty;
         let mut keyed = false;
         for part in &input.parts {
@@ -207,7 +207,7 @@ impl<'a> Writer<'a> {
     }
 
     fn part(&mut self, out: &mut Vec<u8>, part: &PartCode, object: u32) -> Result<(), Lacks> {
-        out.extend_from_slice(&part.prefix);
+        part.prefix.write(out);
         self.value(out, part, self.store.slot(object, part.slot))
     }
 
@@ -225,7 +225,7 @@ impl<'a> Writer<'a> {
                 self.lacking = Some(value);
                 out.extend_from_slice(b"null");
             }
-            Value::Leaf { body, start, len } => out.extend_from_slice(self.store.leaf(body, start, len)),
+            Value::Leaf { body, start, len } => self.store.write_leaf(out, body, start, len),
             Value::List { start, len } => {
                 out.push(b'[');
                 for i in 0..len {

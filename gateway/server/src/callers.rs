@@ -22,12 +22,7 @@ impl Gateway {
     /// The headers of a request of `caller` that go on to subgraphs. A caller with an API key has none that subgraphs
     /// know; a token of the gateway's stands for it there, if so configured.
     pub(crate) fn forwarded(&self, headers: &HeaderMap, caller: &Caller) -> HeaderMap {
-        let mut forwarded = HeaderMap::new();
-        for name in &self.inner.settings.forward_headers {
-            for value in headers.get_all(name) {
-                forwarded.append(name.clone(), value.clone());
-            }
-        }
+        let mut forwarded = self.inner.settings.headers.forwarded(headers);
         if let (Some(key), Some((_, keys))) = (self.api_key(headers), &self.inner.settings.api_keys) {
             match keys.authorization(key.to_str().unwrap_or_default(), caller) {
                 Ok(Some(token)) => {

@@ -6,6 +6,7 @@
 use crate::config::{DemandConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, TrafficConfig};
 use crate::demand::Demand;
 use crate::graph::Graph;
+use crate::headers::HeaderRules;
 use crate::http::Front;
 use crate::policy::SharedRules;
 use crate::rates::Rates;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use terrane_auth::{ApiKeys, Authenticator};
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
+use tokio::sync::watch;
 
 /// Settings of a gateway, checked.
 pub struct GatewaySettings {
@@ -45,8 +47,8 @@ pub struct GatewaySettings {
     pub demand: DemandConfig,
     /// Who may ask for the schema.
     pub introspection: IntrospectionConfig,
-    /// Request headers passed on to subgraphs.
-    pub forward_headers: Vec<HeaderName>,
+    /// What subgraphs are sent of a request's headers.
+    pub headers: HeaderRules,
     /// How requests come in and responses go out.
     pub front: Front,
 }
@@ -69,6 +71,7 @@ pub(crate) struct Inner {
     composer: Arc<Mutex<Composer>>,
     /// One refresh at a time.
     refreshing: tokio::sync::Mutex<()>,
+    stopping: watch::Sender<bool>,
 }
 
 impl Gateway {
@@ -83,6 +86,7 @@ impl Gateway {
             known: Mutex::default(),
             composer: Arc::default(),
             refreshing: tokio::sync::Mutex::default(),
+            stopping: watch::Sender::new(false),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -92,9 +96,27 @@ impl Gateway {
         self.inner.graph.load_full()
     }
 
+    /// The process is about to end: from now on the gateway is not ready for more.
+    pub fn stop(&self) {
+        self.inner.stopping.send_replace(true);
+    }
+
+    /// Turns true when the process is about to end. What lasts longer than a request should end then, too.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.inner.stopping.subscribe()
+    }
+
     /// What is wrong with the newest state of the sources; empty when it is what is served.
     pub fn problems(&self) -> Arc<Vec<Diagnostic>> {
         self.inner.problems.load_full()
+    }
+
+    /// Know what `other` knows of the subgraphs that both have, until they answer again.
+    pub fn inherit(&self, other: &Self) {
+        let known = other.inner.known.lock().expect("nothing panics while it is held").clone();
+        let mut own = self.inner.known.lock().expect("nothing panics while it is held");
+        let sources = &self.inner.settings.sources;
+        own.extend(known.into_iter().filter(|(name, _)| sources.iter().any(|source| source.name == *name)));
     }
 
     /// Read all sources and serve what they compose to. Whether the served graph changed.

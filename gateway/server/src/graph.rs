@@ -16,6 +16,7 @@ use http::HeaderMap;
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_execute::transport::along;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
 use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_plan::{PlanOptions, QueryPlan, Source, Supergraph};
@@ -74,8 +75,8 @@ struct ProgramKey {
 }
 
 impl Graph {
-    /// Serve `sdl`. Subgraphs that are among the settings' sources are reached by their transports, the others over HTTP at the
-    /// address that the supergraph names.
+    /// Serve `sdl`. Subgraphs that are among the settings' sources are reached by their transports, the others over HTTP at
+    /// the address that the supergraph names.
     ///
     /// # Errors
     /// What is wrong with the supergraph or its addresses.
@@ -88,6 +89,7 @@ impl Graph {
             let source = sources.iter().find(|s| s.name == subgraph.name);
             let url = source.map_or(subgraph.url.as_str(), |s| s.url.as_str());
             let transport = source.map_or_else(|| pool.transport(url), |s| s.transport.clone());
+            let transport = settings.headers.wrap(&subgraph.name, transport);
             let usual = Duration::from_secs(limits.subgraph_timeout_seconds);
             let (transport, timeout) = guard(transport, &subgraph.name, &settings.traffic.of(&subgraph.name), usual);
             clients.push(SubgraphClient {
@@ -176,9 +178,9 @@ impl Graph {
         }
         let (sender, mut parts) = mpsc::channel(PARTS_WAITING);
         let (graph, variables) = (Arc::clone(self), request.variables.clone());
-        let running = tokio::spawn(async move {
+        let running = tokio::spawn(along::with(along::current(), async move {
             graph.executor.execute_incrementally(&program, variables.as_ref(), &forwarded, &sender).await
-        });
+        }));
         if let Some(first) = parts.recv().await {
             return Ok(Some(Parts { first, parts }));
         }
@@ -189,7 +191,11 @@ impl Graph {
         match why {
             Ok(error) => Err(RunError::one(GraphqlError::new(error.code(), error.to_string()))),
             Err(internal) => {
-                tracing::error!(error = internal, "an incremental response ended before it began");
+                tracing::error!(
+                    error = internal,
+                    request_id = along::request_id(),
+                    "an incremental response ended before it began"
+                );
                 Err(RunError::one(GraphqlError::new("INTERNAL_SERVER_ERROR", "the operation could not be run")))
             }
         }

@@ -1,6 +1,7 @@
 //! Inputs: turns what representations and contexts hold into tables by which they are written.
 
 use super::{condition_number, quoted};
+use crate::copy::Piece;
 use terrane_plan::{Condition, ContextInput, Input, Part, Supergraph, TypeSet};
 
 /// The representations of objects of one type.
@@ -11,7 +12,7 @@ pub(crate) struct InputCode {
     /// The interface, where it stands for objects of any type that implements it.
     pub stands_for: Option<TypeSet>,
     /// `{"__typename":"Entity"`
-    pub head: Box<[u8]>,
+    pub head: Piece,
     pub parts: Vec<PartCode>,
 }
 
@@ -19,7 +20,7 @@ pub(crate) struct InputCode {
 #[derive(Debug)]
 pub(crate) struct PartCode {
     /// `"name":`
-    pub prefix: Box<[u8]>,
+    pub prefix: Piece,
     pub slot: u32,
     /// The object types that have it.
     pub types: TypeSet,

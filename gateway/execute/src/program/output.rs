@@ -1,6 +1,7 @@
 //! Outputs: turns the selection sets of the response into what is written for objects of each type.
 
 use super::{condition_number, quoted};
+use crate::copy::Piece;
 use apollo_compiler::Name;
 use apollo_compiler::ast::Type;
 use terrane_plan::{Condition, NodeId, QueryPlan, Slot, Source, Supergraph, TypeId};
@@ -32,7 +33,7 @@ impl Output {
 #[derive(Debug, PartialEq)]
 pub(crate) struct OutField {
     /// `,"key":`
-    pub prefix: Box<[u8]>,
+    pub prefix: Piece,
     pub key: Name,
     pub slot: u32,
     pub condition: usize,

@@ -26,7 +26,7 @@ impl HttpTransport {
         connector.set_nodelay(true);
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
-        let builder = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1();
+        let builder = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_all_versions();
         let secure = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_timer(TokioTimer::new())

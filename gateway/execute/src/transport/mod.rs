@@ -1,11 +1,16 @@
 //! Transports: turns a request body into a subgraph's response body, over HTTP or within the process.
 
+pub mod along;
+mod encoding;
 mod http;
 mod plain;
+mod secure;
 mod shared;
 
 pub use self::http::HttpTransport;
+pub use encoding::compressed;
 pub use plain::AtMostOnce;
+pub use secure::{TlsFiles, secure};
 pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
 
 use bytes::Bytes;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,21 +20,49 @@ pub(crate) fn compared(headers: &HeaderMap) -> Headers {
     headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// What is sent to a subgraph, as far as the answer may depend on it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// What is sent to a subgraph, as far as the answer may depend on it. It is hashed once.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
-    pub subgraph: usize,
-    pub body: Bytes,
-    pub headers: Headers,
+    hash: u64,
+    subgraph: usize,
+    body: Bytes,
+    headers: Headers,
+}
+
+impl Identity {
+    pub fn new(subgraph: usize, body: Bytes, headers: Headers) -> Self {
+        let hash = hash_of(&(subgraph, &body, &headers));
+        Self { hash, subgraph, body, headers }
+    }
+}
+
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+fn hash_of(of: &impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    of.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a whole query's response depends on. It keeps the program, so that no other one gets its address.
 #[derive(Debug, Clone)]
 pub(crate) struct QueryIdentity {
-    pub program: Arc<Program>,
+    hash: u64,
+    program: Arc<Program>,
     /// JSON text.
-    pub variables: Bytes,
-    pub headers: Headers,
+    variables: Bytes,
+    headers: Headers,
+}
+
+impl QueryIdentity {
+    pub fn new(program: Arc<Program>, variables: Bytes, headers: Headers) -> Self {
+        let hash = hash_of(&(Arc::as_ptr(&program), &variables, &headers));
+        Self { hash, program, variables, headers }
+    }
 }
 
 impl PartialEq for QueryIdentity {
@@ -47,9 +75,7 @@ impl Eq for QueryIdentity {}
 
 impl Hash for QueryIdentity {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.program).hash(state);
-        self.variables.hash(state);
-        self.headers.hash(state);
+        state.write_u64(self.hash);
     }
 }
 

@@ -1,11 +1,12 @@
 //! Authentication settings: whose tokens and which API keys are good.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
 use terrane_auth::{ApiKey, JwtConfig, PassOn};
 
 /// Who verifies tokens and API keys.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthConfig {
     /// Bearer tokens of one issuer.
@@ -18,7 +19,7 @@ pub struct AuthConfig {
 }
 
 /// API keys of machines. `terrane key` makes one.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiKeysConfig {
     /// The request header that a key is sent in.

@@ -1,10 +1,11 @@
 //! Demand settings: what operations may cost.
 
 use super::RateConfig;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Demand control by `@cost` and `@listSize`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DemandConfig {
     /// Whether costs are estimated, and whether dear operations are refused.
@@ -26,7 +27,7 @@ impl Default for DemandConfig {
 }
 
 /// Whether costs are estimated, and whether dear operations are refused.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DemandMode {
     /// Nothing is estimated.
@@ -39,7 +40,7 @@ pub enum DemandMode {
 }
 
 /// When `extensions.cost` is in responses.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DemandReport {
     /// Never; the `graphql-cost` header is there anyway.

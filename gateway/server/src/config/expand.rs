@@ -13,31 +13,34 @@ pub struct ExpandError {
 }
 
 /// Replace placeholders in every text of `value`. A text that is one placeholder and nothing else takes the type that
-/// YAML gives the result: `${PORT:-4000}` is a number.
-///
-/// # Errors
-/// [`ExpandError`] for the first placeholder that cannot be replaced.
-pub fn expand(value: &mut Value, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), ExpandError> {
-    walk(value, "", variable)
+/// YAML gives the result: `${PORT:-4000}` is a number. What comes back are the placeholders that cannot be replaced, and
+/// stay as they are.
+pub fn expand(value: &mut Value, variable: &dyn Fn(&str) -> Option<String>) -> Vec<ExpandError> {
+    let mut wrong = Vec::new();
+    walk(value, "", variable, &mut wrong);
+    wrong
 }
 
-fn walk(value: &mut Value, path: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), ExpandError> {
+fn walk(value: &mut Value, path: &str, variable: &dyn Fn(&str) -> Option<String>, wrong: &mut Vec<ExpandError>) {
     match value {
         Value::Mapping(map) => {
             for (key, inner) in map.iter_mut() {
                 let name = key.as_str().unwrap_or("?");
                 let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-                walk(inner, &path, variable)?;
+                walk(inner, &path, variable, wrong);
             }
         }
         Value::Sequence(items) => {
             for (index, inner) in items.iter_mut().enumerate() {
-                walk(inner, &format!("{path}[{index}]"), variable)?;
+                walk(inner, &format!("{path}[{index}]"), variable, wrong);
             }
         }
         Value::String(text) if text.contains("${") => {
             let whole = text.starts_with("${") && text.find('}') == Some(text.len() - 1);
-            let replaced = replace(text, variable).map_err(|reason| ExpandError { path: path.to_owned(), reason })?;
+            let replaced = match replace(text, variable) {
+                Ok(replaced) => replaced,
+                Err(reason) => return wrong.push(ExpandError { path: path.to_owned(), reason }),
+            };
             *value = match serde_norway::from_str::<Value>(&replaced) {
                 Ok(typed @ (Value::Number(_) | Value::Bool(_))) if whole => typed,
                 _ => Value::String(replaced),
@@ -45,7 +48,6 @@ fn walk(value: &mut Value, path: &str, variable: &dyn Fn(&str) -> Option<String>
         }
         _ => {}
     }
-    Ok(())
 }
 
 fn replace(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {

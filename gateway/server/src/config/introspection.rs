@@ -1,10 +1,11 @@
 //! Introspection settings: who may ask for the schema.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use terrane_policy::Caller;
 
 /// Who may ask for `__schema` and `__type`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IntrospectionConfig {
     /// Everybody.

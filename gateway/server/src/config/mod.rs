@@ -2,32 +2,42 @@
 
 mod auth;
 mod browsers;
+mod check;
 mod demand;
 mod documents;
 mod expand;
+mod headers;
 mod introspection;
 mod policy;
 mod rates;
+mod server;
+mod subgraph;
 mod traffic;
 mod transfer;
 
 pub use auth::{ApiKeysConfig, AuthConfig};
 pub use browsers::{CorsConfig, CsrfConfig, CsrfRefusal};
+pub use check::{Finding, findings};
 pub use demand::{DemandConfig, DemandMode, DemandReport};
 pub use documents::{AutomaticConfig, DocumentsConfig, OtherDocuments, TrustedConfig};
 pub use expand::{ExpandError, expand};
+pub use headers::{AccessLogConfig, HeaderRule, HeadersConfig, InsertRule, PropagateRule, RequestIdConfig};
 pub use introspection::IntrospectionConfig;
 pub use policy::{PolicyConfig, PolicyMode};
 pub use rates::{RateConfig, RatesConfig};
+pub use server::{ServerConfig, TlsConfig};
+pub use subgraph::{SubgraphConfig, SubgraphTlsConfig};
 pub use traffic::{BreakerConfig, CallConfig, ConcurrencyConfig, RetryConfig, TrafficConfig};
 pub use transfer::{BatchingConfig, CompressionConfig};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Settings of `terrane gateway --config FILE`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayConfig {
     /// Address to listen on, e.g. `0.0.0.0:4000`; `--listen` goes first.
@@ -81,6 +91,18 @@ pub struct GatewayConfig {
     /// Compressed requests and responses.
     #[serde(default)]
     pub compression: CompressionConfig,
+    /// Connections.
+    #[serde(default)]
+    pub server: ServerConfig,
+    /// What subgraphs are sent of the client's headers.
+    #[serde(default)]
+    pub headers: HeadersConfig,
+    /// Names of requests.
+    #[serde(default)]
+    pub request_id: RequestIdConfig,
+    /// A line for each request.
+    #[serde(default)]
+    pub access_log: AccessLogConfig,
 }
 
 /// The sections that say how requests come in and responses go out.
@@ -98,6 +120,10 @@ pub struct HttpConfig {
     pub compression: CompressionConfig,
     /// Until the body of a request has to be there.
     pub body_timeout: Duration,
+    /// `request_id`
+    pub request_id: RequestIdConfig,
+    /// `access_log`
+    pub access_log: AccessLogConfig,
 }
 
 impl Default for HttpConfig {
@@ -106,24 +132,8 @@ impl Default for HttpConfig {
     }
 }
 
-/// A subgraph.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SubgraphConfig {
-    /// Name in the supergraph.
-    pub name: String,
-    /// Its GraphQL endpoint.
-    pub url: String,
-    /// Its SDL; asked of the subgraph (`_service { sdl }`) where it is left out.
-    #[serde(default)]
-    pub sdl: Option<String>,
-    /// Whether it has the standard ports of a data product, and so belongs into the catalog.
-    #[serde(default)]
-    pub product: bool,
-}
-
 /// Bounds of what a client may ask.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Bytes of a request's body.
@@ -185,27 +195,20 @@ fn poll_by_default() -> u64 {
     10
 }
 
-/// Why a file is no configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// An environment variable is missing.
-    #[error(transparent)]
-    Expand(#[from] ExpandError),
-    /// Not YAML, or not of the form.
-    #[error("{0}")]
-    Form(String),
-}
-
 impl GatewayConfig {
     /// Read YAML text; `${VAR}` and `${VAR:-default}` are replaced first, by `variable`.
     ///
     /// # Errors
-    /// [`ConfigError`], with the key's path or the line.
-    pub fn parse(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut value: serde_norway::Value =
-            serde_norway::from_str(text).map_err(|e| ConfigError::Form(e.to_string()))?;
-        expand(&mut value, variable)?;
-        serde_norway::from_value(value).map_err(|e| ConfigError::Form(e.to_string()))
+    /// All that is wrong with its form; [`findings`] are what else may be.
+    pub fn parse(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Finding>> {
+        check::read(text, variable)
+    }
+
+    /// The JSON schema of the file (draft 2020-12), as it is in `schema/gateway-config.schema.json`.
+    pub fn json_schema() -> String {
+        let mut schema = schemars::schema_for!(Self).to_value();
+        allow_placeholders(&mut schema);
+        serde_json::to_string_pretty(&schema).expect("a schema becomes JSON text") + "\n"
     }
 
     /// Defaults for a list of subgraphs or a supergraph.
@@ -228,6 +231,10 @@ impl GatewayConfig {
             cors: CorsConfig::default(),
             batching: BatchingConfig::default(),
             compression: CompressionConfig::default(),
+            server: ServerConfig::default(),
+            headers: HeadersConfig::default(),
+            request_id: RequestIdConfig::default(),
+            access_log: AccessLogConfig::default(),
         }
     }
 
@@ -239,8 +246,33 @@ impl GatewayConfig {
             cors: self.cors.clone(),
             batching: self.batching.clone(),
             compression: self.compression.clone(),
-            body_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(self.server.body_timeout_seconds),
+            request_id: self.request_id.clone(),
+            access_log: self.access_log.clone(),
         }
+    }
+}
+
+/// Let numbers and booleans also be written as `${VAR}`.
+fn allow_placeholders(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            let typed = |name: &Value| matches!(name.as_str(), Some("integer" | "number" | "boolean"));
+            let types = match map.get("type") {
+                Some(Value::Array(names)) if names.iter().any(typed) => names.clone(),
+                Some(name) if typed(name) => vec![name.clone()],
+                _ => Vec::new(),
+            };
+            if !types.is_empty() {
+                let types = types.into_iter().chain([Value::from("string")]).collect();
+                map.insert("type".to_owned(), Value::Array(types));
+                // says something of strings only
+                map.insert("pattern".to_owned(), Value::from("^\\$\\{.+\\}$"));
+            }
+            map.values_mut().for_each(allow_placeholders);
+        }
+        Value::Array(items) => items.iter_mut().for_each(allow_placeholders),
+        _ => {}
     }
 }
 
@@ -260,10 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn refuses_unknown_keys_and_missing_variables() {
-        let none = |_: &str| None;
-        assert!(GatewayConfig::parse("lisen: x", &none).unwrap_err().to_string().contains("lisen"));
-        let error = GatewayConfig::parse("auth: {jwt: {secret: \"${NOPE}\"}}", &none).unwrap_err().to_string();
-        assert!(error.contains("auth.jwt.secret") && error.contains("NOPE"), "{error}");
+    fn the_committed_schema_is_that_of_the_settings() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schema/gateway-config.schema.json");
+        let schema = GatewayConfig::json_schema();
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, &schema).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), schema, "UPDATE=1 writes it anew");
     }
 }

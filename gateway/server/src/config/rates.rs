@@ -1,9 +1,10 @@
 //! Rate settings: how often may be asked.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Bounds of requests; what is left out is without bound.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RatesConfig {
     /// Of all clients together.
@@ -25,7 +26,7 @@ impl Default for RatesConfig {
 }
 
 /// A bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateConfig {
     /// Requests a second; of a budget, cost a second.

@@ -1,10 +1,11 @@
 //! Traffic settings: how many requests at once, and how calls of subgraphs are bounded, repeated and given up.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Requests of clients and calls of subgraphs.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrafficConfig {
     /// Operations that run at the same time; more are refused at once (503, `retry-after`). 0 is without bound.
@@ -22,7 +23,7 @@ impl Default for TrafficConfig {
 }
 
 /// How a subgraph is called. What is left out is off.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CallConfig {
     /// Seconds until an answer is given up, with all repetitions; `limits.subgraph_timeout_seconds` where nothing is said.
@@ -56,7 +57,7 @@ impl TrafficConfig {
 }
 
 /// At most so many calls at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConcurrencyConfig {
     /// Calls at once.
@@ -72,7 +73,7 @@ impl Default for ConcurrencyConfig {
 }
 
 /// Repetition of queries after a broken connection or a status of 502, 503 or 504. Mutations are sent once.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryConfig {
     /// Repetitions of one call at most.
@@ -100,7 +101,7 @@ impl Default for RetryConfig {
 }
 
 /// When a subgraph is not called for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BreakerConfig {
     /// Of the calls in a window, so many per cent have failed …

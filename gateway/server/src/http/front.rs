@@ -1,6 +1,7 @@
 //! The front: turns the settings of requests and responses into what checks and shapes them.
 
 use super::csrf::Csrf;
+use super::request_id::RequestIds;
 use crate::config::{BatchingConfig, CompressionConfig, CorsConfig, HttpConfig};
 use crate::documents::Documents;
 use std::time::Duration;
@@ -13,6 +14,8 @@ pub struct Front {
     pub(crate) batching: BatchingConfig,
     pub(crate) compression: CompressionConfig,
     pub(crate) body_timeout: Duration,
+    pub(crate) request_ids: Option<RequestIds>,
+    pub(crate) access_log: bool,
 }
 
 impl Front {
@@ -28,6 +31,8 @@ impl Front {
             batching: config.batching,
             compression: config.compression,
             body_timeout: config.body_timeout,
+            request_ids: RequestIds::new(&config.request_id),
+            access_log: config.access_log.enabled,
         })
     }
 }

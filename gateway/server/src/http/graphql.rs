@@ -1,28 +1,30 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the graph, and their results into responses.
 
+use super::access::Line;
 use super::batch::{self, is_batch};
 use super::compress::compress;
 use super::incoming::{self, Bounds};
 use crate::demand::{Charge, Refused};
 use crate::documents::Digest;
 use crate::gateway::Gateway;
-use crate::graph::{Graph, Parts, RunError};
+use crate::graph::{self, Graph, RunError};
 use crate::rates::{Wait, Who};
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream::{self, StreamExt};
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
+use terrane_execute::transport::along;
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
 use terrane_graphql::media::{ResponseMedia, negotiate};
 use terrane_graphql::parts::{self, accepts_parts};
-use terrane_graphql::{GraphqlError, Request};
+use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_policy::Caller;
 
 /// What an operation is asked with.
@@ -35,12 +37,63 @@ pub struct Asked<'a> {
     pub address: Option<IpAddr>,
 }
 
+/// What the access log says of an operation.
+#[derive(Debug, Clone)]
+pub struct Noted {
+    pub operation: Option<String>,
+    pub document: Option<Document>,
+    pub outcome: &'static str,
+}
+
 /// `POST /graphql` with a JSON body.
 pub async fn post(State(gateway): State<Gateway>, request: http::Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let address = gateway.inner.rates.address(&head.headers, &head.extensions);
-    let response = posted(&gateway, &head.headers, address, body).await;
-    compress(&gateway.inner.settings.front.compression, &head.headers, response).await
+    finish(&gateway, &head, posted(&gateway, &head.headers, address, body)).await
+}
+
+/// `GET /graphql?query=…`: queries only.
+pub async fn get(
+    State(gateway): State<Gateway>,
+    Query(parts): Query<Vec<(String, String)>>,
+    request: http::Request<Body>,
+) -> Response {
+    let (head, _) = request.into_parts();
+    let address = gateway.inner.rates.address(&head.headers, &head.extensions);
+    finish(&gateway, &head, got(&gateway, &head.headers, address, &parts)).await
+}
+
+/// Name the request, compress its response, and log it, as far as the settings have it.
+async fn finish(gateway: &Gateway, head: &Parts, respond: impl Future<Output = Response>) -> Response {
+    let front = &gateway.inner.settings.front;
+    let along = front.request_ids.as_ref().map(|ids| ids.name(&head.headers));
+    let finished = async {
+        let line = front.access_log.then(|| Line::begin(head));
+        let response = compress(&front.compression, &head.headers, respond.await).await;
+        match line {
+            Some(line) => line.end(response),
+            None => response,
+        }
+    };
+    let mut response = along::with(along.clone(), finished).await;
+    if let (Some(ids), Some(along)) = (&front.request_ids, &along) {
+        ids.tell(along, response.headers_mut());
+    }
+    response
+}
+
+async fn got(gateway: &Gateway, headers: &HeaderMap, address: Option<IpAddr>, parts: &[(String, String)]) -> Response {
+    if let Err(error) = gateway.inner.settings.front.csrf.check(headers) {
+        return refuse(StatusCode::BAD_REQUEST, media(headers), &[error]).map(Body::from);
+    }
+    let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    match exchange::read_get(headers, parts) {
+        Ok((mut request, media)) => {
+            let asked = Asked { gateway, headers, media, mutations: false, address };
+            respond_to(&asked, &mut request).await
+        }
+        Err(reply) => reply.map(Body::from),
+    }
 }
 
 async fn posted(gateway: &Gateway, headers: &HeaderMap, address: Option<IpAddr>, body: Body) -> Response {
@@ -72,33 +125,6 @@ async fn posted(gateway: &Gateway, headers: &HeaderMap, address: Option<IpAddr>,
     }
 }
 
-/// `GET /graphql?query=…`: queries only.
-pub async fn get(
-    State(gateway): State<Gateway>,
-    headers: HeaderMap,
-    connection: Option<Extension<ConnectInfo<SocketAddr>>>,
-    Query(parts): Query<Vec<(String, String)>>,
-) -> Response {
-    let mut extensions = http::Extensions::new();
-    if let Some(Extension(connection)) = connection {
-        extensions.insert(connection);
-    }
-    let address = gateway.inner.rates.address(&headers, &extensions);
-    let front = &gateway.inner.settings.front;
-    if let Err(error) = front.csrf.check(&headers) {
-        return refuse(StatusCode::BAD_REQUEST, media(&headers), &[error]).map(Body::from);
-    }
-    let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let response = match exchange::read_get(&headers, parts) {
-        Ok((mut request, media)) => {
-            let asked = Asked { gateway: &gateway, headers: &headers, media, mutations: false, address };
-            respond_to(&asked, &mut request).await
-        }
-        Err(reply) => reply.map(Body::from),
-    };
-    compress(&front.compression, &headers, response).await
-}
-
 /// The media type of a refusal, for any client.
 fn media(headers: &HeaderMap) -> ResponseMedia {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
@@ -108,11 +134,15 @@ fn media(headers: &HeaderMap) -> ResponseMedia {
 /// The response to one operation: in parts, where the client takes them and something is deferred.
 async fn respond_to(asked: &Asked<'_>, request: &mut Request) -> Response {
     let started = Instant::now();
-    let (outcome, response) = match prepare(asked, request).await {
+    let (outcome, mut response) = match prepare(asked, request).await {
         Ok(prepared) => run_in_parts_or_whole(asked, request, &prepared).await,
         Err((outcome, reply)) => (outcome, reply.map(Body::from)),
     };
     count(outcome, started);
+    if asked.gateway.inner.settings.front.access_log {
+        let (operation, document) = (request.operation_name.clone(), request.query.clone());
+        response.extensions_mut().insert(Noted { operation, document, outcome });
+    }
     response
 }
 
@@ -268,7 +298,7 @@ fn refuse_document(media: ResponseMedia, error: &GraphqlError) -> Reply {
 }
 
 /// The response to an operation with `@defer`: each part is sent as soon as it is there.
-fn respond_in_parts(Parts { first, parts: rest }: Parts) -> Response {
+fn respond_in_parts(graph::Parts { first, parts: rest }: graph::Parts) -> Response {
     let opening = [parts::OPENING, &parts::part(&first)].concat();
     let following = stream::unfold(Some(rest), |rest| async move {
         let mut rest = rest?;

@@ -1,5 +1,6 @@
 //! HTTP: turns requests into operations of the graph, pages and probes.
 
+mod access;
 mod assets;
 mod batch;
 mod compress;
@@ -10,6 +11,7 @@ mod graphql;
 mod health;
 mod incoming;
 mod pages;
+mod request_id;
 
 pub use front::Front;
 

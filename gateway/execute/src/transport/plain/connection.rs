@@ -74,6 +74,8 @@ impl Connection {
     pub async fn exchange(&mut self, wire: &Wire<'_>) -> Result<Exchanged, Broken> {
         // a server may answer and close without reading everything: its answer is worth more than the error of writing
         let written = self.write(wire).await;
+        // room is made when there is something to read: many requests wait at the same time
+        let _ = self.stream.readable().await;
         let mut bytes = BytesMut::with_capacity(wire.expected.clamp(LEAST_ROOM, MOST_ROOM));
         let mut len = 0;
         let head = loop {

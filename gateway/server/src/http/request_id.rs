@@ -1,0 +1,73 @@
+//! Request ids: turns the id that a client sent, or a new one, into a name for all that a request causes.
+
+use crate::config::RequestIdConfig;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::sync::Arc;
+use terrane_execute::transport::along::{Along, Names};
+
+/// Characters of an id at most.
+const LONGEST: usize = 128;
+
+/// How requests get their ids.
+#[derive(Debug, Clone)]
+pub struct RequestIds {
+    header: HeaderName,
+    forward: bool,
+}
+
+impl RequestIds {
+    /// From the settings; `None` where requests have no ids.
+    pub fn new(config: &RequestIdConfig) -> Option<Self> {
+        let header = config.header.parse().ok()?;
+        config.enabled.then_some(Self { header, forward: config.forward })
+    }
+
+    /// The id of a request, and what goes along with it.
+    pub fn name(&self, headers: &HeaderMap) -> Along {
+        let request_id = headers.get(&self.header).filter(|value| is_sane(value)).cloned().unwrap_or_else(made);
+        let headers = if self.forward { vec![(self.header.clone(), request_id.clone())] } else { Vec::new() };
+        Arc::new(Names { request_id, headers })
+    }
+
+    /// Tell the client.
+    pub fn tell(&self, along: &Along, headers: &mut HeaderMap) {
+        headers.insert(self.header.clone(), along.request_id.clone());
+    }
+}
+
+/// Whether an id of a client can stand in logs and headers: short, and of characters that mean nothing anywhere.
+fn is_sane(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
+    (1..=LONGEST).contains(&bytes.len()) && bytes.iter().all(plain)
+}
+
+fn made() -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let random: [u8; 16] = rand::random();
+    let mut text = [0; 32];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(random) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    HeaderValue::from_bytes(&text).expect("hexadecimal digits can stand in a header")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_clients_are_kept_where_they_are_sane() {
+        let ids = RequestIds::new(&RequestIdConfig::default()).unwrap();
+        let name = |value: &str| {
+            let headers = HeaderMap::from_iter([(ids.header.clone(), HeaderValue::from_str(value).unwrap())]);
+            ids.name(&headers).request_id.to_str().unwrap().to_owned()
+        };
+        assert_eq!(name("a-1/b"), "a-1/b");
+        for wrong in ["", "a b", "a\"b", "{}", &"x".repeat(129)] {
+            let made = name(wrong);
+            assert!(made.len() == 32 && made != wrong, "{made}");
+        }
+        assert_ne!(name(""), name(""));
+    }
+}

@@ -1,0 +1,115 @@
+//! Serving: turns a router and an address into a server that ends when it is told to, after what is under way.
+
+mod activity;
+mod connection;
+mod tls;
+
+use anyhow::{Context as _, Result};
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::routing::get;
+use connection::{Connections, Service};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use terrane_gateway::config::ServerConfig;
+use terrane_telemetry::{MetricsHandle, init_metrics};
+use tls::Certificates;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+/// How long to wait when no connection can be taken, as when there are no file descriptors left.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Listen on `address`; the listener and the address it got (a port of 0 is any free one).
+pub async fn listen(address: &str) -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("listen on {address}; is something else using that port? --port or --listen choose another")
+    })?;
+    let local = listener.local_addr().context("read the address that is listened on")?;
+    Ok((listener, local))
+}
+
+/// Serve `router`, and this process's metrics at `/metrics`, with the default settings.
+pub async fn serve(listener: TcpListener, router: Router) -> Result<()> {
+    let metrics = init_metrics().context("collect metrics")?;
+    let service = Arc::new(ArcSwap::from_pointee(with_metrics(router, &metrics)));
+    serve_with(listener, service, &ServerConfig::default(), || {}).await
+}
+
+/// The router, and this process's metrics at `/metrics`.
+pub fn with_metrics(router: Router, metrics: &MetricsHandle) -> Router {
+    let metrics = metrics.clone();
+    router.route("/metrics", get(move || std::future::ready(metrics.render())))
+}
+
+/// Serve what `service` holds at the time of each request, until SIGINT or SIGTERM. Then `stopping` is called, requests
+/// are still taken for the delay that the settings have, and what is under way is finished, within a bound.
+pub async fn serve_with(
+    listener: TcpListener,
+    service: Service,
+    config: &ServerConfig,
+    stopping: impl FnOnce(),
+) -> Result<()> {
+    let certificates = config.tls.as_ref().map(Certificates::read).transpose()?;
+    let (stop, stopped) = watch::channel(false);
+    let connections = Connections::new(service, config, certificates.as_ref().map(Certificates::acceptor), stopped);
+    let places = Arc::new(Semaphore::new(config.max_connections as usize));
+    let taking = take(listener, connections, Arc::clone(&places));
+    let watching = async {
+        match certificates {
+            Some(certificates) => certificates.watch().await,
+            None => std::future::pending().await,
+        }
+    };
+    let ended = async {
+        ended_by_signal().await;
+        stopping();
+        tracing::info!("stopping: requests under way are finished first");
+        tokio::time::sleep(Duration::from_secs(config.shutdown_delay_seconds)).await;
+    };
+    tokio::select! {
+        () = taking => {}
+        () = watching => {}
+        () = ended => {}
+    }
+    // the listener is closed now
+    stop.send_replace(true);
+    let all_free = places.acquire_many(config.max_connections);
+    if tokio::time::timeout(Duration::from_secs(config.drain_seconds), all_free).await.is_err() {
+        let open = config.max_connections as usize - places.available_permits();
+        tracing::warn!(open, "connections are cut off: they did not end in time");
+    }
+    Ok(())
+}
+
+/// Take connections while there are places.
+async fn take(listener: TcpListener, connections: Connections, places: Arc<Semaphore>) {
+    let connections = Arc::new(connections);
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, peer)) => drop(tokio::spawn(Arc::clone(&connections).run(stream, peer, place))),
+            Err(error) => {
+                tracing::debug!(%error, "a connection could not be taken");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Wait for SIGINT or SIGTERM.
+pub async fn ended_by_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        // an error means that Ctrl-C cannot be caught: then SIGTERM is all there is
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// A runtime with a thread per core.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the async runtime")
+}
