@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
-use terrane_gateway::config::{DemandConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, TrafficConfig};
+use terrane_gateway::config::{
+    DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, TrafficConfig,
+};
 use terrane_gateway::{
     Front, Gateway, GatewaySettings, HeaderRules, SharedRules, SubgraphSource, Watched, catalog_source, from_service,
 };
@@ -114,6 +116,7 @@ async fn mesh(
         api_keys: None,
         limits: Limits::default(),
         traffic: TrafficConfig::default(),
+        errors: ErrorsConfig::default(),
         rates: RatesConfig::default(),
         demand: DemandConfig::default(),
         introspection: IntrospectionConfig::default(),

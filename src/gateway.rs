@@ -130,6 +130,7 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(Gate
         api_keys,
         limits: config.limits,
         traffic: config.traffic.clone(),
+        errors: config.errors.clone(),
         rates: config.rates.clone(),
         demand: config.demand.clone(),
         introspection: config.introspection.clone(),

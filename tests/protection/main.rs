@@ -4,6 +4,7 @@
 
 mod auth;
 mod demand;
+mod errors;
 mod limits;
 mod policy;
 mod support;

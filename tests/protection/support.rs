@@ -110,6 +110,11 @@ impl Gateway {
         self.mesh.client()
     }
 
+    /// What it has written to its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
     /// Put a file in the place of another in one step.
     pub fn replace(&self, name: &str, text: &str) {
         let new = self.folder.path().join("new");

@@ -3,7 +3,7 @@
 //! A source that cannot be read or composed never takes the graph down: what was served keeps being served, and the
 //! problem shows in the catalog.
 
-use crate::config::{DemandConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, TrafficConfig};
+use crate::config::{DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, TrafficConfig};
 use crate::demand::Demand;
 use crate::graph::Graph;
 use crate::headers::HeaderRules;
@@ -41,6 +41,8 @@ pub struct GatewaySettings {
     pub limits: Limits,
     /// Requests at once, and how subgraphs are called.
     pub traffic: TrafficConfig,
+    /// What clients read of subgraphs' errors.
+    pub errors: ErrorsConfig,
     /// How often may be asked.
     pub rates: RatesConfig,
     /// What operations may cost.

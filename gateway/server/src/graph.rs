@@ -6,7 +6,7 @@ use crate::demand::{Estimate, NotSliced, Weights};
 use crate::gateway::GatewaySettings;
 use crate::limits::{check_document, check_variables as check_size};
 use crate::policy::{Access, GraphPolicy, VariableCheck, check_arguments, check_variables};
-use crate::traffic::guard;
+use crate::traffic::{guard, masked};
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::OperationType;
 use apollo_compiler::parser::Parser;
@@ -90,6 +90,7 @@ impl Graph {
             let url = source.map_or(subgraph.url.as_str(), |s| s.url.as_str());
             let transport = source.map_or_else(|| pool.transport(url), |s| s.transport.clone());
             let transport = settings.headers.wrap(&subgraph.name, transport);
+            let transport = masked(transport, &subgraph.name, settings.errors.of(&subgraph.name));
             let usual = Duration::from_secs(limits.subgraph_timeout_seconds);
             let (transport, timeout) = guard(transport, &subgraph.name, &settings.traffic.of(&subgraph.name), usual);
             clients.push(SubgraphClient {

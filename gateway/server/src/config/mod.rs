@@ -5,6 +5,7 @@ mod browsers;
 mod check;
 mod demand;
 mod documents;
+mod errors;
 mod expand;
 mod headers;
 mod introspection;
@@ -20,6 +21,7 @@ pub use browsers::{CorsConfig, CsrfConfig, CsrfRefusal};
 pub use check::{Finding, findings};
 pub use demand::{DemandConfig, DemandMode, DemandReport};
 pub use documents::{AutomaticConfig, DocumentsConfig, OtherDocuments, TrustedConfig};
+pub use errors::{ErrorMessages, ErrorRule, ErrorsConfig};
 pub use expand::{ExpandError, expand};
 pub use headers::{AccessLogConfig, HeaderRule, HeadersConfig, InsertRule, PropagateRule, RequestIdConfig};
 pub use introspection::IntrospectionConfig;
@@ -61,6 +63,9 @@ pub struct GatewayConfig {
     /// Requests at once, and how subgraphs are called.
     #[serde(default)]
     pub traffic: TrafficConfig,
+    /// What clients read of subgraphs' errors.
+    #[serde(default)]
+    pub errors: ErrorsConfig,
     /// How often may be asked.
     #[serde(default)]
     pub rates: RatesConfig,
@@ -221,6 +226,7 @@ impl GatewayConfig {
             policy: PolicyConfig::default(),
             limits: Limits::default(),
             traffic: TrafficConfig::default(),
+            errors: ErrorsConfig::default(),
             rates: RatesConfig::default(),
             demand: DemandConfig::default(),
             introspection: IntrospectionConfig::default(),

@@ -4,10 +4,12 @@
 //! is not there.
 
 mod breaker;
+mod mask;
 mod places;
 mod retry;
 mod shed;
 
+pub use mask::masked;
 pub use shed::{Shed, shed};
 
 use crate::config::CallConfig;
