@@ -37,6 +37,7 @@ input Page @join__type(graph: A) { first: Int }
 input New @join__type(graph: A) { title: String isbn: Isbn other: New pages: Int @cost(weight: 9) }
 "#;
 
+#[allow(clippy::needless_pass_by_value, reason = "the callers write literals")]
 fn cost(text: &str, variables: Json) -> Result<f64, NotSliced> {
     let graph = Supergraph::parse(SUPERGRAPH).unwrap();
     let schema = graph.api_schema();
