@@ -102,3 +102,29 @@ async fn each_caller_has_a_budget() {
         "and who has not signed in, by address"
     );
 }
+
+/// The connections of products say how long they are.
+#[tokio::test]
+async fn pages_of_products_weigh_as_much_as_they_hold() {
+    let subgraph = Subgraph::always(json!({})).await;
+    let schema = std::fs::read_to_string(terrane_testkit::repository().join("schema/data/countries.graphql")).unwrap();
+    let gateway = Gateway::start(&[("countries", &subgraph.address, &schema)], "demand: {mode: measure}", &[]).await;
+    let cases: &[(&str, u32)] = &[
+        ("{ countries { nodes { name } } }", 1 + 50),
+        ("{ countries(first: 3) { nodes { name } } }", 1 + 3),
+        ("{ countries(last: 3) { edges { node { name } } pageInfo { endCursor } } }", 1 + 3 * 2 + 1),
+        ("{ countries(first: 2) { nodes { neighbourCountries(first: 4) { nodes { name } } } } }", 1 + 2 * (1 + 1 + 4)),
+        (
+            "{ countries { groups(by: [{field: CONTINENT_CODE}], first: 7) { count sum { population } } } }",
+            1 + 7 * 2 + 1,
+        ),
+    ];
+    for (query, cost) in cases {
+        let answer = ask(&gateway.client(), query, json!({}), &[]).await;
+        assert_eq!(
+            answer.headers["graphql-cost"].to_str().unwrap(),
+            format!("estimated={cost}, limit=10000"),
+            "{query}"
+        );
+    }
+}

@@ -3,6 +3,7 @@
 use super::{ExpandError, GatewayConfig, OtherDocuments, SubgraphConfig, expand};
 use crate::documents::TrustedDocuments;
 use crate::headers::HeaderRules;
+use crate::policy::MeshRules;
 use http::{HeaderName, HeaderValue, Uri};
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -147,6 +148,10 @@ pub fn findings(config: &GatewayConfig) -> Vec<Finding> {
         }
     }
     check_auth(config, &mut found);
+    let rules = config.policy.mesh.as_deref().and_then(|path| std::fs::read_to_string(path).ok());
+    if let Some(Err(error)) = rules.map(|lines| MeshRules::new(Some(&lines))) {
+        found.push(Finding::new("policy.mesh", error.to_string()));
+    }
     check_documents(config, &mut found);
     check_headers(config, &mut found);
     check_server(config, &mut found);
@@ -167,8 +172,17 @@ fn check_auth(config: &GatewayConfig, found: &mut Vec<Finding>) {
             let message = format!("`{}` is no header name", keys.header);
             found.push(Finding::new("auth.api_keys.header", message));
         }
-        if let Err(error) = ApiKeys::new(keys.keys.clone(), None) {
-            found.push(Finding::new("auth.api_keys.keys", error.to_string()));
+        match ApiKeys::new(keys.keys.clone(), None) {
+            Err(error) => found.push(Finding::new("auth.api_keys.keys", error.to_string())),
+            Ok(known) => {
+                let listed = keys.file.as_deref().map(|path| match std::fs::read_to_string(path) {
+                    Ok(text) => known.replace(&text).map_err(|error| error.to_string()),
+                    Err(error) => Err(error.to_string()),
+                });
+                if let Some(Err(error)) = listed {
+                    found.push(Finding::new("auth.api_keys.file", error));
+                }
+            }
         }
     }
     for name in config.traffic.subgraphs.keys() {
