@@ -3,11 +3,13 @@
 //! [`Program::compile`] turns a plan into flat tables once; [`Executor::execute`] runs it: requests start as soon as what
 //! they need is there, answers are read by the expected shape into a flat store, and the response is written once.
 
+pub mod cache;
 mod contexts;
 mod copy;
 mod deliver;
 mod error;
 mod introspect;
+mod lookup;
 mod program;
 mod read;
 mod respond;

@@ -1,9 +1,10 @@
 //! Subgraphs: turns request bodies into HTTP requests to a subgraph.
 
-use crate::transport::{Answered, AtMostOnce, Headers, Transport, TransportError, along};
+use crate::cache::{Cached, Freshness};
+use crate::transport::{Answered, AtMostOnce, Headers, Received, Transport, TransportError, along};
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt;
@@ -28,10 +29,12 @@ impl std::fmt::Debug for SubgraphClient {
 }
 
 /// A subgraph, with the headers that all requests to it have.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Subgraph {
     pub client: SubgraphClient,
     headers: HeaderMap,
+    /// Where its answers are kept.
+    pub cached: Option<Arc<Cached>>,
 }
 
 impl Subgraph {
@@ -43,7 +46,7 @@ impl Subgraph {
         if let Some(host) = host(&client.uri) {
             headers.insert(HOST, host);
         }
-        Self { client, headers }
+        Self { client, headers, cached: None }
     }
 
     /// Send a body, with the caller's headers; `once` where sending it again might do something again.
@@ -69,7 +72,14 @@ impl Subgraph {
         }
         let answer = tokio::time::timeout(client.timeout, client.transport.clone().oneshot(request)).await;
         let response = answer.map_err(|_| TransportError::Timeout(client.timeout))??;
-        Ok((response.status(), response.into_body()))
+        let freshness = self.cached.as_ref().filter(|_| !once && response.status() == http::StatusCode::OK);
+        let freshness = freshness.and_then(|cached| {
+            let authorized = forwarded.iter().any(|(name, _)| *name == AUTHORIZATION);
+            let freshness = Freshness::of(response.headers(), authorized)?;
+            cached.allow();
+            Some(freshness)
+        });
+        Ok(Received { status: response.status(), body: response.into_body(), freshness })
     }
 }
 
@@ -87,7 +97,6 @@ fn host(uri: &http::Uri) -> Option<HeaderValue> {
 mod tests {
     use super::*;
     use crate::transport::compared;
-    use http::header::AUTHORIZATION;
 
     #[tokio::test]
     async fn the_callers_headers_go_along_but_for_those_that_say_what_the_request_is() {
@@ -103,10 +112,9 @@ mod tests {
         forwarded.append(AUTHORIZATION, HeaderValue::from_static("one"));
         forwarded.append(AUTHORIZATION, HeaderValue::from_static("two"));
         forwarded.append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        let (_, answer) =
-            Arc::new(Subgraph::new(client)).post(Bytes::new(), compared(&forwarded), false).await.unwrap();
+        let received = Arc::new(Subgraph::new(client)).post(Bytes::new(), compared(&forwarded), false).await.unwrap();
         let expected = r#"[["one", "two"], ["application/json"], ["shop:4001"]] http://shop:4001/graphql"#;
-        assert_eq!(answer, expected.as_bytes());
+        assert_eq!(received.body, expected.as_bytes());
     }
 
     #[test]

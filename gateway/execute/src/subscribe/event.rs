@@ -6,6 +6,7 @@ use crate::program::Program;
 use crate::read::Target;
 use crate::respond::respond;
 use crate::run::{Executor, Run, Sent};
+use crate::transport::Received;
 use crate::variables::Variables;
 use apollo_compiler::ast::OperationType;
 use bytes::Bytes;
@@ -85,7 +86,8 @@ impl Subscription {
             targets: vec![vec![target]],
             keys: None,
             guards: Vec::new(),
-            answered: Ok((StatusCode::OK, event.body.clone())),
+            found: None,
+            answered: Some(Ok(Received { status: StatusCode::OK, body: event.body.clone(), freshness: None })),
         });
         run.all().await;
         Ok(respond(run.source()).into())

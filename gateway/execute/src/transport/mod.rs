@@ -13,7 +13,7 @@ pub use self::stream::{HttpStreams, StreamBody, StreamTransport, stream_from_ser
 pub use encoding::compressed;
 pub use plain::AtMostOnce;
 pub use secure::{TlsFiles, secure};
-pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
+pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Received, Shares, compared};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
