@@ -1,19 +1,24 @@
 //! `terrane dev`: turns a products folder into the whole mesh in one process, on an embedded Postgres.
 
 use crate::mesh::{load_products, reads_from, service_token, token_secret};
-use crate::serve::{listen, runtime, serve};
+use crate::serve::{listen, runtime, serve_until};
 use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
-use terrane_gateway::config::Limits;
-use terrane_gateway::{Front, Gateway, GatewaySettings, HeaderRules, SubgraphSource, catalog_source, from_service};
+use terrane_gateway::config::{Limits, SubscriptionsConfig};
+use terrane_gateway::{
+    EventSource, Front, Gateway, GatewaySettings, HeaderRules, StreamTransport, SubgraphSource, catalog_source,
+    from_service, stream_from_service,
+};
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
@@ -93,6 +98,7 @@ async fn mesh(
             transport: product_transport(routes.clone()),
             sdl: None,
             product: true,
+            events: EventSource { transport: Some(product_streams(routes.clone())), ..EventSource::default() },
         });
         router = router.nest(&format!("/products/{}", product.id), routes);
     }
@@ -104,6 +110,7 @@ async fn mesh(
         mesh_policy: std::fs::read_to_string(arguments.policies.join("mesh.csv")).ok(),
         authenticator,
         limits: Limits::default(),
+        subscriptions: SubscriptionsConfig::default(),
         headers: HeaderRules::default(),
         front: Front::default(),
     });
@@ -117,7 +124,8 @@ async fn mesh(
     }
     progress.clear();
     print_welcome(&format!("http://{address}"), &products, secret, started.elapsed())?;
-    serve(listener, router.merge(terrane_gateway::router(gateway))).await
+    let routes = router.merge(terrane_gateway::router(gateway.clone()));
+    serve_until(listener, routes, || gateway.stop()).await
 }
 
 async fn open(
@@ -162,11 +170,22 @@ async fn publish(service: &ProductService, id: &str, progress: &Progress) -> Res
 
 /// A product's own router, as a subgraph of the gateway in the same process.
 fn product_transport(router: Router) -> terrane_gateway::Transport {
-    let graphql = tower::service_fn(move |mut request: http::Request<Body>| {
+    from_service(graphql_of(router), LARGEST_ANSWER)
+}
+
+/// The same for the events of its subscriptions.
+fn product_streams(router: Router) -> StreamTransport {
+    stream_from_service(graphql_of(router))
+}
+
+fn graphql_of(
+    router: Router,
+) -> impl tower::Service<http::Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Sync + Send
+{
+    tower::service_fn(move |mut request: http::Request<Body>| {
         *request.uri_mut() = http::Uri::from_static("/graphql");
         tower::ServiceExt::oneshot(router.clone(), request)
-    });
-    from_service(graphql, LARGEST_ANSWER)
+    })
 }
 
 fn print_welcome(base: &str, products: &[(PathBuf, Arc<Product>)], secret: &str, took: Duration) -> Result<()> {

@@ -13,8 +13,8 @@ use std::time::Duration;
 use terrane_auth::Authenticator;
 use terrane_gateway::config::{GatewayConfig, SubgraphConfig, findings};
 use terrane_gateway::{
-    FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpTransport, SubgraphSource, Transport, catalog_source,
-    compressed, secure,
+    EventSource, FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpStreams, HttpTransport, StreamTransport,
+    SubgraphSource, Transport, catalog_source, compressed, secure,
 };
 use terrane_telemetry::{LogFormat, MetricsHandle, init_logging, init_metrics};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +22,9 @@ use tokio::task::JoinSet;
 
 /// While there is no graph, subgraphs are asked again after this long.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Saying goodbye to clients of streams takes no longer.
+const GOODBYES: Duration = Duration::from_secs(3);
 
 /// A gateway over subgraphs.
 #[derive(Args)]
@@ -112,6 +115,11 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
             transport: transport(s, &pool, config.limits.subgraph_body_bytes)?,
             sdl: s.sdl.clone(),
             product: s.product,
+            events: EventSource {
+                protocol: s.subscriptions.protocol.into(),
+                url: s.subscriptions.url.clone(),
+                transport: streams(s)?,
+            },
         })
     };
     let mut sources = config.subgraphs.iter().map(source).collect::<Result<Vec<_>>>()?;
@@ -131,6 +139,7 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
         mesh_policy: config.policy.mesh.as_ref().map(read).transpose()?,
         authenticator: Authenticator::new(&jwt)?,
         limits: config.limits,
+        subscriptions: config.subscriptions,
         headers,
         front: Front::new(config.http()).map_err(|reason| anyhow!(reason))?,
     })
@@ -146,6 +155,14 @@ fn transport(subgraph: &SubgraphConfig, pool: &HttpTransport, limit: usize) -> R
     Ok(if subgraph.compression { compressed(reached, limit) } else { reached })
 }
 
+/// How the events of a subgraph are carried, if not as those of others.
+fn streams(subgraph: &SubgraphConfig) -> Result<Option<StreamTransport>> {
+    let at = |reason: String| anyhow!("subgraph `{}`: {reason}", subgraph.name);
+    let Some(tls) = &subgraph.tls else { return Ok(None) };
+    let streams = tls.files().and_then(|files| HttpStreams::secure(&files)).map_err(at)?;
+    Ok(Some(streams.transport()))
+}
+
 async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<()> {
     let address = arguments.listen.as_ref().or(config.listen.as_ref());
     let (listener, local) = listen(address.map_or("127.0.0.1:4000", String::as_str)).await?;
@@ -156,10 +173,13 @@ async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) ->
     tracing::info!(address = %local, "listening");
     let stop = || current.lock().unwrap_or_else(PoisonError::into_inner).gateway.stop();
     let serving = serve_with(listener, Arc::clone(&service), &config.server, stop);
-    tokio::select! {
+    let ended = tokio::select! {
         ended = serving => ended,
         () = reload(arguments, config, &current, |running| service.store(Arc::new(running.router(&metrics)))) => Ok(()),
-    }
+    };
+    let gateway = current.lock().unwrap_or_else(PoisonError::into_inner).gateway.clone();
+    gateway.streams_ended(GOODBYES).await;
+    ended
 }
 
 /// Put a gateway of new settings in the place of the running one whenever the files change, and at SIGHUP, for ever.
@@ -189,7 +209,8 @@ async fn reload(
         match started.await {
             Ok(running) => {
                 swap(&running);
-                // what runs at the gateway of before is finished there
+                // what runs at the gateway of before is finished there, but for what has no end
+                running.gateway.take_over();
                 *current.lock().unwrap_or_else(PoisonError::into_inner) = running;
                 tracing::info!("the settings were read again");
             }
@@ -217,10 +238,10 @@ impl Running {
     async fn start(arguments: &GatewayArguments, config: &GatewayConfig, before: Option<&Gateway>) -> Result<Self> {
         let settings = prepare(arguments, config)?;
         let fixed = settings.supergraph.is_some() || settings.sources.iter().all(|s| s.sdl.is_some());
-        let gateway = Gateway::new(settings);
-        if let Some(before) = before {
-            gateway.inherit(before);
-        }
+        let gateway = match before {
+            Some(before) => Gateway::after(settings, before),
+            None => Gateway::new(settings),
+        };
         gateway.refresh().await;
         let needed = fixed || before.is_some_and(|before| before.graph().is_some());
         if needed && gateway.graph().is_none() {

@@ -33,9 +33,14 @@ pub async fn listen(address: &str) -> Result<(TcpListener, SocketAddr)> {
 
 /// Serve `router`, and this process's metrics at `/metrics`, with the default settings.
 pub async fn serve(listener: TcpListener, router: Router) -> Result<()> {
+    serve_until(listener, router, || {}).await
+}
+
+/// The same; `stopping` is called when the end begins.
+pub async fn serve_until(listener: TcpListener, router: Router, stopping: impl FnOnce()) -> Result<()> {
     let metrics = init_metrics().context("collect metrics")?;
     let service = Arc::new(ArcSwap::from_pointee(with_metrics(router, &metrics)));
-    serve_with(listener, service, &ServerConfig::default(), || {}).await
+    serve_with(listener, service, &ServerConfig::default(), stopping).await
 }
 
 /// The router, and this process's metrics at `/metrics`.

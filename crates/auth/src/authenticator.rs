@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::time::Duration;
 use terrane_policy::{Caller, RoleSet};
 
 /// How tokens are verified. At least one of `secret`, `jwks_url` and `jwks` makes signed-in callers possible; without
@@ -108,6 +109,11 @@ impl Authenticator {
                 roles_claim: config.roles_claim.clone().unwrap_or_else(|| "roles".to_owned()),
             }),
         })
+    }
+
+    /// How long a token is taken after it has expired, for clocks that differ.
+    pub fn leeway(&self) -> Duration {
+        Duration::from_secs(self.inner.validation.leeway)
     }
 
     /// The caller that an `authorization` header's value stands for; without one, the anonymous caller.

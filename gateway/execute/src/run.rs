@@ -20,6 +20,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::HeaderMap;
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use terrane_graphql::json::write_str;
 use tokio::sync::mpsc;
 
@@ -32,30 +33,32 @@ pub struct Executor {
     /// Queries under way.
     queries: Arc<Shares<QueryIdentity, Executed>>,
     max_errors: usize,
+    /// The last event that was responded to.
+    last_event: AtomicU64,
 }
 
 /// What a request under way was for.
-struct Sent {
-    request: usize,
+pub(crate) struct Sent {
+    pub request: usize,
     /// By fetch of the request, or by repetition of one: its targets.
-    targets: Vec<Vec<Target>>,
+    pub targets: Vec<Vec<Target>>,
     /// The response keys of repetitions.
-    keys: Option<Vec<String>>,
-    guards: Vec<Guard>,
-    answered: Answered,
+    pub keys: Option<Vec<String>>,
+    pub guards: Vec<Guard>,
+    pub answered: Answered,
 }
 
-struct Run<'a> {
+pub(crate) struct Run<'a> {
     executor: &'a Executor,
     program: &'a Program,
     variables: &'a Variables,
     headers: Headers,
     holds: Vec<bool>,
     store: Store,
-    root: u32,
+    pub root: u32,
     introspection: Vec<Vec<u8>>,
     done: Vec<bool>,
-    started: Vec<bool>,
+    pub started: Vec<bool>,
 }
 
 impl Executor {
@@ -63,7 +66,7 @@ impl Executor {
     /// response.
     pub fn new(subgraphs: Vec<SubgraphClient>, max_errors: usize) -> Self {
         let subgraphs = subgraphs.into_iter().map(|client| Arc::new(Subgraph::new(client))).collect();
-        Self { subgraphs, requests: Arc::default(), queries: Arc::default(), max_errors }
+        Self { subgraphs, requests: Arc::default(), queries: Arc::default(), max_errors, last_event: AtomicU64::new(0) }
     }
 
     /// Run a program. `headers` are sent to subgraphs as they are.
@@ -117,6 +120,14 @@ impl Executor {
         self.requests.forget();
     }
 
+    /// An event says that data was changed: what adds to it must not have been read before. Those who respond to the same
+    /// event share what they read.
+    pub(crate) fn not_before(&self, event: u64) {
+        if self.last_event.fetch_max(event, Ordering::Relaxed) < event {
+            self.changed();
+        }
+    }
+
     /// Run a program whose plan was made for a client that takes the response in parts
     /// ([`terrane_plan::PlanOptions::incremental`]), and send the parts: `{"data":…,"pending":…,"hasNext":true}` first, then
     /// `{"incremental":…,"completed":…,"hasNext":…}` (incremental delivery RFC). It ends early when nobody receives them.
@@ -160,7 +171,7 @@ impl Executor {
 }
 
 impl<'a> Run<'a> {
-    fn new(
+    pub fn new(
         executor: &'a Executor,
         program: &'a Program,
         variables: &'a Variables,
@@ -178,7 +189,7 @@ impl<'a> Run<'a> {
         Ok(Run { executor, program, variables, headers, holds, store, root, introspection, done, started })
     }
 
-    fn source(&self) -> Source<'_> {
+    pub fn source(&self) -> Source<'_> {
         Source {
             program: self.program,
             store: &self.store,
@@ -192,7 +203,7 @@ impl<'a> Run<'a> {
 }
 
 impl Run<'_> {
-    async fn all(&mut self) {
+    pub async fn all(&mut self) {
         let mut under_way: FuturesUnordered<BoxFuture<'static, Sent>> = FuturesUnordered::new();
         self.start(&under_way);
         while let Some(sent) = under_way.next().await {
@@ -328,7 +339,7 @@ impl Run<'_> {
     }
 
     /// Read an answer into the store; where it failed, its fields did.
-    fn finish(&mut self, sent: Sent) {
+    pub fn finish(&mut self, sent: Sent) {
         let program = self.program;
         let request = &program.requests[sent.request];
         let subgraph = &self.executor.subgraphs[request.subgraph].client.name;

@@ -3,11 +3,12 @@
 //! A source that cannot be read or composed never takes the graph down: what was served keeps being served, and the
 //! problem shows in the catalog.
 
-use crate::config::Limits;
+use crate::config::{Limits, SubscriptionsConfig};
 use crate::graph::Graph;
 use crate::headers::HeaderRules;
 use crate::http::Front;
 use crate::subgraph::SubgraphSource;
+use crate::subscriptions::Subscriptions;
 use crate::watch::FileWatch;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
@@ -32,6 +33,8 @@ pub struct GatewaySettings {
     pub authenticator: Authenticator,
     /// Bounds.
     pub limits: Limits,
+    /// Streams to clients and from subgraphs.
+    pub subscriptions: SubscriptionsConfig,
     /// What subgraphs are sent of a request's headers.
     pub headers: HeaderRules,
     /// How requests come in and responses go out.
@@ -46,6 +49,7 @@ pub struct Gateway {
 
 pub(crate) struct Inner {
     pub(crate) settings: GatewaySettings,
+    pub(crate) subscriptions: Subscriptions,
     graph: ArcSwapOption<Graph>,
     problems: ArcSwap<Vec<Diagnostic>>,
     /// The last SDL that each source gave.
@@ -60,7 +64,22 @@ pub(crate) struct Inner {
 impl Gateway {
     /// A gateway that serves nothing yet: see [`Gateway::refresh`].
     pub fn new(settings: GatewaySettings) -> Self {
+        let subscriptions = Subscriptions::new(settings.subscriptions, None);
+        Self::with(settings, subscriptions)
+    }
+
+    /// A gateway that will take the place of another: it knows what that knows of the subgraphs that both have, until they
+    /// answer again, and [`Gateway::take_over`] moves the subscriptions.
+    pub fn after(settings: GatewaySettings, before: &Self) -> Self {
+        let subscriptions = Subscriptions::new(settings.subscriptions, Some(&before.inner.subscriptions));
+        let gateway = Self::with(settings, subscriptions);
+        gateway.inherit(before);
+        gateway
+    }
+
+    fn with(settings: GatewaySettings, subscriptions: Subscriptions) -> Self {
         let inner = Inner {
+            subscriptions,
             settings,
             graph: ArcSwapOption::empty(),
             problems: ArcSwap::default(),
@@ -77,9 +96,11 @@ impl Gateway {
         self.inner.graph.load_full()
     }
 
-    /// The process is about to end: from now on the gateway is not ready for more.
+    /// The process is about to end: from now on the gateway is not ready for more, and every stream and socket ends, after
+    /// saying so to its client.
     pub fn stop(&self) {
         self.inner.stopping.send_replace(true);
+        self.inner.subscriptions.stop();
     }
 
     /// Turns true when the process is about to end. What lasts longer than a request should end then, too.
@@ -97,8 +118,26 @@ impl Gateway {
         self.inner.settings.headers.forwarded(headers)
     }
 
+    /// From now on this is the gateway: open subscriptions go on in its graph.
+    pub fn take_over(&self) {
+        self.inner.subscriptions.take_over(&self.inner);
+    }
+
+    /// The gateway that took this one's place, if any did.
+    pub(crate) fn latest(&self) -> Self {
+        match self.inner.subscriptions.latest() {
+            Some(inner) => Self { inner },
+            None => self.clone(),
+        }
+    }
+
+    /// Wait until all streams and sockets have ended, but no longer than `limit`.
+    pub async fn streams_ended(&self, limit: Duration) {
+        self.inner.subscriptions.ended(limit).await;
+    }
+
     /// Know what `other` knows of the subgraphs that both have, until they answer again.
-    pub fn inherit(&self, other: &Self) {
+    fn inherit(&self, other: &Self) {
         let known = other.inner.known.lock().expect("nothing panics while it is held").clone();
         let mut own = self.inner.known.lock().expect("nothing panics while it is held");
         let sources = &self.inner.settings.sources;
@@ -197,9 +236,10 @@ impl Gateway {
             return false;
         }
         let settings = &self.inner.settings;
-        match Graph::new(sdl, &settings.sources, settings.mesh_policy.as_deref(), settings.limits, &settings.headers) {
+        match Graph::new(sdl, settings, &self.inner.subscriptions) {
             Ok(graph) => {
                 self.inner.graph.store(Some(Arc::new(graph)));
+                self.inner.subscriptions.changed();
                 true
             }
             Err(reason) => {

@@ -1,10 +1,10 @@
 //! Graphs: turns a supergraph into something that runs operations, with its caches.
 
 use crate::config::Limits;
-use crate::headers::HeaderRules;
+use crate::gateway::GatewaySettings;
 use crate::limits::check_limits;
 use crate::policy::{DeniedFields, MeshPolicy};
-use crate::subgraph::SubgraphSource;
+use crate::subscriptions::{Subscriptions, source_clients};
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::OperationType;
 use apollo_compiler::parser::Parser;
@@ -16,6 +16,7 @@ use moka::sync::Cache;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_execute::subscribe::SourceClient;
 use terrane_execute::transport::along;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
 use terrane_graphql::{Document, GraphqlError, Request};
@@ -43,6 +44,8 @@ pub struct Graph {
     sdl: String,
     supergraph: Arc<Supergraph>,
     executor: Arc<Executor>,
+    /// By subgraph: how its events are asked for.
+    event_sources: Vec<SourceClient>,
     policy: MeshPolicy,
     programs: Cache<ProgramKey, Arc<Program>>,
     limits: Limits,
@@ -58,18 +61,14 @@ struct ProgramKey {
 }
 
 impl Graph {
-    /// Serve `sdl`. Subgraphs that are among `sources` are reached by their transports, the others over HTTP at the
-    /// address that the supergraph names; `headers` says what each is sent of the client's.
+    /// Serve `sdl`. Subgraphs that are among the settings' sources are reached by their transports, the others over HTTP at the
+    /// address that the supergraph names; their `headers` say what each is sent of the client's.
     ///
     /// # Errors
     /// What is wrong with the supergraph, its addresses or the mesh's policy.
-    pub fn new(
-        sdl: String,
-        sources: &[SubgraphSource],
-        mesh_policy: Option<&str>,
-        limits: Limits,
-        headers: &HeaderRules,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(sdl: String, settings: &GatewaySettings, subscriptions: &Subscriptions) -> Result<Self, String> {
+        let GatewaySettings { sources, limits, headers, .. } = settings;
+        let limits = *limits;
         let supergraph = Arc::new(Supergraph::parse(&sdl).map_err(|e| e.to_string())?);
         let pool = HttpTransport::new(limits.subgraph_body_bytes);
         let mut clients = Vec::new();
@@ -86,6 +85,8 @@ impl Graph {
                 timeout: Duration::from_secs(limits.subgraph_timeout_seconds),
             });
         }
+        let event_sources = source_clients(&supergraph, sources, &limits, subscriptions)?;
+        let mesh_policy = settings.mesh_policy.as_deref();
         let policy = MeshPolicy::new(mesh_policy, object_fields(&supergraph)).map_err(|e| e.to_string())?;
         let programs = Cache::builder()
             .weigher(|key: &ProgramKey, program: &Arc<Program>| {
@@ -93,7 +94,8 @@ impl Graph {
             })
             .max_capacity(limits.plan_cache_bytes)
             .build();
-        Ok(Self { sdl, supergraph, executor: Arc::new(Executor::new(clients, MOST_ERRORS)), policy, programs, limits })
+        let executor = Arc::new(Executor::new(clients, MOST_ERRORS));
+        Ok(Self { sdl, supergraph, executor, event_sources, policy, programs, limits })
     }
 
     /// The supergraph's text.
@@ -106,6 +108,15 @@ impl Graph {
         &self.supergraph
     }
 
+    pub(crate) fn executor(&self) -> &Arc<Executor> {
+        &self.executor
+    }
+
+    /// How the events of a subgraph are asked for.
+    pub(crate) fn event_source(&self, subgraph: usize) -> &SourceClient {
+        &self.event_sources[subgraph]
+    }
+
     /// Whether a field is there and the mesh lets `roles` select it, by type and field.
     pub(crate) fn selectable(&self, roles: &RoleSet) -> impl Fn(&str, &str) -> bool {
         let denied = self.policy.denied(roles);
@@ -113,6 +124,23 @@ impl Graph {
             let there = self.supergraph.api_schema().type_field(of, field).is_ok();
             there && !denied.contains(&(of.to_owned(), field.to_owned()))
         }
+    }
+
+    /// The kind of a request's operation.
+    ///
+    /// # Errors
+    /// The errors of an operation that can't run.
+    pub(crate) fn kind(&self, request: &Request, roles: &RoleSet) -> Result<OperationType, RunError> {
+        Ok(self.program_of(request, roles)?.plan().kind)
+    }
+
+    /// The compiled operation of a request.
+    ///
+    /// # Errors
+    /// The errors of an operation that can't run.
+    pub(crate) fn program_of(&self, request: &Request, roles: &RoleSet) -> Result<Arc<Program>, RunError> {
+        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        self.program(document, request.operation_name.as_deref(), roles, false)
     }
 
     /// Run an operation; the body of the response. Equal queries that are under way at the same time run once.
@@ -126,8 +154,7 @@ impl Graph {
         forwarded: &HeaderMap,
         allow_mutations: bool,
     ) -> Result<Bytes, RunError> {
-        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        let program = self.program(document, request.operation_name.as_deref(), roles, false)?;
+        let program = self.program_of(request, roles)?;
         if !allow_mutations && program.plan().kind != OperationType::Query {
             return Err(RunError::NotAQuery);
         }

@@ -6,8 +6,10 @@ mod http;
 mod plain;
 mod secure;
 mod shared;
+mod stream;
 
 pub use self::http::HttpTransport;
+pub use self::stream::{HttpStreams, StreamBody, StreamTransport, stream_from_service};
 pub use encoding::compressed;
 pub use plain::AtMostOnce;
 pub use secure::{TlsFiles, secure};

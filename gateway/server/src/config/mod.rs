@@ -7,6 +7,7 @@ mod expand;
 mod headers;
 mod server;
 mod subgraph;
+mod subscriptions;
 mod transfer;
 
 pub use browsers::{CorsConfig, CsrfConfig, CsrfRefusal};
@@ -16,6 +17,7 @@ pub use expand::{ExpandError, expand};
 pub use headers::{AccessLogConfig, HeaderRule, HeadersConfig, InsertRule, PropagateRule, RequestIdConfig};
 pub use server::{ServerConfig, TlsConfig};
 pub use subgraph::{SubgraphConfig, SubgraphTlsConfig};
+pub use subscriptions::{ReconnectConfig, SlowConsumer, SourceProtocol, SubgraphSubscriptions, SubscriptionsConfig};
 pub use transfer::{BatchingConfig, CompressionConfig};
 
 use schemars::JsonSchema;
@@ -47,6 +49,9 @@ pub struct GatewayConfig {
     /// Bounds of what a client may ask.
     #[serde(default)]
     pub limits: Limits,
+    /// Streams to clients, and those of subgraphs that feed them.
+    #[serde(default)]
+    pub subscriptions: SubscriptionsConfig,
     /// Request headers that are passed on to subgraphs.
     #[serde(default = "forwarded_by_default")]
     pub forward_headers: Vec<String>,
@@ -195,6 +200,7 @@ impl GatewayConfig {
             auth: AuthConfig::default(),
             policy: PolicyConfig::default(),
             limits: Limits::default(),
+            subscriptions: SubscriptionsConfig::default(),
             forward_headers: forwarded_by_default(),
             poll_seconds: poll_by_default(),
             documents: DocumentsConfig::default(),

@@ -4,6 +4,7 @@ use super::access::Line;
 use super::batch::{self, is_batch};
 use super::compress::compress;
 use super::incoming::{self, Bounds};
+use super::streaming;
 use crate::documents::Digest;
 use crate::gateway::Gateway;
 use crate::graph::{self, Graph, RunError};
@@ -43,6 +44,9 @@ pub struct Noted {
 /// `POST /graphql` with a JSON body.
 pub async fn post(State(gateway): State<Gateway>, request: http::Request<Body>) -> Response {
     let (head, body) = request.into_parts();
+    if let Some(form) = streaming::form(&head.headers) {
+        return streaming::post(&gateway, form, &head.headers, body).await;
+    }
     finish(&gateway, &head, posted(&gateway, &head.headers, body)).await
 }
 
@@ -52,7 +56,13 @@ pub async fn get(
     Query(parts): Query<Vec<(String, String)>>,
     request: http::Request<Body>,
 ) -> Response {
-    let (head, _) = request.into_parts();
+    let (mut head, _) = request.into_parts();
+    if streaming::is_upgrade(&head) {
+        return streaming::upgrade(gateway, &mut head).await;
+    }
+    if let Some(form) = streaming::form(&head.headers) {
+        return streaming::get(&gateway, form, &head.headers, &parts).await;
+    }
     finish(&gateway, &head, got(&gateway, &head.headers, &parts)).await
 }
 

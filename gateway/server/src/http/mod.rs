@@ -12,8 +12,10 @@ mod health;
 mod incoming;
 mod pages;
 mod request_id;
+mod streaming;
 
 pub use front::Front;
+pub(crate) use streaming::Reservations;
 
 use crate::gateway::Gateway;
 use axum::Router;
@@ -21,7 +23,7 @@ use axum::routing::{get, post};
 
 /// Everything the gateway answers.
 pub fn router(gateway: Gateway) -> Router {
-    let mut graphql = post(graphql::post).get(graphql::get);
+    let mut graphql = post(graphql::post).get(graphql::get).put(streaming::reserve).delete(streaming::complete);
     if let Some(cors) = cors::layer(&gateway.inner.settings.front.cors) {
         graphql = graphql.layer(cors);
     }
