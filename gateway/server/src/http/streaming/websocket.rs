@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_execute::transport::along;
 use terrane_graphql::json::write_str;
 use terrane_graphql::{GraphqlError, Request};
 use tokio::sync::watch;
@@ -81,7 +82,8 @@ pub(crate) async fn upgrade(gateway: Gateway, head: &mut Parts) -> Response<Body
         .max_message_size(bytes)
         .max_frame_size(bytes);
     let spoken = upgrade.selected_protocol().is_some();
-    upgrade.on_upgrade(move |socket| async move {
+    let along = along::current();
+    let serve = move |socket| async move {
         let mut served = Socket::new(gateway, headers, socket, place);
         let Close(code, reason) = if spoken {
             served.serve().await
@@ -89,7 +91,8 @@ pub(crate) async fn upgrade(gateway: Gateway, head: &mut Parts) -> Response<Body
             Close::new(4406, format!("Subprotocol not acceptable: speak {PROTOCOL}"))
         };
         served.close(code, reason).await;
-    })
+    };
+    upgrade.on_upgrade(move |socket| along::with(along, serve(socket)))
 }
 
 /// A client's socket, in one task: an idle one costs its buffers.
