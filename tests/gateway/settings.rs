@@ -98,7 +98,14 @@ async fn requests_have_ids_that_go_along() {
     assert_eq!(line["bytes"].as_u64().unwrap(), plain.body.len() as u64);
     assert!(line["document"].as_str().unwrap().len() == 64 && line["duration_ms"].as_f64().unwrap() > 0.0, "{line}");
     assert!(!output.contains("hidden"), "{output}");
-    // the failure of a subgraph is told under the id of the request
+    // what is asked while a stream is read is named alike, and the line comes when the stream has ended
+    let stream = gateway.post(&[("x-request-id", "id-10"), ("accept", "text/event-stream")], body).await;
+    assert_eq!(stream.headers["x-request-id"], "id-10");
+    assert!(stream.text().contains("{\"header\":\"id-10\""), "{}", stream.text());
+    while !gateway.mesh.output().contains("\"request_id\":\"id-10\"") {
+        tokio::task::yield_now().await;
+    }
+    // without ids there are none, and without a log no lines
     let off = Gateway::start("request_id: {enabled: false}\n").await;
     assert_eq!(off.post(&[("x-request-id", "id-9")], body).await.headers.get("x-request-id"), None);
     assert!(!off.mesh.output().contains("terrane::access"));

@@ -4,13 +4,14 @@ use super::access::Line;
 use super::batch::{self, is_batch};
 use super::compress::compress;
 use super::incoming::{self, Bounds};
+use super::request_id::NamedBody;
 use super::streaming;
 use crate::demand::{Charge, Refused};
 use crate::documents::Digest;
 use crate::gateway::Gateway;
 use crate::graph::{self, Graph, RunError};
 use crate::rates::{Wait, Who};
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -21,7 +22,7 @@ use std::net::IpAddr;
 use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
-use terrane_execute::transport::along;
+use terrane_execute::transport::along::{self, Along};
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
 use terrane_graphql::media::{ResponseMedia, negotiate};
 use terrane_graphql::parts::{self, accepts_parts};
@@ -51,7 +52,7 @@ pub async fn post(State(gateway): State<Gateway>, request: http::Request<Body>) 
     let (head, body) = request.into_parts();
     let address = gateway.inner.rates.address(&head.headers, &head.extensions);
     if let Some(form) = streaming::form(&head.headers) {
-        return streaming::post(&gateway, form, &head.headers, address, body).await;
+        return finish(&gateway, &head, streaming::post(&gateway, form, &head.headers, address, body)).await;
     }
     finish(&gateway, &head, posted(&gateway, &head.headers, address, body)).await
 }
@@ -64,11 +65,17 @@ pub async fn get(
 ) -> Response {
     let (mut head, _) = request.into_parts();
     if streaming::is_upgrade(&head) {
-        return streaming::upgrade(gateway, &mut head).await;
+        let front = &gateway.inner.settings.front;
+        if let Err(error) = front.csrf.check_socket(&head.headers) {
+            return refuse(StatusCode::FORBIDDEN, ResponseMedia::Json, &[error]).map(Body::from);
+        }
+        let along = front.request_ids.as_ref().map(|ids| ids.name(&head.headers));
+        let response = along::with(along.clone(), streaming::upgrade(gateway.clone(), &mut head)).await;
+        return tell(&gateway, along.as_ref(), response);
     }
     let address = gateway.inner.rates.address(&head.headers, &head.extensions);
     if let Some(form) = streaming::form(&head.headers) {
-        return streaming::get(&gateway, form, &head.headers, address, &parts).await;
+        return finish(&gateway, &head, streaming::get(&gateway, form, &head.headers, address, &parts)).await;
     }
     finish(&gateway, &head, got(&gateway, &head.headers, address, &parts)).await
 }
@@ -85,8 +92,20 @@ async fn finish(gateway: &Gateway, head: &Parts, respond: impl Future<Output = R
             None => response,
         }
     };
-    let mut response = along::with(along.clone(), finished).await;
-    if let (Some(ids), Some(along)) = (&front.request_ids, &along) {
+    let response = along::with(along.clone(), finished).await;
+    let response = tell(gateway, along.as_ref(), response);
+    match along {
+        // what runs while a stream is read is also for this request
+        Some(along) if response.body().size_hint().exact().is_none() => {
+            response.map(|body| Body::new(NamedBody { body, along }))
+        }
+        _ => response,
+    }
+}
+
+/// Tell the client the request's id.
+fn tell(gateway: &Gateway, along: Option<&Along>, mut response: Response) -> Response {
+    if let (Some(ids), Some(along)) = (&gateway.inner.settings.front.request_ids, along) {
         ids.tell(along, response.headers_mut());
     }
     response

@@ -45,13 +45,15 @@ async fn admit(State(gateway): State<Gateway>, request: Request, next: Next) -> 
 
 /// Everything the gateway answers.
 pub fn router(gateway: Gateway) -> Router {
+    let shed = from_fn_with_state(Shed::new(gateway.inner.settings.traffic.in_flight), shed);
     let mut graphql = post(graphql::post).get(graphql::get).put(streaming::reserve).delete(streaming::complete);
+    graphql = graphql.layer(shed).layer(from_fn_with_state(gateway.clone(), admit));
+    // outermost: a page has to be let read a refusal, too
     if let Some(cors) = cors::layer(&gateway.inner.settings.front.cors) {
         graphql = graphql.layer(cors);
     }
-    let shed = from_fn_with_state(Shed::new(gateway.inner.settings.traffic.in_flight), shed);
     Router::new()
-        .route("/graphql", graphql.layer(shed).layer(from_fn_with_state(gateway.clone(), admit)))
+        .route("/graphql", graphql)
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .merge(pages::routes())

@@ -19,6 +19,7 @@ use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_execute::transport::along;
 use terrane_graphql::json::write_str;
 use terrane_graphql::{GraphqlError, Request};
 use tokio::sync::watch;
@@ -83,7 +84,8 @@ pub(crate) async fn upgrade(gateway: Gateway, head: &mut Parts) -> Response<Body
         .max_message_size(bytes)
         .max_frame_size(bytes);
     let spoken = upgrade.selected_protocol().is_some();
-    upgrade.on_upgrade(move |socket| async move {
+    let along = along::current();
+    let serve = move |socket| async move {
         let mut served = Socket::new(gateway, headers, address, socket, place);
         let Close(code, reason) = if spoken {
             served.serve().await
@@ -91,7 +93,8 @@ pub(crate) async fn upgrade(gateway: Gateway, head: &mut Parts) -> Response<Body
             Close::new(4406, format!("Subprotocol not acceptable: speak {PROTOCOL}"))
         };
         served.close(code, reason).await;
-    })
+    };
+    upgrade.on_upgrade(move |socket| along::with(along, serve(socket)))
 }
 
 /// A client's socket, in one task: an idle one costs its buffers.
