@@ -54,10 +54,21 @@ pub fn run(arguments: &GatewayArguments) -> Result<()> {
     init_logging(LogFormat::from_environment(), "info");
     let config = settings(arguments)?;
     if arguments.check_config {
+        check_graph(arguments, &config)?;
         eprintln!("the settings are good");
         return Ok(());
     }
     runtime()?.block_on(gateway_server(arguments, &config))
+}
+
+/// Whether there will be a graph, as far as that can be known without asking subgraphs.
+fn check_graph(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<()> {
+    let known = config.supergraph.is_some() || config.subgraphs.iter().all(|subgraph| subgraph.sdl.is_some());
+    if !known {
+        prepare(arguments, config)?;
+        return Ok(());
+    }
+    runtime()?.block_on(Running::start(arguments, config, None)).map(drop)
 }
 
 /// The settings, checked.
@@ -187,7 +198,11 @@ async fn reload(
         }
         let before = current.lock().unwrap_or_else(PoisonError::into_inner).gateway.clone();
         let started = async {
+            let listening = (&config.listen, &config.server);
             let config = settings(arguments)?;
+            if (&config.listen, &config.server) != listening {
+                tracing::warn!("`listen` and `server` are as they were until a restart");
+            }
             files = watched(arguments, &config);
             Running::start(arguments, &config, Some(&before)).await
         };

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod documents;
+mod faults;
 mod serving;
 mod settings;
 mod subgraphs;

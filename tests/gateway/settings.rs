@@ -29,6 +29,20 @@ fn all_findings_are_told_at_once() {
     }
 }
 
+#[test]
+fn a_graph_that_cannot_be_served_is_a_finding() {
+    let folder = state_directory();
+    let path = folder.path().join("gateway.yaml");
+    let check = |sdl: &str| {
+        std::fs::write(&path, format!("subgraphs: [{{name: a, url: \"http://a/\", sdl: \"{sdl}\"}}]\n")).unwrap();
+        Command::new(BINARY).args(["gateway", "--check-config", "--config"]).arg(&path).output().unwrap()
+    };
+    assert!(check("type Query { a: Int }").status.success());
+    let broken = check("type Query { a: Nothing }");
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&broken.stderr).contains("Nothing"), "{broken:?}");
+}
+
 /// What the subgraph saw of a header.
 async fn header(gateway: &Gateway, name: &str, sent: &[(&str, &str)]) -> Value {
     let query = json!({"query": format!("{{ header(name: \"{name}\") }}")});
@@ -102,10 +116,11 @@ async fn settings_change_while_it_runs() {
     while !gateway.mesh.output().contains("batching.enabled: ") {
         assert_eq!(gateway.ask(batch.clone()).await[0]["data"]["hello"], "hello you");
     }
-    gateway.configure("batching: {enabled: false}\n");
+    gateway.configure("batching: {enabled: false}\nserver: {drain_seconds: 9}\n");
     let hangup = Command::new("kill").args(["-HUP", &gateway.mesh.pid().to_string()]).status();
     assert!(hangup.unwrap().success());
     gateway.until(batch, |answer| code(answer) == "BATCHING_NOT_SUPPORTED").await;
+    assert!(gateway.mesh.output().contains("until a restart"));
 }
 
 #[tokio::test]

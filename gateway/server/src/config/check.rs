@@ -142,8 +142,9 @@ pub fn findings(config: &GatewayConfig) -> Vec<Finding> {
     check_subgraphs(config, &mut found);
     let readable = [("supergraph", &config.supergraph), ("policy.mesh", &config.policy.mesh)];
     for (path, file) in readable {
-        if let Some(Err(error)) = file.as_deref().map(std::fs::read_to_string) {
-            found.push(Finding::new(path, error.to_string()));
+        let Some(file) = file else { continue };
+        if let Err(error) = std::fs::read_to_string(file) {
+            found.push(Finding::new(path, format!("{}: {error}", file.display())));
         }
     }
     if let Err(error) = Authenticator::new(&config.auth.jwt) {

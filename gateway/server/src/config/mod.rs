@@ -269,6 +269,17 @@ mod tests {
     }
 
     #[test]
+    fn the_settings_of_the_documentation_are_settings() {
+        let text = include_str!("../../../../docs/gateway.md");
+        let blocks: Vec<&str> = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() > 5, "{}", blocks.len());
+        for block in blocks {
+            let read = GatewayConfig::parse(block, &|_| Some("set".to_owned()));
+            assert!(read.is_ok(), "{block}\n{read:#?}");
+        }
+    }
+
+    #[test]
     fn the_committed_schema_is_that_of_the_settings() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schema/gateway-config.schema.json");
         let schema = GatewayConfig::json_schema();
