@@ -219,10 +219,10 @@ pub async fn start(options: Options) -> Mesh {
     serve(sources, options, changes).await
 }
 
-/// A gateway before subgraphs.
-pub async fn serve(sources: Vec<SubgraphSource>, options: Options, changes: Changes) -> Mesh {
+/// Settings of a gateway before subgraphs.
+pub fn settings(sources: Vec<SubgraphSource>, options: Options) -> GatewaySettings {
     let jwt = JwtConfig { secret: Some(SECRET.to_owned()), leeway_seconds: Some(0), ..JwtConfig::default() };
-    let gateway = Gateway::new(GatewaySettings {
+    GatewaySettings {
         sources,
         supergraph: None,
         mesh_policy: options.policy,
@@ -231,7 +231,12 @@ pub async fn serve(sources: Vec<SubgraphSource>, options: Options, changes: Chan
         subscriptions: options.subscriptions,
         headers: HeaderRules::new(&options.forward, &HeadersConfig::default()).unwrap(),
         front: Front::default(),
-    });
+    }
+}
+
+/// A gateway before subgraphs.
+pub async fn serve(sources: Vec<SubgraphSource>, options: Options, changes: Changes) -> Mesh {
+    let gateway = Gateway::new(settings(sources, options));
     gateway.refresh().await;
     assert!(gateway.problems().is_empty(), "{:?}", gateway.problems());
     let address = listen(terrane_gateway::router(gateway.clone())).await;
