@@ -14,10 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
-use terrane_gateway::config::{Limits, SubscriptionsConfig};
+use terrane_gateway::config::{
+    DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, SubscriptionsConfig,
+    TrafficConfig,
+};
 use terrane_gateway::{
-    EventSource, Front, Gateway, GatewaySettings, HeaderRules, StreamTransport, SubgraphSource, catalog_source,
-    from_service, stream_from_service,
+    EventSource, Front, Gateway, GatewaySettings, HeaderRules, SharedRules, StreamTransport, SubgraphSource, Watched,
+    catalog_source, from_service, stream_from_service,
 };
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
@@ -104,13 +107,25 @@ async fn mesh(
     }
     let catalog = catalog_source(sources.clone());
     sources.push(catalog);
+    let (rules, mesh_lines) = (SharedRules::default(), arguments.policies.join("mesh.csv"));
+    if mesh_lines.is_file() {
+        let watched = Watched::rules(&mesh_lines, &rules).map_err(anyhow::Error::msg)?;
+        tokio::spawn(terrane_gateway::watch(vec![watched]));
+    }
     let gateway = Gateway::new(GatewaySettings {
         sources,
         supergraph: None,
-        mesh_policy: std::fs::read_to_string(arguments.policies.join("mesh.csv")).ok(),
+        rules,
+        policy_mode: PolicyMode::default(),
         authenticator,
+        api_keys: None,
         limits: Limits::default(),
         subscriptions: SubscriptionsConfig::default(),
+        traffic: TrafficConfig::default(),
+        errors: ErrorsConfig::default(),
+        rates: RatesConfig::default(),
+        demand: DemandConfig::default(),
+        introspection: IntrospectionConfig::default(),
         headers: HeaderRules::default(),
         front: Front::default(),
     });

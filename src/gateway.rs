@@ -10,11 +10,11 @@ use clap::Args;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use terrane_auth::Authenticator;
-use terrane_gateway::config::{GatewayConfig, SubgraphConfig, findings};
+use terrane_auth::{ApiKeys, Authenticator};
+use terrane_gateway::config::{ApiKeysConfig, GatewayConfig, SubgraphConfig, findings};
 use terrane_gateway::{
-    EventSource, FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpStreams, HttpTransport, StreamTransport,
-    SubgraphSource, Transport, catalog_source, compressed, secure,
+    EventSource, FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpStreams, HttpTransport, SharedRules,
+    StreamTransport, SubgraphSource, Transport, Watched, catalog_source, compressed, secure,
 };
 use terrane_telemetry::{LogFormat, MetricsHandle, init_logging, init_metrics};
 use tokio::signal::unix::{SignalKind, signal};
@@ -105,7 +105,7 @@ fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
     Err(anyhow!("settings {}:{lines}", path.display()))
 }
 
-fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<GatewaySettings> {
+fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(GatewaySettings, Vec<Watched>)> {
     let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| path.display().to_string());
     let pool = HttpTransport::new(config.limits.subgraph_body_bytes);
     let source = |s: &SubgraphConfig| -> Result<SubgraphSource> {
@@ -132,17 +132,42 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
         anyhow!("{}", wrong.join("\n"))
     })?;
     // a file given on the command line needs no authentication of its own
-    let jwt = if arguments.config.is_some() { config.auth.jwt.clone() } else { arguments.auth.config() };
-    Ok(GatewaySettings {
+    let mut issuers = config.auth.issuers.clone();
+    issuers.push(if arguments.config.is_some() { config.auth.jwt.clone() } else { arguments.auth.config() });
+    let mut files = Vec::new();
+    let api_keys = config.auth.api_keys.as_ref().map(|keys| api_keys(keys, &mut files)).transpose()?;
+    let rules = SharedRules::default();
+    if let Some(path) = &config.policy.mesh {
+        files.push(Watched::rules(path, &rules).map_err(anyhow::Error::msg)?);
+    }
+    let settings = GatewaySettings {
         sources,
         supergraph: config.supergraph.as_ref().map(read).transpose()?,
-        mesh_policy: config.policy.mesh.as_ref().map(read).transpose()?,
-        authenticator: Authenticator::new(&jwt)?,
+        rules,
+        policy_mode: config.policy.mode,
+        authenticator: Authenticator::of(&issuers, api_keys.as_ref().map(|(_, keys)| keys.clone()))?,
+        api_keys,
         limits: config.limits,
         subscriptions: config.subscriptions,
+        traffic: config.traffic.clone(),
+        errors: config.errors.clone(),
+        rates: config.rates.clone(),
+        demand: config.demand.clone(),
+        introspection: config.introspection.clone(),
         headers,
         front: Front::new(config.http()).map_err(|reason| anyhow!(reason))?,
-    })
+    };
+    Ok((settings, files))
+}
+
+fn api_keys(config: &ApiKeysConfig, files: &mut Vec<Watched>) -> Result<(http::HeaderName, Arc<ApiKeys>)> {
+    let header = http::HeaderName::try_from(&config.header)
+        .with_context(|| format!("auth.api_keys.header: `{}` is no header name", config.header))?;
+    let keys = Arc::new(ApiKeys::new(config.keys.clone(), config.pass_on.clone())?);
+    if let Some(path) = &config.file {
+        files.push(Watched::keys(path, &keys).map_err(anyhow::Error::msg)?);
+    }
+    Ok((header, keys))
 }
 
 /// How a subgraph is reached.
@@ -221,7 +246,7 @@ async fn reload(
 
 /// The files that settings are read from.
 fn watched(arguments: &GatewayArguments, config: &GatewayConfig) -> FileWatch {
-    let files = [&arguments.config, &arguments.subgraphs, &config.supergraph, &config.policy.mesh];
+    let files = [&arguments.config, &arguments.subgraphs, &config.supergraph];
     let tls = config.subgraphs.iter().filter_map(|subgraph| subgraph.tls.as_ref());
     let of_tls = tls.flat_map(|tls| [&tls.ca, &tls.certificate, &tls.key]);
     FileWatch::new(files.into_iter().chain(of_tls).flatten().cloned().collect())
@@ -236,7 +261,7 @@ struct Running {
 impl Running {
     /// Start a gateway; one that takes the place of another must have a graph.
     async fn start(arguments: &GatewayArguments, config: &GatewayConfig, before: Option<&Gateway>) -> Result<Self> {
-        let settings = prepare(arguments, config)?;
+        let (settings, files) = prepare(arguments, config)?;
         let fixed = settings.supergraph.is_some() || settings.sources.iter().all(|s| s.sdl.is_some());
         let gateway = match before {
             Some(before) => Gateway::after(settings, before),
@@ -250,6 +275,7 @@ impl Running {
         }
         let mut tasks = JoinSet::new();
         tasks.spawn(gateway.clone().watch_documents());
+        tasks.spawn(terrane_gateway::watch(files));
         if !fixed {
             tasks.spawn(keep_composing(gateway.clone(), Duration::from_secs(config.poll_seconds)));
         }

@@ -3,20 +3,26 @@
 //! A source that cannot be read or composed never takes the graph down: what was served keeps being served, and the
 //! problem shows in the catalog.
 
-use crate::config::{Limits, SubscriptionsConfig};
+use crate::config::{
+    DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, SubscriptionsConfig,
+    TrafficConfig,
+};
+use crate::demand::Demand;
 use crate::graph::Graph;
 use crate::headers::HeaderRules;
 use crate::http::Front;
+use crate::policy::SharedRules;
+use crate::rates::Rates;
 use crate::subgraph::SubgraphSource;
 use crate::subscriptions::Subscriptions;
 use crate::watch::FileWatch;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
-use http::HeaderMap;
+use http::HeaderName;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use terrane_auth::Authenticator;
+use terrane_auth::{ApiKeys, Authenticator};
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
 use tokio::sync::watch;
@@ -27,14 +33,28 @@ pub struct GatewaySettings {
     pub sources: Vec<SubgraphSource>,
     /// A supergraph to serve as it is, instead of composing.
     pub supergraph: Option<String>,
-    /// casbin lines of the mesh.
-    pub mesh_policy: Option<String>,
-    /// Who verifies tokens.
+    /// The mesh's rules; others can take their place while it runs.
+    pub rules: SharedRules,
+    /// What becomes of an operation that selects a denied field.
+    pub policy_mode: PolicyMode,
+    /// Who verifies tokens and API keys.
     pub authenticator: Authenticator,
+    /// The keys of machines, and in which header they are sent.
+    pub api_keys: Option<(HeaderName, Arc<ApiKeys>)>,
     /// Bounds.
     pub limits: Limits,
     /// Streams to clients and from subgraphs.
     pub subscriptions: SubscriptionsConfig,
+    /// Requests at once, and how subgraphs are called.
+    pub traffic: TrafficConfig,
+    /// What clients read of subgraphs' errors.
+    pub errors: ErrorsConfig,
+    /// How often may be asked.
+    pub rates: RatesConfig,
+    /// What operations may cost.
+    pub demand: DemandConfig,
+    /// Who may ask for the schema.
+    pub introspection: IntrospectionConfig,
     /// What subgraphs are sent of a request's headers.
     pub headers: HeaderRules,
     /// How requests come in and responses go out.
@@ -50,6 +70,8 @@ pub struct Gateway {
 pub(crate) struct Inner {
     pub(crate) settings: GatewaySettings,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) rates: Rates,
+    pub(crate) demand: Demand,
     graph: ArcSwapOption<Graph>,
     problems: ArcSwap<Vec<Diagnostic>>,
     /// The last SDL that each source gave.
@@ -80,6 +102,8 @@ impl Gateway {
     fn with(settings: GatewaySettings, subscriptions: Subscriptions) -> Self {
         let inner = Inner {
             subscriptions,
+            rates: Rates::new(&settings.rates, settings.demand.budget.is_some()),
+            demand: Demand::new(settings.demand.clone()),
             settings,
             graph: ArcSwapOption::empty(),
             problems: ArcSwap::default(),
@@ -111,11 +135,6 @@ impl Gateway {
     /// What is wrong with the newest state of the sources; empty when it is what is served.
     pub fn problems(&self) -> Arc<Vec<Diagnostic>> {
         self.inner.problems.load_full()
-    }
-
-    /// The headers of a request that go on to subgraphs.
-    pub(crate) fn forwarded(&self, headers: &HeaderMap) -> HeaderMap {
-        self.inner.settings.headers.forwarded(headers)
     }
 
     /// From now on this is the gateway: open subscriptions go on in its graph.

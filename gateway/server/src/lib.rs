@@ -3,9 +3,12 @@
 //! [`Gateway::refresh`] reads the subgraphs and composes them; [`router`] serves the result, with the catalog as one
 //! more subgraph ([`catalog_source`]).
 
+mod callers;
 mod catalog;
 pub mod config;
+mod demand;
 mod documents;
+mod files;
 mod gateway;
 mod graph;
 mod headers;
@@ -13,15 +16,19 @@ mod http;
 mod limits;
 mod pages;
 mod policy;
+mod rates;
 mod subgraph;
 mod subscriptions;
+mod traffic;
 mod watch;
 
 pub use catalog::source as catalog_source;
+pub use files::{Watched, watch};
 pub use gateway::{Gateway, GatewaySettings};
 pub use graph::{Graph, RunError};
 pub use headers::HeaderRules;
 pub use http::{Front, router};
+pub use policy::{MeshRules, SharedRules};
 pub use subgraph::{EventSource, SubgraphSource};
 pub use terrane_execute::subscribe::Protocol;
 pub use terrane_execute::transport::{compressed, from_service, secure, stream_from_service};

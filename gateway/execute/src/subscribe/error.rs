@@ -76,6 +76,7 @@ impl From<TransportError> for SourceError {
             TransportError::Unreachable(why) => Self::Unreachable(why),
             TransportError::Timeout(after) => Self::Timeout(after),
             TransportError::TooLarge(limit) => Self::TooLarge(limit),
+            TransportError::Overloaded | TransportError::CircuitOpen => Self::Unreachable(error.to_string()),
         }
     }
 }

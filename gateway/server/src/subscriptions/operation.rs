@@ -1,15 +1,17 @@
 //! Operations: turns a request over a long connection into the responses to it, as they come.
 
 use super::{Place, Session, stopped};
+use crate::demand::Refused;
 use crate::gateway::Gateway;
 use crate::graph::{Graph, Parts, RunError};
+use crate::rates::Who;
 use apollo_compiler::executable::OperationType;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use std::sync::Arc;
 use terrane_execute::ExecuteError;
-use terrane_execute::subscribe::{Consumer, SourceClient, SourceError, SourceRequest, Subscription};
+use terrane_execute::subscribe::{Consumer, Event, SourceClient, SourceError, SourceRequest, Subscription};
 use terrane_graphql::{GraphqlError, Request};
 use tokio::sync::watch;
 
@@ -41,7 +43,8 @@ pub(crate) async fn start(
     let graph = graph(&gateway)?;
     let documents = &gateway.inner.settings.front.documents;
     let digest = documents.resolve(&mut request).map_err(|error| vec![error])?;
-    let kind = graph.kind(&request, &session.caller.roles).map_err(refused)?;
+    let kind = graph.kind(&request, &session.caller).map_err(refused)?;
+    admit(&gateway, &graph, &session, &request)?;
     if let (Some(digest), Some(document)) = (digest, &request.query) {
         documents.register(digest, document.clone());
     }
@@ -52,12 +55,12 @@ pub(crate) async fn start(
         }
         OperationType::Mutation if !allow_mutations => Err(refused(RunError::NotAQuery)),
         OperationType::Query | OperationType::Mutation => {
-            let parts = graph.run_in_parts(&request, &session.caller.roles, session.forwarded.clone()).await;
+            let parts = graph.run_in_parts(&request, &session.caller, session.forwarded.clone()).await;
             if let Some(Parts { first, parts }) = parts.map_err(refused)? {
                 return Ok(in_parts(first, parts));
             }
             let once = async move {
-                match graph.run(&request, &session.caller.roles, &session.forwarded, allow_mutations).await {
+                match graph.run(&request, &session.caller, &session.forwarded, allow_mutations).await {
                     Ok(body) => vec![Output::Next(body), Output::Complete],
                     Err(error) => vec![Output::Failed(refused(error))],
                 }
@@ -65,6 +68,23 @@ pub(crate) async fn start(
             Ok(stream::once(once).flat_map(stream::iter).boxed())
         }
     }
+}
+
+/// Whether the caller may ask once more, and for so much: an operation counts when it starts, whatever it is sent over.
+fn admit(gateway: &Gateway, graph: &Graph, session: &Session, request: &Request) -> Result<(), Vec<GraphqlError>> {
+    let (rates, demand, caller) = (&gateway.inner.rates, &gateway.inner.demand, &session.caller);
+    rates.admit_caller(caller, session.address).map_err(|wait| {
+        let message = format!("too many requests; try again in {} s", wait.seconds());
+        vec![GraphqlError::new("RATE_LIMITED", message)]
+    })?;
+    if !demand.is_on() {
+        return Ok(());
+    }
+    let cost = graph.cost(request, caller).map_err(refused)?;
+    let charged = demand.charge(cost, request, &Who::of(caller, session.address));
+    charged.map(drop).map_err(|refused| match refused {
+        Refused::TooExpensive(error) | Refused::Spent(error, _) => vec![error],
+    })
 }
 
 fn in_parts(first: Vec<u8>, parts: tokio::sync::mpsc::Receiver<Vec<u8>>) -> Outputs {
@@ -113,13 +133,18 @@ struct Running {
 
 /// What a subscription is in one graph.
 struct Planned {
+    graph: Arc<Graph>,
+    /// The decisions about the caller that it was planned by.
+    access: u64,
     subscription: Subscription,
     source: Option<(SourceRequest, SourceClient)>,
 }
 
 impl Planned {
-    fn new(graph: &Graph, session: &Session, request: &Request) -> Result<Self, Vec<GraphqlError>> {
-        let program = graph.program_of(request, &session.caller.roles).map_err(refused)?;
+    fn new(graph: Arc<Graph>, session: &Session, request: &Request) -> Result<Self, Vec<GraphqlError>> {
+        // before it is planned: no change of the rules goes unseen
+        let access = graph.access(&session.caller);
+        let program = graph.program_of(request, &session.caller).map_err(refused)?;
         let (executor, variables) = (Arc::clone(graph.executor()), request.variables.as_ref());
         let subscription = Subscription::new(executor, program, variables, session.forwarded.clone());
         let subscription = subscription.map_err(|error| failed(&error))?;
@@ -127,7 +152,7 @@ impl Planned {
             let client = graph.event_source(source.subgraph).clone();
             (source, client)
         });
-        Ok(Self { subscription, source })
+        Ok(Self { graph, access, subscription, source })
     }
 
     fn consume(&self, gateway: &Gateway, session: &Session) -> Option<Consumer> {
@@ -153,7 +178,7 @@ impl Running {
         // Before the graph is looked at: no change of it goes unseen.
         let graphs = subscriptions.graphs.subscribe();
         let stopping = subscriptions.stopping.subscribe();
-        let planned = Planned::new(&*graph(&gateway)?, &session, &request)?;
+        let planned = Planned::new(graph(&gateway)?, &session, &request)?;
         let consumer = planned.consume(&gateway, &session);
         Ok(Self { gateway, session, request, planned, consumer, refused: false, graphs, stopping, _place: place })
     }
@@ -186,15 +211,23 @@ impl Running {
                     }
                 }
                 event = consumer.next() => return match event {
-                    Some(Ok(event)) => match self.planned.subscription.respond_to(&event).await {
+                    Some(Ok(event)) => match self.respond(&event).await {
                         Ok(body) => Output::Next(body),
-                        Err(error) => Output::Failed(failed(&error)),
+                        Err(errors) => Output::Failed(errors),
                     },
                     Some(Err(error)) => Output::Failed(vec![self.interrupted(&error)]),
                     None => Output::Complete,
                 },
             }
         }
+    }
+
+    /// The response to an event, by what the caller may see now.
+    async fn respond(&mut self, event: &Event) -> Result<Bytes, Vec<GraphqlError>> {
+        if self.planned.graph.access(&self.session.caller) != self.planned.access {
+            self.replan()?;
+        }
+        self.planned.subscription.respond_to(event).await.map_err(|error| failed(&error))
     }
 
     /// Nobody is asked, since the caller may not see the field: there is one response.
@@ -226,7 +259,7 @@ impl Running {
         };
         self.gateway = self.gateway.latest();
         let graph = graph(&self.gateway)?;
-        let planned = Planned::new(&graph, &self.session, &self.request).map_err(changed)?;
+        let planned = Planned::new(graph, &self.session, &self.request).map_err(changed)?;
         if !planned.has_events_of(&self.planned) {
             self.consumer = planned.consume(&self.gateway, &self.session);
         }

@@ -3,15 +3,20 @@
 use crate::gateway::Gateway;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use terrane_graphql::{GraphqlError, exchange};
+use terrane_auth::AuthError;
+use terrane_graphql::GraphqlError;
 use terrane_policy::Caller;
 use tokio::time::Instant;
 
 /// Who asks over a connection.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
+    /// From where, as far as that counts.
+    pub address: Option<IpAddr>,
     /// Headers that go along to subgraphs.
     pub forwarded: HeaderMap,
     /// When the token is no longer good.
@@ -23,14 +28,13 @@ impl Session {
     ///
     /// # Errors
     /// `UNAUTHENTICATED` where there is a token, and it is not good.
-    pub async fn open(gateway: &Gateway, headers: &HeaderMap) -> Result<Self, GraphqlError> {
-        let authenticator = &gateway.inner.settings.authenticator;
-        let caller = authenticator
-            .authenticate(exchange::authorization(headers))
-            .await
-            .map_err(|error| GraphqlError::new("UNAUTHENTICATED", error.to_string()))?;
-        let expires = expiry(&caller.claims).map(|after| Instant::now() + after + authenticator.leeway());
-        Ok(Self { caller, forwarded: gateway.forwarded(headers), expires })
+    pub async fn open(gateway: &Gateway, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Self, GraphqlError> {
+        let refused = |error: AuthError| GraphqlError::new("UNAUTHENTICATED", error.to_string());
+        let caller = gateway.caller(headers).await.map_err(refused)?;
+        let leeway = gateway.inner.settings.authenticator.leeway();
+        let expires = expiry(&caller.claims).map(|after| Instant::now() + after + leeway);
+        let forwarded = gateway.forwarded(headers, &caller);
+        Ok(Self { caller, address, forwarded, expires })
     }
 
     /// Wait until the token is no longer good; for ever without one.

@@ -10,8 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_execute::HttpTransport;
-use terrane_gateway::config::{HeadersConfig, Limits, SubscriptionsConfig};
-use terrane_gateway::{EventSource, Front, Gateway, GatewaySettings, HeaderRules, Protocol, SubgraphSource};
+use terrane_gateway::config::{
+    DemandConfig, ErrorsConfig, HeadersConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig,
+    SubscriptionsConfig, TrafficConfig,
+};
+use terrane_gateway::{
+    EventSource, Front, Gateway, GatewaySettings, HeaderRules, MeshRules, Protocol, SharedRules, SubgraphSource,
+};
 use tokio::sync::{broadcast, watch};
 
 pub const SECRET: &str = "a secret of thirty-two characters";
@@ -162,6 +167,7 @@ pub struct Mesh {
     pub gateway: Gateway,
     pub address: SocketAddr,
     pub changes: Changes,
+    pub rules: SharedRules,
 }
 
 /// What a test may want otherwise.
@@ -169,6 +175,8 @@ pub struct Options {
     pub protocol: Protocol,
     pub subscriptions: SubscriptionsConfig,
     pub policy: Option<String>,
+    pub rates: RatesConfig,
+    pub demand: DemandConfig,
     pub forward: Vec<String>,
 }
 
@@ -178,6 +186,8 @@ impl Default for Options {
             protocol: Protocol::WebSocket,
             subscriptions: SubscriptionsConfig::default(),
             policy: None,
+            rates: RatesConfig::default(),
+            demand: DemandConfig::default(),
             forward: vec!["authorization".to_owned()],
         }
     }
@@ -222,10 +232,18 @@ pub async fn start(options: Options) -> Mesh {
 /// Settings of a gateway before subgraphs.
 pub fn settings(sources: Vec<SubgraphSource>, options: Options) -> GatewaySettings {
     let jwt = JwtConfig { secret: Some(SECRET.to_owned()), leeway_seconds: Some(0), ..JwtConfig::default() };
+    let rules = SharedRules::new(MeshRules::new(options.policy.as_deref()).unwrap());
     GatewaySettings {
         sources,
         supergraph: None,
-        mesh_policy: options.policy,
+        rules,
+        policy_mode: PolicyMode::default(),
+        api_keys: None,
+        traffic: TrafficConfig::default(),
+        errors: ErrorsConfig::default(),
+        rates: options.rates,
+        demand: options.demand,
+        introspection: IntrospectionConfig::default(),
         authenticator: Authenticator::new(&jwt).unwrap(),
         limits: Limits::default(),
         subscriptions: options.subscriptions,
@@ -236,11 +254,13 @@ pub fn settings(sources: Vec<SubgraphSource>, options: Options) -> GatewaySettin
 
 /// A gateway before subgraphs.
 pub async fn serve(sources: Vec<SubgraphSource>, options: Options, changes: Changes) -> Mesh {
-    let gateway = Gateway::new(settings(sources, options));
+    let settings = settings(sources, options);
+    let rules = settings.rules.clone();
+    let gateway = Gateway::new(settings);
     gateway.refresh().await;
     assert!(gateway.problems().is_empty(), "{:?}", gateway.problems());
     let address = listen(terrane_gateway::router(gateway.clone())).await;
-    Mesh { gateway, address, changes }
+    Mesh { gateway, address, changes, rules }
 }
 
 /// Changes for a subgraph of the test's own.

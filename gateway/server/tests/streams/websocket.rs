@@ -3,6 +3,8 @@
 use super::clients::Socket;
 use super::mesh::{Options, start, token};
 use serde_json::json;
+use terrane_gateway::MeshRules;
+use terrane_gateway::config::{DemandConfig, DemandMode, RateConfig, RatesConfig};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -113,6 +115,56 @@ async fn the_meshs_policy_counts_for_the_caller_of_the_connection() {
     assert_eq!(refused["data"], json!(null));
     assert_eq!(refused["errors"][0]["extensions"]["code"], "FORBIDDEN");
     assert_eq!(guest.next().await, json!({"id": "s", "type": "complete"}));
+}
+
+#[tokio::test]
+async fn rules_that_come_while_a_subscription_is_open_count_for_its_next_event() {
+    let mesh = start(Options::default()).await;
+    let mut socket = Socket::ready(mesh.address).await;
+    socket.subscribe("s", CHANGED).await;
+    mesh.changes.streams(1).await;
+    mesh.changes.send("1");
+    assert_eq!(socket.payload("s").await["data"]["changed"]["stock"], 1);
+    mesh.rules.replace(MeshRules::new(Some("p, anonymous, Item.stock, read, deny")).unwrap());
+    mesh.changes.send("2");
+    let seen = socket.payload("s").await;
+    assert_eq!(seen["data"]["changed"], json!({"id": "2", "name": "item 2", "stock": null}));
+    assert_eq!(seen["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    mesh.rules.replace(MeshRules::new(None).unwrap());
+    mesh.changes.send("3");
+    assert_eq!(socket.payload("s").await["data"]["changed"]["stock"], 3);
+}
+
+/// Budgets and rates count what is asked over a socket, too.
+#[tokio::test]
+async fn operations_over_a_socket_are_weighed_and_counted() {
+    let demand = DemandConfig { mode: DemandMode::Enforce, max_cost: 1.0, ..DemandConfig::default() };
+    let mesh = start(Options { demand, ..Options::default() }).await;
+    let mut socket = Socket::ready(mesh.address).await;
+    socket.subscribe("q", "{ a: item(id: 1) { stock } b: item(id: 1) { stock } }").await;
+    let refused = socket.next().await;
+    assert_eq!((&refused["type"], &refused["id"]), (&json!("error"), &json!("q")), "{refused}");
+    assert_eq!(refused["payload"][0]["extensions"]["code"], "COST_TOO_HIGH", "{refused}");
+
+    let rate = RateConfig { per_second: 1, burst: Some(2) };
+    let rates = RatesConfig { caller: Some(rate), ..RatesConfig::default() };
+    let mesh = start(Options { rates, ..Options::default() }).await;
+    let init = json!({"type": "connection_init", "payload": {"authorization": token("analyst", 60)}});
+    let mut socket = Socket::ready_with(mesh.address, init).await;
+    for id in 0..50 {
+        socket.subscribe(&id.to_string(), "{ item(id: 1) { stock } }").await;
+    }
+    let (mut answered, mut limited) = (0, 0);
+    while answered + limited < 50 {
+        let message = socket.next().await;
+        match message["type"].as_str().unwrap() {
+            "next" => answered += 1,
+            "error" if message["payload"][0]["extensions"]["code"] == "RATE_LIMITED" => limited += 1,
+            "complete" => {}
+            _ => panic!("{message}"),
+        }
+    }
+    assert!(answered >= 2 && limited > 0, "{answered} answered, {limited} refused");
 }
 
 #[tokio::test]

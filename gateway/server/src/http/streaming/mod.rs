@@ -21,12 +21,16 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use reserved::TOKEN;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use terrane_graphql::error::request_error_body;
 use terrane_graphql::exchange::refuse;
 use terrane_graphql::media::ResponseMedia;
 use terrane_graphql::{GraphqlError, Request};
 use tokio::time::{Instant, interval_at};
+
+/// From where a client asks, as far as that counts.
+type Address = Option<IpAddr>;
 
 /// What a client takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +70,13 @@ pub(super) fn form(headers: &HeaderMap) -> Option<Form> {
 }
 
 /// A POST request for a stream.
-pub(super) async fn post(gateway: &Gateway, form: Form, headers: &HeaderMap, body: Body) -> Response<Body> {
+pub(super) async fn post(
+    gateway: &Gateway,
+    form: Form,
+    headers: &HeaderMap,
+    address: Address,
+    body: Body,
+) -> Response<Body> {
     let (front, limits) = (&gateway.inner.settings.front, &gateway.inner.settings.limits);
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
@@ -81,7 +91,7 @@ pub(super) async fn post(gateway: &Gateway, form: Form, headers: &HeaderMap, bod
         Err((status, error)) => return refusal(status, &[error]),
     };
     match Request::from_json(&body) {
-        Ok(request) => answer(gateway, form, headers, request, true).await,
+        Ok(request) => answer(gateway, form, headers, address, request, true).await,
         Err(error) => bad_request(&error.to_string()),
     }
 }
@@ -91,6 +101,7 @@ pub(super) async fn get(
     gateway: &Gateway,
     form: Form,
     headers: &HeaderMap,
+    address: Address,
     parts: &[(String, String)],
 ) -> Response<Body> {
     if let Err(error) = gateway.inner.settings.front.csrf.check(headers) {
@@ -102,7 +113,7 @@ pub(super) async fn get(
         return reserved::open(gateway, token);
     }
     match Request::from_parts(parts.iter().map(|(name, value)| (name.as_str(), value.as_str()))) {
-        Ok(request) => answer(gateway, form, headers, request, false).await,
+        Ok(request) => answer(gateway, form, headers, address, request, false).await,
         Err(error) => bad_request(&error.to_string()),
     }
 }
@@ -111,6 +122,7 @@ async fn answer(
     gateway: &Gateway,
     form: Form,
     headers: &HeaderMap,
+    address: Address,
     request: Request,
     mutations: bool,
 ) -> Response<Body> {
@@ -122,7 +134,7 @@ async fn answer(
     if form == Form::Reserved {
         return reserved::start(gateway, headers, request).await;
     }
-    let session = match Session::open(gateway, headers).await {
+    let session = match Session::open(gateway, headers, address).await {
         Ok(session) => Arc::new(session),
         Err(error) => return refusal(StatusCode::UNAUTHORIZED, &[error]),
     };

@@ -7,7 +7,7 @@ use crate::gateway::Gateway;
 use crate::subscriptions::{Output, Outputs, Place, Session, stopped};
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderName, Response, StatusCode};
+use axum::http::{Extensions, HeaderMap, HeaderName, Response, StatusCode};
 use bytes::Bytes;
 use futures_util::future::{AbortHandle, abortable};
 use futures_util::{StreamExt, stream};
@@ -75,9 +75,13 @@ impl Reserved {
 }
 
 /// `PUT /graphql`: reserve a stream; the response is its token.
-pub(crate) async fn reserve(State(gateway): State<Gateway>, headers: HeaderMap) -> Response<Body> {
+pub(crate) async fn reserve(
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+    extensions: Extensions,
+) -> Response<Body> {
     let subscriptions = &gateway.inner.subscriptions;
-    let session = match Session::open(&gateway, &headers).await {
+    let session = match Session::open(&gateway, &headers, gateway.inner.rates.address(&headers, &extensions)).await {
         Ok(session) => Arc::new(session),
         Err(error) => return refusal(StatusCode::UNAUTHORIZED, &[error]),
     };

@@ -16,6 +16,7 @@ use futures_util::stream::{self, BoxStream, SelectAll, abortable};
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde_json::Value;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use terrane_graphql::json::write_str;
@@ -65,6 +66,7 @@ pub(crate) async fn upgrade(gateway: Gateway, head: &mut Parts) -> Response<Body
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
+    let address = gateway.inner.rates.address(&head.headers, &head.extensions);
     let headers = std::mem::take(&mut head.headers);
     let config = &gateway.inner.subscriptions.config;
     let place = config.enabled.then(|| gateway.inner.subscriptions.socket("websocket")).flatten();
@@ -82,7 +84,7 @@ pub(crate) async fn upgrade(gateway: Gateway, head: &mut Parts) -> Response<Body
         .max_frame_size(bytes);
     let spoken = upgrade.selected_protocol().is_some();
     upgrade.on_upgrade(move |socket| async move {
-        let mut served = Socket::new(gateway, headers, socket, place);
+        let mut served = Socket::new(gateway, headers, address, socket, place);
         let Close(code, reason) = if spoken {
             served.serve().await
         } else {
@@ -96,6 +98,7 @@ pub(crate) async fn upgrade(gateway: Gateway, head: &mut Parts) -> Response<Body
 struct Socket {
     gateway: Gateway,
     headers: HeaderMap,
+    address: Option<IpAddr>,
     socket: WebSocket,
     session: Option<Arc<Session>>,
     operations: SelectAll<BoxStream<'static, (String, Output)>>,
@@ -111,13 +114,14 @@ struct Socket {
 }
 
 impl Socket {
-    fn new(gateway: Gateway, headers: HeaderMap, socket: WebSocket, place: Place) -> Self {
+    fn new(gateway: Gateway, headers: HeaderMap, address: Option<IpAddr>, socket: WebSocket, place: Place) -> Self {
         let subscriptions = &gateway.inner.subscriptions;
         let config = &subscriptions.config;
         let mut beats = interval_at(Instant::now() + config.heartbeat(), config.heartbeat());
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             headers,
+            address,
             socket,
             session: None,
             operations: SelectAll::new(),
@@ -209,7 +213,7 @@ impl Socket {
             Some(_) => return Err(Close::invalid("the payload of `connection_init` is no object")),
         };
         let headers = with_payload(&self.headers, payload.as_ref());
-        let opened = Session::open(&self.gateway, &headers).await;
+        let opened = Session::open(&self.gateway, &headers, self.address).await;
         let session = opened.map_err(|error| Close::new(4403, format!("Forbidden: {}", error.message)))?;
         self.session = Some(Arc::new(session));
         self.headers = HeaderMap::new();
