@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use terrane_execute::HttpStreams;
 use terrane_execute::transport::StreamBody;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -91,6 +92,23 @@ impl Socket {
                 _ => {}
             }
         }
+    }
+}
+
+impl Socket {
+    /// As a client that hangs: nothing is read, and so no ping is answered, until the server closes. Then its code and
+    /// reason.
+    pub async fn closed_unread(self) -> (u16, String) {
+        let mut raw = self.stream.into_inner();
+        let closing = async {
+            let mut seen = Vec::new();
+            raw.read_to_end(&mut seen).await.unwrap();
+            // The last frame is the close frame, and its text the end of that (RFC 6455, section 5.5.1).
+            let reason = memchr::memmem::find(&seen, b"No sign").unwrap();
+            let code = u16::from_be_bytes([seen[reason - 2], seen[reason - 1]]);
+            (code, String::from_utf8(seen[reason..].to_vec()).unwrap())
+        };
+        within(closing).await
     }
 }
 

@@ -124,3 +124,20 @@ async fn who_turns_them_off_serves_no_streams() {
     assert_eq!(answer.status, 406);
     assert_eq!(answer.json().await["errors"][0]["extensions"]["code"], "UNSUPPORTED_OPERATION");
 }
+
+#[tokio::test]
+async fn a_client_that_gives_no_sign_of_life_is_let_go() {
+    let subscriptions = SubscriptionsConfig { heartbeat_seconds: 1, ..SubscriptionsConfig::default() };
+    let mesh = start(Options { subscriptions, ..Options::default() }).await;
+    let mut dead = Socket::ready(mesh.address).await;
+    dead.subscribe("1", CHANGED).await;
+    let mut alive = Socket::ready(mesh.address).await;
+    alive.subscribe("1", CHANGED).await;
+    mesh.changes.streams(1).await;
+    // Only who reads answers pings.
+    let reads = tokio::spawn(async move { alive.closed().await });
+    assert_eq!(dead.closed_unread().await, (1001, "No sign of life".to_owned()));
+    mesh.changes.streams(1).await;
+    mesh.gateway.stop();
+    assert_eq!(reads.await.unwrap(), (1001, "Going away".to_owned()));
+}

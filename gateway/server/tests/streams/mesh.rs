@@ -229,14 +229,14 @@ pub async fn start(options: Options) -> Mesh {
     serve(sources, options, changes).await
 }
 
-/// A gateway before subgraphs.
-pub async fn serve(sources: Vec<SubgraphSource>, options: Options, changes: Changes) -> Mesh {
+/// Settings of a gateway before subgraphs.
+pub fn settings(sources: Vec<SubgraphSource>, options: Options) -> GatewaySettings {
     let jwt = JwtConfig { secret: Some(SECRET.to_owned()), leeway_seconds: Some(0), ..JwtConfig::default() };
     let rules = SharedRules::new(MeshRules::new(options.policy.as_deref()).unwrap());
-    let gateway = Gateway::new(GatewaySettings {
+    GatewaySettings {
         sources,
         supergraph: None,
-        rules: rules.clone(),
+        rules,
         policy_mode: PolicyMode::default(),
         api_keys: None,
         traffic: TrafficConfig::default(),
@@ -249,7 +249,14 @@ pub async fn serve(sources: Vec<SubgraphSource>, options: Options, changes: Chan
         subscriptions: options.subscriptions,
         headers: HeaderRules::new(&options.forward, &HeadersConfig::default()).unwrap(),
         front: Front::default(),
-    });
+    }
+}
+
+/// A gateway before subgraphs.
+pub async fn serve(sources: Vec<SubgraphSource>, options: Options, changes: Changes) -> Mesh {
+    let settings = settings(sources, options);
+    let rules = settings.rules.clone();
+    let gateway = Gateway::new(settings);
     gateway.refresh().await;
     assert!(gateway.problems().is_empty(), "{:?}", gateway.problems());
     let address = listen(terrane_gateway::router(gateway.clone())).await;

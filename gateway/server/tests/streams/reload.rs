@@ -1,14 +1,14 @@
 //! Change without downtime: what subscriptions see of a new graph, and of the end.
 
 use super::clients::{Socket, post};
-use super::mesh::{Mesh, Options, changes, serve, source, start, stock_source};
+use super::mesh::{Mesh, Options, changes, serve, settings, source, start, stock_source};
 use super::upstreams::{SDL, Script};
 use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use terrane_gateway::{EventSource, Transport};
+use terrane_gateway::{EventSource, Gateway, Transport};
 
 const CHANGED: &str = "subscription { changed { id stock } }";
 
@@ -83,6 +83,37 @@ async fn a_subscription_moves_to_another_stream_where_the_question_changes() {
     old.left().await;
     new.changed("5").await;
     assert_eq!(socket.payload("s").await, json!({"data": {"changed": {"id": "5", "stock": 5}}}));
+}
+
+#[tokio::test]
+async fn new_settings_are_a_new_gateway_to_which_streams_move() {
+    let script = Script::start().await;
+    let mesh = script.mesh(Options::default()).await;
+    let mut socket = Socket::ready(mesh.address).await;
+    socket.subscribe("s", CHANGED).await;
+    let opened = script.opened().await;
+    let mut stream = post(mesh.address, "text/event-stream", "subscription { changed(topic: \"b\") { id } }").await;
+    let other = script.opened().await;
+
+    // The other subgraph is gone, and with it the stock.
+    let items = source("items", format!("http://{}/", script.address), SDL.to_owned(), EventSource::default());
+    let after = Gateway::after(settings(vec![items], Options::default()), &mesh.gateway);
+    after.refresh().await;
+    opened.changed("1").await;
+    assert_eq!(socket.payload("s").await["data"]["changed"]["stock"], 1, "it has not taken over");
+    after.take_over();
+    let error = socket.next().await;
+    assert_eq!(error["payload"][0]["extensions"]["code"], "SUBSCRIPTION_GRAPH_CHANGED");
+    opened.left().await;
+    other.changed("2").await;
+    assert_eq!(stream.event().await.1, json!({"data": {"changed": {"id": "2"}}}));
+    // What comes over the old socket is the new gateway's, and the old one is done.
+    socket.subscribe("s", "subscription { changed { name } }").await;
+    script.opened().await;
+    drop(mesh.gateway);
+    after.stop();
+    assert_eq!(socket.closed().await.0, 1001);
+    assert_eq!(stream.event().await.1["errors"][0]["extensions"]["code"], "SHUTTING_DOWN");
 }
 
 #[tokio::test]

@@ -1,19 +1,25 @@
 //! Streams of subgraphs: each protocol, sharing, and what happens when they break.
 
-use super::clients::{Socket, post};
+use super::clients::{Socket, post, request};
 use super::mesh::{Mesh, Options, changes, listen, serve, source, start, stock_source, token, within};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, Method, Response, StatusCode};
 use axum::routing::post as on_post;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use terrane_gateway::config::ReconnectConfig;
 use terrane_gateway::{EventSource, Protocol};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, mpsc};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response as Answer};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 pub const SDL: &str = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.0\", import: [\"@key\"])\n\
                        type Query { news: String }\ntype Subscription { changed(topic: String): Item }\n\
@@ -241,4 +247,88 @@ async fn a_subgraph_that_refuses_or_is_not_there_is_told_at_once() {
 /// An address at which nobody listens.
 async fn listen_and_close() -> std::net::SocketAddr {
     tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+/// A subgraph's end of a WebSocket, in the test's hands.
+type Upstream = WebSocketStream<TcpStream>;
+
+/// Take a socket of the gateway: its handshake's headers are checked, its `connection_init` comes back.
+async fn accept(listener: &TcpListener) -> (Upstream, Value) {
+    let (stream, _) = within(listener.accept()).await.unwrap();
+    #[allow(clippy::result_large_err)] // the library's own signature
+    let choose = |request: &Request, mut response: Answer| {
+        assert_eq!(request.headers()["sec-websocket-protocol"], "graphql-transport-ws");
+        response.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+        Ok(response)
+    };
+    let mut socket = tokio_tungstenite::accept_hdr_async(stream, choose).await.unwrap();
+    let init = said(&mut socket).await;
+    assert_eq!(init["type"], "connection_init");
+    (socket, init)
+}
+
+async fn said(socket: &mut Upstream) -> Value {
+    loop {
+        if let Message::Text(text) = within(socket.next()).await.unwrap().unwrap() {
+            return serde_json::from_str(&text).unwrap();
+        }
+    }
+}
+
+async fn say(socket: &mut Upstream, message: Value) {
+    socket.send(Message::text(message.to_string())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_subgraphs_websocket_is_spoken_with_as_the_protocol_has_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let events = EventSource { protocol: Protocol::WebSocket, ..EventSource::default() };
+    let mut options = quick(1);
+    options.subscriptions.heartbeat_seconds = 1;
+    let sources = vec![source("items", url, SDL.to_owned(), events), stock_source().await];
+    let mesh = serve(sources, options, changes()).await;
+    let analyst = token("analyst", 60);
+    let headers = [("accept", "text/event-stream"), ("authorization", analyst.as_str())];
+    // A client that need not answer pings while the test waits for something else.
+    let subscribe =
+        async || request(mesh.address, Method::POST, "/graphql", &headers, Some(json!({"query": CHANGED}))).await;
+    let mut client = subscribe().await;
+
+    let (mut socket, init) = accept(&listener).await;
+    assert_eq!(init["payload"], json!({"authorization": analyst}));
+    say(&mut socket, json!({"type": "ping"})).await;
+    assert_eq!(said(&mut socket).await, json!({"type": "pong"}));
+    say(&mut socket, json!({"type": "connection_ack"})).await;
+    let asked = said(&mut socket).await;
+    assert_eq!((&asked["type"], &asked["id"]), (&json!("subscribe"), &json!("1")));
+    let changed = |id: &str| json!({"id": "1", "type": "next", "payload": {"data": {"changed": {"__typename": "Item", "id": id}}}});
+    say(&mut socket, changed("1")).await;
+    assert_eq!(client.event().await.1["data"]["changed"]["stock"], 1);
+    // Nothing is read any more, and so no ping is answered: the gateway opens another socket.
+    let silent = socket;
+    let (mut socket, _) = accept(&listener).await;
+    drop(silent);
+    say(&mut socket, json!({"type": "connection_ack"})).await;
+    said(&mut socket).await;
+    say(&mut socket, changed("2")).await;
+    assert_eq!(client.event().await.1["data"]["changed"]["stock"], 2);
+    // An error of the operation is its last event.
+    say(&mut socket, json!({"id": "1", "type": "error", "payload": [{"message": "no more"}]})).await;
+    assert_eq!(client.event().await.1["errors"][0]["message"], "no more");
+    assert_eq!(client.event().await.0, "complete");
+
+    // Who is not let in is not let in by asking again.
+    let mut client = subscribe().await;
+    let (mut socket, _) = accept(&listener).await;
+    let frame = CloseFrame { code: CloseCode::Library(4403), reason: "Forbidden".into() };
+    socket.close(Some(frame)).await.unwrap();
+    assert_eq!(client.event().await.1["errors"][0]["extensions"]["code"], "SUBGRAPH_INVALID_RESPONSE");
+    // The client's end is told.
+    let client = subscribe().await;
+    let (mut socket, _) = accept(&listener).await;
+    say(&mut socket, json!({"type": "connection_ack"})).await;
+    said(&mut socket).await;
+    drop(client);
+    assert_eq!(said(&mut socket).await, json!({"id": "1", "type": "complete"}));
 }
