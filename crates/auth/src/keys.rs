@@ -177,7 +177,10 @@ fn table(keys: &[ApiKey]) -> Result<FxHashMap<String, Known>, AuthError> {
         if key.subject.is_empty() {
             return Err(bad("it has no subject"));
         }
-        let claims: Map<String, Value> = Map::from_iter([("sub".to_owned(), json!(key.subject))]);
+        let expires = key.expires.map(|at| u64::try_from(at.timestamp()).unwrap_or(0));
+        let mut claims: Map<String, Value> = Map::from_iter([("sub".to_owned(), json!(key.subject))]);
+        // what lasts ends with the key, as it does with a token
+        claims.extend(expires.map(|at| ("exp".to_owned(), json!(at))));
         let caller = Caller {
             subject: Some(key.subject.clone()),
             roles: RoleSet::new(key.roles.iter().cloned()),
@@ -185,7 +188,6 @@ fn table(keys: &[ApiKey]) -> Result<FxHashMap<String, Known>, AuthError> {
             signed_in: true,
             claims,
         };
-        let expires = key.expires.map(|at| u64::try_from(at.timestamp()).unwrap_or(0));
         if known.insert(key.id.clone(), Known { digest, caller: Arc::new(caller), expires }).is_some() {
             return Err(bad("another one has the same id"));
         }

@@ -129,3 +129,18 @@ fn lists_of_api_keys_are_checked() {
         assert!(error.contains(what), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_key_that_has_ended_is_refused_and_one_that_will_says_when() {
+    let now = i64::try_from(get_current_timestamp()).unwrap();
+    let at = |seconds| chrono::DateTime::from_timestamp(now + seconds, 0);
+    let make = |end| terrane_auth::ApiKey::generate("etl".to_owned(), Vec::new(), Vec::new(), end);
+    let ((over, entry_over), (good, entry_good), (endless, entry_endless)) = (make(at(-1)), make(at(60)), make(None));
+    let keys = terrane_auth::ApiKeys::new(vec![entry_over, entry_good, entry_endless], None).unwrap();
+    let authenticator = Authenticator::of(&[], Some(Arc::new(keys))).unwrap();
+    let ended = authenticator.caller(None, Some(&over)).await.unwrap_err();
+    assert_eq!(ended, AuthError::ApiKey("it has expired"));
+    let caller = authenticator.caller(None, Some(&good)).await.unwrap();
+    assert_eq!((caller.signed_in, caller.claims["exp"].as_i64()), (true, Some(now + 60)));
+    assert!(!authenticator.caller(None, Some(&endless)).await.unwrap().claims.contains_key("exp"));
+}

@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_graphql::GraphqlError;
 use terrane_policy::Caller;
 
 /// Who is counted: a caller that has signed in by its subject, others by their address.
@@ -123,6 +124,12 @@ impl Wait {
     /// Whole seconds, for `retry-after`.
     pub fn seconds(self) -> u64 {
         self.0.as_millis().div_ceil(1000).clamp(1, 3600) as u64
+    }
+
+    /// What the client reads of it; each is counted.
+    pub fn error(self) -> GraphqlError {
+        metrics::counter!("terrane_gateway_requests_limited_total").increment(1);
+        GraphqlError::new("RATE_LIMITED", format!("too many requests; try again in {} s", self.seconds()))
     }
 }
 

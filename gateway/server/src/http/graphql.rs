@@ -251,9 +251,7 @@ fn charge(
 
 /// The response to a request that comes too soon.
 pub fn refuse_rate(media: ResponseMedia, wait: Wait) -> Reply {
-    metrics::counter!("terrane_gateway_requests_limited_total").increment(1);
-    let message = format!("too many requests; try again in {} s", wait.seconds());
-    wait_for(wait, refuse(StatusCode::TOO_MANY_REQUESTS, media, &[GraphqlError::new("RATE_LIMITED", message)]))
+    wait_for(wait, refuse(StatusCode::TOO_MANY_REQUESTS, media, &[wait.error()]))
 }
 
 fn wait_for(wait: Wait, mut reply: Reply) -> Reply {

@@ -73,10 +73,7 @@ pub(crate) async fn start(
 /// Whether the caller may ask once more, and for so much: an operation counts when it starts, whatever it is sent over.
 fn admit(gateway: &Gateway, graph: &Graph, session: &Session, request: &Request) -> Result<(), Vec<GraphqlError>> {
     let (rates, demand, caller) = (&gateway.inner.rates, &gateway.inner.demand, &session.caller);
-    rates.admit_caller(caller, session.address).map_err(|wait| {
-        let message = format!("too many requests; try again in {} s", wait.seconds());
-        vec![GraphqlError::new("RATE_LIMITED", message)]
-    })?;
+    rates.admit_caller(caller, session.address).map_err(|wait| vec![wait.error()])?;
     if !demand.is_on() {
         return Ok(());
     }
