@@ -1,13 +1,16 @@
-//! Measures the federation compiler: turns synthetic meshes into times of composition and planning, and memory.
+//! Measures the federation compiler and the executor: turns synthetic meshes into times of composition, planning and
+//! execution, and memory.
 //!
 //! `README.md` says how, and what came out.
 
+mod execute;
 mod files;
 mod mesh;
 
 use anyhow::{Context as _, Result, anyhow};
 use apollo_compiler::ExecutableDocument;
 use clap::{Parser, Subcommand};
+use execute::Asked;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Write as _;
@@ -17,7 +20,7 @@ use terrane_compose::{Composer, Subgraph, compose};
 use terrane_plan::{PlanOptions, Supergraph, plan};
 
 #[derive(Parser)]
-#[command(name = "terrane-bench", about = "Measures composition and planning")]
+#[command(name = "terrane-bench", about = "Measures composition, planning and execution")]
 struct Command {
     #[command(subcommand)]
     what: What,
@@ -49,6 +52,14 @@ enum What {
         #[arg(long)]
         times: Option<usize>,
     },
+    /// Time to execute a planned operation over three subgraphs that answer from memory
+    Execute {
+        /// What is asked
+        operation: Asked,
+        /// Only run it this often, without taking times, for a profiler
+        #[arg(long)]
+        times: Option<u32>,
+    },
     /// Memory of a parsed supergraph
     Memory {
         #[arg(default_values_t = [10, 100, 1000])]
@@ -75,6 +86,7 @@ fn main() -> Result<()> {
         What::Recompose { products } => products.iter().try_for_each(|count| time_recomposition(*count)),
         What::Plan => time_planning(),
         What::PlanFile { supergraph, operation, times } => files::time(&supergraph, &operation, times),
+        What::Execute { operation, times } => execute::time(operation, times),
         What::Memory { products } => products.iter().try_for_each(|count| measure_memory(*count)),
         What::Write { products, file } => write_mesh(products, &file),
         What::Operation { products } => say(&mesh::wide(products)),
