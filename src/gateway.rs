@@ -52,13 +52,15 @@ pub struct GatewayArguments {
 /// Serve until SIGINT or SIGTERM.
 pub fn run(arguments: &GatewayArguments) -> Result<()> {
     init_logging(LogFormat::from_environment(), "info");
+    // before they are read, so that what is written meanwhile is not lost
+    let files = FileWatch::new(arguments.config.iter().chain(&arguments.subgraphs).cloned().collect());
     let config = settings(arguments)?;
     if arguments.check_config {
         check_graph(arguments, &config)?;
         eprintln!("the settings are good");
         return Ok(());
     }
-    runtime()?.block_on(gateway_server(arguments, &config))
+    runtime()?.block_on(gateway_server(arguments, &config, files))
 }
 
 /// Whether there will be a graph, as far as that can be known without asking subgraphs.
@@ -188,7 +190,8 @@ fn streams(subgraph: &SubgraphConfig) -> Result<Option<StreamTransport>> {
     Ok(Some(streams.transport()))
 }
 
-async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<()> {
+async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig, mut files: FileWatch) -> Result<()> {
+    files.follow(watched(arguments, config));
     let address = arguments.listen.as_ref().or(config.listen.as_ref());
     let (listener, local) = listen(address.map_or("127.0.0.1:4000", String::as_str)).await?;
     let metrics = init_metrics().context("collect metrics")?;
@@ -200,7 +203,7 @@ async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) ->
     let serving = serve_with(listener, Arc::clone(&service), &config.server, stop);
     let ended = tokio::select! {
         ended = serving => ended,
-        () = reload(arguments, config, &current, |running| service.store(Arc::new(running.router(&metrics)))) => Ok(()),
+        () = reload(arguments, config, &mut files, &current, |running| service.store(Arc::new(running.router(&metrics)))) => Ok(()),
     };
     let gateway = current.lock().unwrap_or_else(PoisonError::into_inner).gateway.clone();
     gateway.streams_ended(GOODBYES).await;
@@ -211,11 +214,11 @@ async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) ->
 async fn reload(
     arguments: &GatewayArguments,
     config: &GatewayConfig,
+    files: &mut FileWatch,
     current: &Mutex<Running>,
     swap: impl Fn(&Running),
 ) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
-    let mut files = watched(arguments, config);
     loop {
         tokio::select! {
             () = files.changed() => {}
@@ -228,7 +231,7 @@ async fn reload(
             if (&config.listen, &config.server) != listening {
                 tracing::warn!("`listen` and `server` are as they were until a restart");
             }
-            files = watched(arguments, &config);
+            files.follow(watched(arguments, &config));
             Running::start(arguments, &config, Some(&before)).await
         };
         match started.await {
@@ -245,11 +248,11 @@ async fn reload(
 }
 
 /// The files that settings are read from.
-fn watched(arguments: &GatewayArguments, config: &GatewayConfig) -> FileWatch {
+fn watched(arguments: &GatewayArguments, config: &GatewayConfig) -> Vec<PathBuf> {
     let files = [&arguments.config, &arguments.subgraphs, &config.supergraph];
     let tls = config.subgraphs.iter().filter_map(|subgraph| subgraph.tls.as_ref());
     let of_tls = tls.flat_map(|tls| [&tls.ca, &tls.certificate, &tls.key]);
-    FileWatch::new(files.into_iter().chain(of_tls).flatten().cloned().collect())
+    files.into_iter().chain(of_tls).flatten().cloned().collect()
 }
 
 /// A gateway with the tasks that keep it up to date. They end with it.

@@ -15,24 +15,35 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Files, and folders with the files in them, as they were when they were last looked at.
 #[derive(Debug)]
 pub struct FileWatch {
-    paths: Vec<PathBuf>,
-    seen: u64,
+    /// Each with what it was.
+    seen: Vec<(PathBuf, u64)>,
 }
 
 impl FileWatch {
     /// Watch `paths` from now on. One that is not there may come.
     pub fn new(paths: Vec<PathBuf>) -> Self {
-        let seen = stamp(&paths);
-        Self { paths, seen }
+        Self { seen: stamp(paths) }
+    }
+
+    /// Watch these instead. What changed of those that were watched before is still told, also if it was before this call:
+    /// so nothing is lost that is written while the files are read.
+    pub fn follow(&mut self, paths: Vec<PathBuf>) {
+        let known = std::mem::take(&mut self.seen);
+        self.seen = stamp(paths);
+        for (path, stamp) in &mut self.seen {
+            if let Some((_, before)) = known.iter().find(|(other, _)| other == path) {
+                *stamp = *before;
+            }
+        }
     }
 
     /// Wait until they are other than they were.
     pub async fn changed(&mut self) {
         loop {
             tokio::time::sleep(EVERY).await;
-            let paths = self.paths.clone();
+            let paths = self.seen.iter().map(|(path, _)| path.clone()).collect();
             // an error means that the runtime is ending
-            let Ok(now) = tokio::task::spawn_blocking(move || stamp(&paths)).await else { return };
+            let Ok(now) = tokio::task::spawn_blocking(move || stamp(paths)).await else { return };
             if now != self.seen {
                 self.seen = now;
                 return;
@@ -41,16 +52,18 @@ impl FileWatch {
     }
 }
 
-fn stamp(paths: &[PathBuf]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for path in paths {
-        add(path, &mut hasher);
-        let Ok(entries) = fs::read_dir(path) else { continue };
-        let mut inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        inside.sort();
-        inside.iter().for_each(|path| add(path, &mut hasher));
-    }
-    hasher.finish()
+fn stamp(paths: Vec<PathBuf>) -> Vec<(PathBuf, u64)> {
+    let stamped = |path: PathBuf| {
+        let mut hasher = DefaultHasher::new();
+        add(&path, &mut hasher);
+        if let Ok(entries) = fs::read_dir(&path) {
+            let mut inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+            inside.sort();
+            inside.iter().for_each(|path| add(path, &mut hasher));
+        }
+        (path, hasher.finish())
+    };
+    paths.into_iter().map(stamped).collect()
 }
 
 fn add(path: &Path, hasher: &mut DefaultHasher) {
@@ -78,6 +91,17 @@ mod tests {
         watch.changed().await;
         let mut watch = FileWatch::new(vec![folder.path().to_owned()]);
         fs::write(&file, "1").unwrap();
+        watch.changed().await;
+    }
+    #[tokio::test]
+    async fn what_changes_before_other_files_are_followed_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, other] = ["a", "b"].map(|name| folder.path().join(name));
+        let mut watch = FileWatch::new(vec![file.clone()]);
+        fs::write(&file, "1").unwrap();
+        watch.follow(vec![other.clone(), file.clone()]);
+        watch.changed().await;
+        fs::write(&other, "2").unwrap();
         watch.changed().await;
     }
 }
