@@ -8,4 +8,5 @@ mod serving;
 mod settings;
 mod subgraphs;
 mod support;
+mod swaps;
 mod transfer;

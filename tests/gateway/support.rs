@@ -11,13 +11,14 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use terrane_testkit::{Answer, Client, Mesh, state_directory};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_terrane");
@@ -171,11 +172,16 @@ impl Gateway {
 
     /// Over a subgraph that the test serves, listed as `entry` has it.
     pub async fn over(subgraph: Subgraph, entry: &str, files: &[(&str, &str)], settings: &str) -> Self {
+        let settings = format!("subgraphs: [{{name: a, url: \"{}\", {entry}}}]\n{settings}", subgraph.url);
+        Self::with_settings(subgraph, files, &settings).await
+    }
+
+    /// With these settings, which name the subgraph in some way.
+    pub async fn with_settings(subgraph: Subgraph, files: &[(&str, &str)], settings: &str) -> Self {
         let folder = state_directory();
         files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
-        let text = format!("subgraphs: [{{name: a, url: \"{}\", {entry}}}]\n{settings}", subgraph.url);
         let config = folder.path().join("gateway.yaml");
-        std::fs::write(&config, text.replace("DIR", folder.path().to_str().unwrap())).unwrap();
+        std::fs::write(&config, settings.replace("DIR", folder.path().to_str().unwrap())).unwrap();
         let arguments = ["gateway", "--listen", "127.0.0.1:{port}", "--config", config.to_str().unwrap()];
         let mesh = Mesh::start(Path::new(BINARY), &arguments, &folder.path().join("gateway.log")).await;
         Self { mesh, subgraph, folder }
@@ -274,4 +280,29 @@ pub fn write_settings(folder: &Path, url: &str, settings: &str) -> PathBuf {
 /// The code of the first error.
 pub fn code(answer: &Value) -> &str {
     answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default()
+}
+
+/// An operation as a request of HTTP/1.1, for [`exchange`].
+pub fn request(operation: &str) -> String {
+    let body = json!({"query": operation}).to_string();
+    format!(
+        "POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Ask over a connection, without any repetition; panics where the connection ends before the whole answer is there.
+pub async fn exchange(stream: &mut BufReader<TcpStream>, request: &str) -> Value {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let (mut length, mut line) = (0, String::new());
+    while line != "\r\n" {
+        line.clear();
+        assert!(stream.read_line(&mut line).await.unwrap() > 0, "closed");
+        if let Some(value) = line.strip_prefix("content-length: ") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    serde_json::from_slice(&body).unwrap()
 }
