@@ -157,3 +157,18 @@ fn answer(name: &str, known: &Known, body: &Bytes) -> Result<Bytes, TransportErr
     known.push((body.clone(), answer.clone()));
     Ok(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_answer_what_is_expected() {
+        for (asked, requests) in [(Asked::Heavy, 3), (Asked::Light, 1)] {
+            let bench = Bench::new(asked).unwrap();
+            bench.run(2).unwrap();
+            // the answers came from memory
+            assert_eq!(bench.traffic().0, requests, "{asked:?}");
+        }
+    }
+}
