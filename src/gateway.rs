@@ -2,7 +2,7 @@
 
 use crate::compose::read_subgraphs;
 use crate::product::AuthArguments;
-use crate::serve::{listen, runtime, serve_with, with_metrics};
+use crate::serve::{collect_metrics, listen, runtime, serve_with, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -16,7 +16,7 @@ use terrane_gateway::{
     FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpTransport, SubgraphSource, Transport, catalog_source,
     compressed, secure,
 };
-use terrane_telemetry::{LogFormat, MetricsHandle, init_logging, init_metrics};
+use terrane_telemetry::{LogFormat, MetricsHandle, init_logging, trace};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -138,17 +138,23 @@ fn transport(subgraph: &SubgraphConfig, pool: &HttpTransport, limit: usize) -> R
 async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<()> {
     let address = arguments.listen.as_ref().or(config.listen.as_ref());
     let (listener, local) = listen(address.map_or("127.0.0.1:4000", String::as_str)).await?;
-    let metrics = init_metrics().context("collect metrics")?;
+    let metrics = collect_metrics()?;
+    let traces = config.telemetry.settings(&|name| std::env::var(name).ok()).map_err(|reason| anyhow!(reason))?;
+    let traces = trace::start(&traces)?;
     let running = Running::start(arguments, config, None).await?;
     let service = Arc::new(ArcSwap::from_pointee(running.router(&metrics)));
     let current = Mutex::new(running);
     tracing::info!(address = %local, "listening");
     let stop = || current.lock().unwrap_or_else(PoisonError::into_inner).gateway.stop();
     let serving = serve_with(listener, Arc::clone(&service), &config.server, stop);
-    tokio::select! {
+    let ended = tokio::select! {
         ended = serving => ended,
         () = reload(arguments, config, &current, |running| service.store(Arc::new(running.router(&metrics)))) => Ok(()),
+    };
+    if let Some(traces) = traces {
+        traces.end().await;
     }
+    ended
 }
 
 /// Put a gateway of new settings in the place of the running one whenever the files change, and at SIGHUP, for ever.
@@ -221,7 +227,11 @@ impl Running {
     }
 
     fn router(&self, metrics: &MetricsHandle) -> Router {
-        with_metrics(terrane_gateway::router(self.gateway.clone()), metrics)
+        let gateway = self.gateway.clone();
+        with_metrics(terrane_gateway::router(self.gateway.clone()), metrics, move || {
+            gateway.measure();
+            std::future::ready(())
+        })
     }
 }
 

@@ -8,6 +8,7 @@ mod copy;
 mod deliver;
 mod error;
 mod introspect;
+mod meters;
 mod program;
 mod read;
 mod respond;

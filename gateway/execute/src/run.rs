@@ -10,7 +10,7 @@ use crate::respond::respond;
 use crate::store::{Failure, Store, Value};
 use crate::subgraph::{Subgraph, SubgraphClient};
 use crate::targets::{Guard, collect, objects_at};
-use crate::transport::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, along, compared};
+use crate::transport::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
 use crate::variables::Variables;
 use apollo_compiler::ast::OperationType;
 use bytes::Bytes;
@@ -18,19 +18,21 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::HeaderMap;
+use metrics::Counter;
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 use terrane_graphql::json::write_str;
 use tokio::sync::mpsc;
 
 /// Runs programs of one supergraph against its subgraphs.
-#[derive(Debug)]
 pub struct Executor {
     subgraphs: Vec<Arc<Subgraph>>,
     /// Requests to subgraphs under way.
     requests: Arc<Shares<Identity, Answered>>,
     /// Queries under way.
     queries: Arc<Shares<QueryIdentity, Executed>>,
+    /// Queries that were not run, because an equal one was under way.
+    joined: Counter,
     max_errors: usize,
 }
 
@@ -63,7 +65,8 @@ impl Executor {
     /// response.
     pub fn new(subgraphs: Vec<SubgraphClient>, max_errors: usize) -> Self {
         let subgraphs = subgraphs.into_iter().map(|client| Arc::new(Subgraph::new(client))).collect();
-        Self { subgraphs, requests: Arc::default(), queries: Arc::default(), max_errors }
+        let joined = metrics::counter!("terrane_operations_joined_total");
+        Self { subgraphs, requests: Arc::default(), queries: Arc::default(), joined, max_errors }
     }
 
     /// Run a program. `headers` are sent to subgraphs as they are.
@@ -103,12 +106,18 @@ impl Executor {
             .map(|variables| serde_json::to_vec(variables).expect("a JSON value becomes JSON text").into())
             .unwrap_or_default();
         let identity = QueryIdentity::new(Arc::clone(program), text, compared(headers));
+        let mut joined = true;
         let start = || {
+            joined = false;
             let (executor, program) = (Arc::clone(self), Arc::clone(program));
             let (variables, headers) = (variables.cloned(), headers.clone());
             async move { Ok(executor.execute(&program, variables.as_ref(), &headers).await?.into()) }
         };
-        self.queries.join(identity, start).await
+        let executed = self.queries.join(identity, start);
+        if joined {
+            self.joined.increment(1);
+        }
+        executed.await
     }
 
     /// Data was changed: nobody joins reading that began before.
@@ -350,7 +359,7 @@ impl Run<'_> {
         let answer = Answer { program, subgraph, parts };
         let outcome = match sent.answered {
             Err(error) => {
-                tracing::warn!(subgraph, %error, request_id = along::request_id(), "subgraph request failed");
+                tracing::warn!(subgraph, %error, "subgraph request failed");
                 Err(Failure::new(error.code(), Some(subgraph), error.public_message(subgraph)))
             }
             Ok((status, body)) => match read::read(&answer, &body, &mut self.store) {
@@ -407,6 +416,14 @@ impl Executor {
             return subgraph.post(body, Arc::clone(headers), true).boxed();
         }
         let identity = Identity::new(request.subgraph, body.clone(), Arc::clone(headers));
-        self.requests.join(identity, || subgraph.post(body, Arc::clone(headers), false)).boxed()
+        let mut joined = true;
+        let asked = self.requests.join(identity, || {
+            joined = false;
+            Arc::clone(&subgraph).post(body, Arc::clone(headers), false)
+        });
+        if joined {
+            subgraph.meters.joined();
+        }
+        asked.boxed()
     }
 }

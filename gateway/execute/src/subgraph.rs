@@ -1,11 +1,13 @@
 //! Subgraphs: turns request bodies into HTTP requests to a subgraph.
 
+use crate::meters::SubgraphMeters;
 use crate::transport::{Answered, AtMostOnce, Headers, Transport, TransportError, along};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_telemetry::trace;
 use tower::ServiceExt;
 
 /// How a subgraph is asked.
@@ -31,6 +33,7 @@ impl std::fmt::Debug for SubgraphClient {
 #[derive(Debug)]
 pub(crate) struct Subgraph {
     pub client: SubgraphClient,
+    pub meters: SubgraphMeters,
     headers: HeaderMap,
 }
 
@@ -43,7 +46,7 @@ impl Subgraph {
         if let Some(host) = host(&client.uri) {
             headers.insert(HOST, host);
         }
-        Self { client, headers }
+        Self { meters: SubgraphMeters::new(&client.name), client, headers }
     }
 
     /// Send a body, with the caller's headers; `once` where sending it again might do something again.
@@ -61,16 +64,37 @@ impl Subgraph {
                 _ => drop(headers.append(name, value.clone())),
             }
         }
-        for (name, value) in along::current().iter().flat_map(|along| &along.headers) {
-            headers.insert(name, value.clone());
-        }
+        let (trace, mut span) = trace::request("subgraph request");
+        along::write_id(headers);
+        trace.write(headers);
         if once {
             request.extensions_mut().insert(AtMostOnce);
         }
+        if span.is_recording() {
+            span.set("terrane.subgraph", client.name.clone());
+            span.set("http.request.method", "POST");
+            span.set("http.request.body.size", size(request.body().len()));
+        }
+        let asked = self.meters.ask(request.body().len());
         let answer = tokio::time::timeout(client.timeout, client.transport.clone().oneshot(request)).await;
-        let response = answer.map_err(|_| TransportError::Timeout(client.timeout))??;
-        Ok((response.status(), response.into_body()))
+        let answered = match answer {
+            Ok(answer) => answer.map(|response| (response.status(), response.into_body())),
+            Err(_) => Err(TransportError::Timeout(client.timeout)),
+        };
+        let outcome = asked.end(&answered);
+        if let Ok((status, body)) = &answered {
+            span.set("http.response.status_code", i64::from(status.as_u16()));
+            span.set("http.response.body.size", size(body.len()));
+        }
+        if outcome != "answered" {
+            span.fail(outcome);
+        }
+        answered
     }
+}
+
+fn size(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// The `host` header for an address: without the port where it is the scheme's own (RFC 9110, section 7.2).

@@ -7,6 +7,7 @@ use crate::config::Limits;
 use crate::graph::Graph;
 use crate::headers::HeaderRules;
 use crate::http::Front;
+use crate::meters::{Meters, Refreshed};
 use crate::subgraph::SubgraphSource;
 use crate::watch::FileWatch;
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -14,7 +15,7 @@ use futures_util::future::join_all;
 use http::HeaderMap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terrane_auth::Authenticator;
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
@@ -55,6 +56,7 @@ pub(crate) struct Inner {
     /// One refresh at a time.
     refreshing: tokio::sync::Mutex<()>,
     stopping: watch::Sender<bool>,
+    pub(crate) meters: Meters,
 }
 
 impl Gateway {
@@ -68,6 +70,7 @@ impl Gateway {
             composer: Arc::default(),
             refreshing: tokio::sync::Mutex::default(),
             stopping: watch::Sender::new(false),
+            meters: Meters::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -92,6 +95,13 @@ impl Gateway {
         self.inner.problems.load_full()
     }
 
+    /// Bring those metrics up to date that are only looked at when somebody asks for them.
+    pub fn measure(&self) {
+        if let Some(graph) = self.graph() {
+            graph.measure();
+        }
+    }
+
     /// The headers of a request that go on to subgraphs.
     pub(crate) fn forwarded(&self, headers: &HeaderMap) -> HeaderMap {
         self.inner.settings.headers.forwarded(headers)
@@ -114,6 +124,12 @@ impl Gateway {
             None => self.compose(&mut problems).await,
         };
         let changed = sdl.is_some_and(|sdl| self.swap(sdl, &mut problems));
+        let refreshed = match (changed, problems.is_empty()) {
+            (_, false) => Refreshed::Failed,
+            (true, true) => Refreshed::Changed,
+            (false, true) => Refreshed::Same,
+        };
+        self.inner.meters.refreshed(refreshed, problems.len());
         for problem in &problems {
             tracing::warn!(code = problem.code, "{}", problem.message);
         }
@@ -172,7 +188,9 @@ impl Gateway {
         }
         let composer = self.inner.composer.clone();
         let composing = move || composer.lock().unwrap_or_else(PoisonError::into_inner).compose(&subgraphs);
+        let started = Instant::now();
         let composed = tokio::task::spawn_blocking(composing).await;
+        self.inner.meters.composed(started.elapsed());
         match composed {
             Ok(Ok(composition)) => {
                 for hint in composition.hints {
@@ -199,6 +217,7 @@ impl Gateway {
         let settings = &self.inner.settings;
         match Graph::new(sdl, &settings.sources, settings.mesh_policy.as_deref(), settings.limits, &settings.headers) {
             Ok(graph) => {
+                self.inner.meters.loaded(graph.sdl());
                 self.inner.graph.store(Some(Arc::new(graph)));
                 true
             }

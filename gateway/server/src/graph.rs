@@ -15,12 +15,14 @@ use http::HeaderMap;
 use moka::sync::Cache;
 use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terrane_execute::transport::along;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
 use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_plan::{PlanOptions, QueryPlan, Supergraph};
 use terrane_policy::RoleSet;
+use terrane_telemetry::meters::PlanMeters;
+use terrane_telemetry::trace;
 use tokio::sync::mpsc;
 
 /// Errors in one response at most.
@@ -46,6 +48,7 @@ pub struct Graph {
     policy: MeshPolicy,
     programs: Cache<ProgramKey, Arc<Program>>,
     limits: Limits,
+    meters: PlanMeters,
 }
 
 /// What a compiled operation depends on. Role sets that the mesh treats alike share it.
@@ -93,12 +96,19 @@ impl Graph {
             })
             .max_capacity(limits.plan_cache_bytes)
             .build();
-        Ok(Self { sdl, supergraph, executor: Arc::new(Executor::new(clients, MOST_ERRORS)), policy, programs, limits })
+        let executor = Arc::new(Executor::new(clients, MOST_ERRORS));
+        Ok(Self { sdl, supergraph, executor, policy, programs, limits, meters: PlanMeters::new("gateway") })
     }
 
     /// The supergraph's text.
     pub fn sdl(&self) -> &str {
         &self.sdl
+    }
+
+    /// Say how large the cache of plans is.
+    pub(crate) fn measure(&self) {
+        self.programs.run_pending_tasks();
+        self.meters.measure(self.programs.entry_count(), self.programs.weighted_size());
     }
 
     /// The parsed supergraph.
@@ -169,11 +179,7 @@ impl Graph {
         match why {
             Ok(error) => Err(RunError::one(GraphqlError::new(error.code(), error.to_string()))),
             Err(internal) => {
-                tracing::error!(
-                    error = internal,
-                    request_id = along::request_id(),
-                    "an incremental response ended before it began"
-                );
+                tracing::error!(error = internal, "an incremental response ended before it began");
                 Err(RunError::one(GraphqlError::new("INTERNAL_SERVER_ERROR", "the operation could not be run")))
             }
         }
@@ -199,9 +205,13 @@ impl Graph {
         let name = name.map(str::to_owned);
         let key = ProgramKey { document: document.clone(), name, denied: fingerprint, incremental };
         if let Some(known) = self.programs.get(&key) {
+            self.meters.hit();
             return Ok(known);
         }
-        let program = Arc::new(self.compile(document, key.name.as_deref(), &denied, incremental)?);
+        let started = Instant::now();
+        let compiled = self.compile(document, key.name.as_deref(), &denied, incremental);
+        self.meters.miss(started);
+        let program = Arc::new(compiled?);
         self.programs.insert(key, program.clone());
         Ok(program)
     }
@@ -224,7 +234,11 @@ impl Graph {
         denied: &DeniedFields,
         incremental: bool,
     ) -> Result<(Valid<ExecutableDocument>, QueryPlan), RunError> {
-        let document = self.parse(text)?;
+        let document = {
+            let _span = trace::span("parse");
+            self.parse(text)?
+        };
+        let _span = trace::span("plan");
         let operation = document
             .operations
             .get(name)

@@ -11,6 +11,7 @@ mod graph;
 mod headers;
 mod http;
 mod limits;
+mod meters;
 mod pages;
 mod policy;
 mod subgraph;

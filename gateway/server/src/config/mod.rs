@@ -7,6 +7,7 @@ mod expand;
 mod headers;
 mod server;
 mod subgraph;
+mod telemetry;
 mod transfer;
 
 pub use browsers::{CorsConfig, CsrfConfig, CsrfRefusal};
@@ -16,6 +17,7 @@ pub use expand::{ExpandError, expand};
 pub use headers::{AccessLogConfig, HeaderRule, HeadersConfig, InsertRule, PropagateRule, RequestIdConfig};
 pub use server::{ServerConfig, TlsConfig};
 pub use subgraph::{SubgraphConfig, SubgraphTlsConfig};
+pub use telemetry::{TelemetryConfig, TracesConfig};
 pub use transfer::{BatchingConfig, CompressionConfig};
 
 use schemars::JsonSchema;
@@ -80,6 +82,9 @@ pub struct GatewayConfig {
     /// A line for each request.
     #[serde(default)]
     pub access_log: AccessLogConfig,
+    /// What the gateway tells of itself.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
 }
 
 /// The sections that say how requests come in and responses go out.
@@ -206,6 +211,7 @@ impl GatewayConfig {
             headers: HeadersConfig::default(),
             request_id: RequestIdConfig::default(),
             access_log: AccessLogConfig::default(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the graph, and their results into responses.
 
-use super::access::Line;
+use super::access::{LONGEST_NAME, Line};
 use super::batch::{self, is_batch};
 use super::compress::compress;
 use super::incoming::{self, Bounds};
@@ -10,19 +10,20 @@ use crate::graph::{self, Graph, RunError};
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream::{self, StreamExt};
 use std::convert::Infallible;
 use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
-use terrane_execute::transport::along;
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
 use terrane_graphql::media::{ResponseMedia, negotiate};
 use terrane_graphql::parts::{self, accepts_parts};
 use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_policy::Caller;
+use terrane_telemetry::along;
+use terrane_telemetry::trace::{self, Span, Trace};
 
 /// What an operation is asked with.
 pub struct Asked<'a> {
@@ -59,20 +60,50 @@ pub async fn get(
 /// Name the request, compress its response, and log it, as far as the settings have it.
 async fn finish(gateway: &Gateway, head: &Parts, respond: impl Future<Output = Response>) -> Response {
     let front = &gateway.inner.settings.front;
-    let along = front.request_ids.as_ref().map(|ids| ids.name(&head.headers));
+    let counted = gateway.inner.meters.http.begin();
+    let (trace, mut span) = accept(head);
+    let along = front.names(&head.headers, trace);
     let finished = async {
         let line = front.access_log.then(|| Line::begin(head));
-        let response = compress(&front.compression, &head.headers, respond.await).await;
+        let response = respond.await;
+        describe(&mut span, head, &response);
+        let response = compress(&front.compression, &head.headers, response).await;
         match line {
             Some(line) => line.end(response),
             None => response,
         }
     };
     let mut response = along::with(along.clone(), finished).await;
-    if let (Some(ids), Some(along)) = (&front.request_ids, &along) {
-        ids.tell(along, response.headers_mut());
+    if let (Some(ids), Some(id)) = (&front.request_ids, along.as_ref().and_then(|along| along.request_id.as_ref())) {
+        ids.tell(id, response.headers_mut());
     }
+    counted.end(response.status());
     response
+}
+
+/// The trace of a request, and its span: named by method and route.
+fn accept(head: &Parts) -> (Trace, Span) {
+    trace::accept(|| if head.method == Method::GET { "GET /graphql" } else { "POST /graphql" }, &head.headers)
+}
+
+/// Note what a request was and became, as far as nothing in it may be secret.
+fn describe(span: &mut Span, head: &Parts, response: &Response) {
+    if !span.is_recording() {
+        return;
+    }
+    let status = response.status();
+    span.set("http.request.method", head.method.to_string());
+    span.set("url.path", head.uri.path().to_owned());
+    span.set("http.response.status_code", i64::from(status.as_u16()));
+    if let Some(noted) = response.extensions().get::<Noted>() {
+        span.set("terrane.outcome", noted.outcome);
+        if let Some(name) = &noted.operation {
+            span.set("graphql.operation.name", name.chars().take(LONGEST_NAME).collect::<String>());
+        }
+    }
+    if status.is_server_error() {
+        span.fail("server_error");
+    }
 }
 
 async fn got(gateway: &Gateway, headers: &HeaderMap, parts: &[(String, String)]) -> Response {
@@ -129,8 +160,8 @@ async fn respond_to(asked: &Asked<'_>, request: &mut Request) -> Response {
         Ok(prepared) => run_in_parts_or_whole(asked, request, &prepared).await,
         Err((outcome, reply)) => (outcome, reply.map(Body::from)),
     };
-    count(outcome, started);
-    if asked.gateway.inner.settings.front.access_log {
+    asked.gateway.inner.meters.operations.count(outcome, response.status(), started);
+    if asked.gateway.inner.settings.front.access_log || trace::is_recorded() {
         let (operation, document) = (request.operation_name.clone(), request.query.clone());
         response.extensions_mut().insert(Noted { operation, document, outcome });
     }
@@ -144,13 +175,8 @@ pub async fn answer(asked: &Asked<'_>, request: &mut Request) -> Reply {
         Ok(prepared) => run(asked, request, &prepared).await,
         Err(refused) => refused,
     };
-    count(outcome, started);
+    asked.gateway.inner.meters.operations.count(outcome, reply.status(), started);
     reply
-}
-
-fn count(outcome: &'static str, started: Instant) {
-    metrics::counter!("terrane_graphql_requests_total", "server" => "gateway", "outcome" => outcome).increment(1);
-    metrics::histogram!("terrane_graphql_request_seconds", "server" => "gateway").record(started.elapsed());
 }
 
 /// What became of a request in one word of a short list, and the reply.

@@ -5,6 +5,7 @@ mod error;
 mod graphql;
 mod health;
 mod input;
+mod named;
 mod negotiate;
 mod output;
 mod page;
@@ -13,6 +14,7 @@ mod range;
 use crate::service::ProductService;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 /// GraphQL requests larger than this are refused.
@@ -30,5 +32,6 @@ pub fn router(service: ProductService) -> Router {
         .route("/assets/discovery.css", get(discovery::css))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
+        .layer(from_fn_with_state(service.clone(), named::named))
         .with_state(service)
 }
