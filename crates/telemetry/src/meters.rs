@@ -1,8 +1,9 @@
 //! Meters: turns the name of a server into the counters and times of its requests, looked up once. A count is then one
 //! atomic operation.
 
+use crate::Histogram;
 use http::StatusCode;
-use metrics::{Counter, Gauge, Histogram};
+use metrics::{Counter, Gauge};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The values of the label `status`.
@@ -22,13 +23,13 @@ pub struct HttpMeters {
 impl HttpMeters {
     /// Look them up; the process's recorder must be there.
     pub fn new(server: &str) -> Self {
-        let server = || server.to_owned();
+        let owned = || server.to_owned();
         Self {
             requests: CLASSES.map(
-                |status| metrics::counter!("terrane_http_requests_total", "server" => server(), "status" => status),
+                |status| metrics::counter!("terrane_http_requests_total", "server" => owned(), "status" => status),
             ),
-            seconds: metrics::histogram!("terrane_http_request_seconds", "server" => server()),
-            under_way: metrics::gauge!("terrane_http_requests_under_way", "server" => server()),
+            seconds: Histogram::seconds("terrane_http_request_seconds", Some(("server", server))),
+            under_way: metrics::gauge!("terrane_http_requests_under_way", "server" => owned()),
         }
     }
 
@@ -79,7 +80,7 @@ impl OperationMeters {
         Self {
             outcomes,
             operations: outcomes.iter().copied().map(counters).collect(),
-            seconds: metrics::histogram!("terrane_graphql_request_seconds", "server" => server.to_owned()),
+            seconds: Histogram::seconds("terrane_graphql_request_seconds", Some(("server", server))),
         }
     }
 
@@ -105,13 +106,13 @@ pub struct PlanMeters {
 impl PlanMeters {
     /// Look them up.
     pub fn new(server: &str) -> Self {
-        let server = || server.to_owned();
+        let owned = || server.to_owned();
         Self {
-            hits: metrics::counter!("terrane_plan_cache_hits_total", "server" => server()),
-            misses: metrics::counter!("terrane_plan_cache_misses_total", "server" => server()),
-            seconds: metrics::histogram!("terrane_plan_seconds", "server" => server()),
-            entries: metrics::gauge!("terrane_plan_cache_entries", "server" => server()),
-            bytes: metrics::gauge!("terrane_plan_cache_bytes", "server" => server()),
+            hits: metrics::counter!("terrane_plan_cache_hits_total", "server" => owned()),
+            misses: metrics::counter!("terrane_plan_cache_misses_total", "server" => owned()),
+            seconds: Histogram::seconds("terrane_plan_seconds", Some(("server", server))),
+            entries: metrics::gauge!("terrane_plan_cache_entries", "server" => owned()),
+            bytes: metrics::gauge!("terrane_plan_cache_bytes", "server" => owned()),
         }
     }
 

@@ -1,12 +1,13 @@
 //! Metrics: turns what is counted in this process into Prometheus's text format.
 
+use crate::histogram;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Seconds: from a plan that is known to a statement that takes long.
+/// Buckets of the histograms of others: ours are [`crate::Histogram`].
 const SECONDS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const BYTES: [f64; 9] = [256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0];
@@ -42,7 +43,9 @@ impl MetricsHandle {
     /// Everything, in Prometheus's text format (version 0.0.4).
     pub fn render(&self) -> String {
         self.process.collect();
-        self.prometheus.render()
+        let mut out = self.prometheus.render();
+        histogram::render(&mut out);
+        out
     }
 
     /// Keep histograms small, for ever, whether somebody scrapes or not.

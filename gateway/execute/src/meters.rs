@@ -1,9 +1,9 @@
 //! Meters: turns subgraphs into the counters of what they are asked, looked up once.
 
 use crate::transport::{Answered, TransportError};
-use metrics::{Counter, Gauge, Histogram};
+use metrics::{Counter, Gauge};
 use std::time::Instant;
-use terrane_telemetry::bounded;
+use terrane_telemetry::{Histogram, bounded};
 
 /// What became of a request to a subgraph: the values of the label `outcome`.
 const OUTCOMES: [&str; 6] = ["answered", "http_error", "unreachable", "timeout", "too_large", "cancelled"];
@@ -29,7 +29,7 @@ impl SubgraphMeters {
             }),
             joined: metrics::counter!("terrane_subgraph_requests_joined_total", "subgraph" => label()),
             under_way: metrics::gauge!("terrane_subgraph_requests_under_way", "subgraph" => label()),
-            seconds: metrics::histogram!("terrane_subgraph_request_seconds", "subgraph" => label()),
+            seconds: Histogram::seconds("terrane_subgraph_request_seconds", Some(("subgraph", &subgraph))),
             sent: metrics::counter!("terrane_subgraph_sent_bytes_total", "subgraph" => label()),
             received: metrics::counter!("terrane_subgraph_received_bytes_total", "subgraph" => label()),
         }

@@ -1,8 +1,9 @@
 //! Meters: turns what the gateway does into counters and times, looked up once.
 
-use metrics::{Counter, Gauge, Histogram};
+use metrics::{Counter, Gauge};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
+use terrane_telemetry::Histogram;
 use terrane_telemetry::meters::{HttpMeters, OperationMeters, now, number};
 
 /// What became of an operation.
@@ -39,7 +40,7 @@ impl Meters {
             http: HttpMeters::new("gateway"),
             operations: OperationMeters::new("gateway", &OUTCOMES),
             refreshes: ["changed", "same", "failed"].map(refresh),
-            compose_seconds: metrics::histogram!("terrane_compose_seconds"),
+            compose_seconds: Histogram::seconds("terrane_compose_seconds", None),
             composed: metrics::gauge!("terrane_graph_composed_timestamp_seconds"),
             loaded: metrics::gauge!("terrane_graph_loaded_timestamp_seconds"),
             version: metrics::gauge!("terrane_graph_version"),

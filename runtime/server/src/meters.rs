@@ -1,9 +1,10 @@
 //! Meters: turns a product's id into the counters of what it does, looked up once.
 
-use metrics::{Counter, Gauge, Histogram};
+use metrics::{Counter, Gauge};
 use std::time::{Duration, Instant};
 use terrane_driver::{DriverError, Rows};
 use terrane_store::{Run, Version};
+use terrane_telemetry::Histogram;
 use terrane_telemetry::meters::{HttpMeters, OperationMeters, PlanMeters, number};
 
 /// What became of an operation: a short list, so that the metrics' labels are bounded.
@@ -38,14 +39,14 @@ impl Meters {
             statements: STATEMENTS.map(
                 |outcome| metrics::counter!("terrane_statements_total", "server" => server(), "outcome" => outcome),
             ),
-            statement_seconds: metrics::histogram!("terrane_statement_seconds", "server" => server()),
+            statement_seconds: Histogram::seconds("terrane_statement_seconds", Some(("server", product))),
             rows: metrics::counter!("terrane_statement_rows_total", "server" => server()),
             bytes: metrics::counter!("terrane_statement_received_bytes_total", "server" => server()),
             waiting: ["quick", "slow"]
                 .map(|kind| metrics::gauge!("terrane_statements_waiting", "server" => server(), "kind" => kind)),
             runs: ["succeeded", "failed", "refused"]
                 .map(|outcome| metrics::counter!("terrane_runs_total", "server" => server(), "outcome" => outcome)),
-            run_seconds: metrics::histogram!("terrane_run_seconds", "server" => server()),
+            run_seconds: Histogram::seconds("terrane_run_seconds", Some(("server", product))),
             version: metrics::gauge!("terrane_published_version", "server" => server()),
             published: metrics::gauge!("terrane_published_timestamp_seconds", "server" => server()),
         }

@@ -1,8 +1,8 @@
 //! Exporting: turns settings into a tracer whose spans are sent to a collector in batches (OTLP over HTTP, protobuf).
 
-use super::TRACER;
 use super::client::CollectorClient;
 use super::settings::TraceSettings;
+use super::{TRACER, Tracer};
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
@@ -71,7 +71,8 @@ pub fn start(settings: &TraceSettings) -> Result<Option<Exporting>, TraceError> 
         .with_resource(resource)
         .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
         .build();
-    TRACER.set(provider.tracer("terrane")).map_err(|_| TraceError::Twice)?;
+    let tracer = Tracer { tracer: provider.tracer("terrane"), parent_based: settings.sampling.parent_based };
+    TRACER.set(tracer).map_err(|_| TraceError::Twice)?;
     Ok(Some(Exporting(provider)))
 }
 

@@ -10,10 +10,11 @@ pub use settings::{Sampling, TraceSettings};
 
 use crate::along;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
-use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
+use opentelemetry::trace::{
+    Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
+    Tracer as _,
+};
 use opentelemetry::{Context, KeyValue, Value};
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -26,7 +27,14 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const LENGTH: usize = 55;
 
 /// Makes spans, where traces are exported.
-static TRACER: OnceLock<SdkTracer> = OnceLock::new();
+static TRACER: OnceLock<Tracer> = OnceLock::new();
+
+#[derive(Debug)]
+struct Tracer {
+    tracer: SdkTracer,
+    /// Whether who asked has decided whether their trace is sampled.
+    parent_based: bool,
+}
 
 /// Which trace some work is part of, and under which of its spans; or none.
 #[derive(Debug, Clone, Default)]
@@ -61,9 +69,11 @@ impl Drop for Open {
 /// Begin with a request that came in: part of the trace that its headers name, or of a new one. Whether it is sampled was
 /// decided by who sent it, or is decided now. The name is one of a short list. Where traces are not exported, the trace is only passed on.
 pub fn accept<N: Into<Cow<'static, str>>>(name: impl FnOnce() -> N, headers: &HeaderMap) -> (Trace, Span) {
-    let named = headers.get(TRACEPARENT).is_some_and(|parent| has_form(parent.as_bytes()));
-    let parent = if named { read(headers) } else { None };
-    let Some(tracer) = TRACER.get() else { return (Trace::of(parent), Span::default()) };
+    let parent = read(headers);
+    let Some(Tracer { tracer, parent_based }) = TRACER.get() else { return (Trace::of(parent), Span::default()) };
+    if *parent_based && parent.as_ref().is_some_and(|parent| !parent.is_sampled()) {
+        return (Trace::of(parent), Span::default());
+    }
     let above = parent.map(|parent| Context::new().with_remote_span_context(parent)).unwrap_or_default();
     let span = tracer.build_with_context(SpanBuilder::from_name(name()).with_kind(SpanKind::Server), &above);
     let trace = Trace::of(Some(span.span_context().clone()));
@@ -93,12 +103,12 @@ pub fn begin(name: &'static str) -> Span {
     if !trace.is_none() {
         return under(&trace, name, SpanKind::Internal);
     }
-    let Some(tracer) = TRACER.get() else { return Span::default() };
+    let Some(Tracer { tracer, .. }) = TRACER.get() else { return Span::default() };
     Span::of(tracer.build_with_context(SpanBuilder::from_name(name), &Context::new()))
 }
 
 fn under(trace: &Trace, name: &'static str, kind: SpanKind) -> Span {
-    let (Some(place), Some(tracer)) = (&trace.0, TRACER.get()) else { return Span::default() };
+    let (Some(place), Some(Tracer { tracer, .. })) = (&trace.0, TRACER.get()) else { return Span::default() };
     if !place.context.is_sampled() {
         return Span::default();
     }
@@ -106,8 +116,7 @@ fn under(trace: &Trace, name: &'static str, kind: SpanKind) -> Span {
     Span::of(tracer.build_with_context(SpanBuilder::from_name(name).with_kind(kind), &above))
 }
 
-/// Whether a `traceparent` has the form of version 00, with more behind it only in versions to come (section 4.3). The
-/// propagator is lenient about lengths and signs.
+/// Whether a `traceparent` has the form of version 00, with more behind it only in versions to come (section 4.3).
 fn has_form(parent: &[u8]) -> bool {
     let fits = |(at, byte): (usize, &u8)| match at {
         2 | 35 | 52 => *byte == b'-',
@@ -117,19 +126,18 @@ fn has_form(parent: &[u8]) -> bool {
     parent.len() >= LENGTH && more && parent[..LENGTH].iter().enumerate().all(fits)
 }
 
+/// The place that the headers name. A `tracestate` that is wrong is left out (section 3.3.2.1).
 fn read(headers: &HeaderMap) -> Option<SpanContext> {
-    struct Headers<'h>(&'h HeaderMap);
-    impl Extractor for Headers<'_> {
-        fn get(&self, key: &str) -> Option<&str> {
-            self.0.get(key).and_then(|value| value.to_str().ok())
-        }
-
-        fn keys(&self) -> Vec<&str> {
-            self.0.keys().map(HeaderName::as_str).collect()
-        }
+    let parent = headers.get(TRACEPARENT)?;
+    if !has_form(parent.as_bytes()) || parent.as_bytes().starts_with(b"ff") {
+        return None;
     }
-    let read = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
-    let context = read.span().span_context().clone();
+    let parent = parent.to_str().ok()?;
+    let trace = TraceId::from_hex(parent.get(3..35)?).ok()?;
+    let span = SpanId::from_hex(parent.get(36..52)?).ok()?;
+    let flags = TraceFlags::new(u8::from_str_radix(parent.get(53..LENGTH)?, 16).ok()?) & TraceFlags::SAMPLED;
+    let state = headers.get(TRACESTATE).and_then(|state| state.to_str().ok()?.parse().ok()).unwrap_or_default();
+    let context = SpanContext::new(trace, span, flags, true, state);
     context.is_valid().then_some(context)
 }
 
@@ -232,7 +240,15 @@ mod tests {
         let longer = parent.replace("00-", "01-") + "-x";
         assert_eq!(passed(&longer, None), expected[..1]);
         let (zeros, sign) = ("0".repeat(32), parent.replace("0af", "+af"));
-        let wrong = ["", "x", "00-1-2-01", &format!("00-{zeros}-b7ad6b7169203331-01"), &sign, &format!("{parent}-x")];
+        let wrong = [
+            "",
+            "x",
+            &parent.replace("00-", "ff-"),
+            "00-1-2-01",
+            &format!("00-{zeros}-b7ad6b7169203331-01"),
+            &sign,
+            &format!("{parent}-x"),
+        ];
         for wrong in wrong {
             assert_eq!(passed(wrong, Some("a=1")), [""; 0], "{wrong}");
         }
