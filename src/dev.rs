@@ -5,15 +5,23 @@ use crate::serve::{collect_metrics, listen, runtime, serve, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
-use terrane_gateway::config::{Limits, ServerConfig};
-use terrane_gateway::{Front, Gateway, GatewaySettings, HeaderRules, SubgraphSource, catalog_source, from_service};
+use terrane_gateway::config::{
+    DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, ServerConfig,
+    SubscriptionsConfig, TrafficConfig,
+};
+use terrane_gateway::{
+    EventSource, Front, Gateway, GatewaySettings, HeaderRules, SharedRules, StreamTransport, SubgraphSource, Watched,
+    catalog_source, from_service, stream_from_service,
+};
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
@@ -99,17 +107,31 @@ async fn mesh(
             transport: product_transport(routes.clone()),
             sdl: None,
             product: true,
+            events: EventSource { transport: Some(product_streams(routes.clone())), ..EventSource::default() },
         });
         router = router.nest(&format!("/products/{}", product.id), routes);
     }
     let catalog = catalog_source(sources.clone());
     sources.push(catalog);
+    let (rules, mesh_lines) = (SharedRules::default(), arguments.policies.join("mesh.csv"));
+    if mesh_lines.is_file() {
+        let watched = Watched::rules(&mesh_lines, &rules).map_err(anyhow::Error::msg)?;
+        tokio::spawn(terrane_gateway::watch(vec![watched]));
+    }
     let gateway = Gateway::new(GatewaySettings {
         sources,
         supergraph: None,
-        mesh_policy: std::fs::read_to_string(arguments.policies.join("mesh.csv")).ok(),
+        rules,
+        policy_mode: PolicyMode::default(),
         authenticator,
+        api_keys: None,
         limits: Limits::default(),
+        subscriptions: SubscriptionsConfig::default(),
+        traffic: TrafficConfig::default(),
+        errors: ErrorsConfig::default(),
+        rates: RatesConfig::default(),
+        demand: DemandConfig::default(),
+        introspection: IntrospectionConfig::default(),
         headers: HeaderRules::default(),
         front: Front::default(),
     });
@@ -181,11 +203,22 @@ async fn publish(service: &ProductService, id: &str, progress: &Progress) -> Res
 
 /// A product's own router, as a subgraph of the gateway in the same process.
 fn product_transport(router: Router) -> terrane_gateway::Transport {
-    let graphql = tower::service_fn(move |mut request: http::Request<Body>| {
+    from_service(graphql_of(router), LARGEST_ANSWER)
+}
+
+/// The same for the events of its subscriptions.
+fn product_streams(router: Router) -> StreamTransport {
+    stream_from_service(graphql_of(router))
+}
+
+fn graphql_of(
+    router: Router,
+) -> impl tower::Service<http::Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Sync + Send
+{
+    tower::service_fn(move |mut request: http::Request<Body>| {
         *request.uri_mut() = http::Uri::from_static("/graphql");
         tower::ServiceExt::oneshot(router.clone(), request)
-    });
-    from_service(graphql, LARGEST_ANSWER)
+    })
 }
 
 fn print_welcome(base: &str, products: &[(PathBuf, Arc<Product>)], secret: &str, took: Duration) -> Result<()> {

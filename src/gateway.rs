@@ -10,11 +10,11 @@ use clap::Args;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use terrane_auth::Authenticator;
-use terrane_gateway::config::{GatewayConfig, SubgraphConfig, findings};
+use terrane_auth::{ApiKeys, Authenticator};
+use terrane_gateway::config::{ApiKeysConfig, GatewayConfig, SubgraphConfig, findings};
 use terrane_gateway::{
-    FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpTransport, SubgraphSource, Transport, catalog_source,
-    compressed, secure,
+    EventSource, FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpStreams, HttpTransport, SharedRules,
+    StreamTransport, SubgraphSource, Transport, Watched, catalog_source, compressed, secure,
 };
 use terrane_telemetry::{LogFormat, MetricsHandle, init_logging, trace};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +22,9 @@ use tokio::task::JoinSet;
 
 /// While there is no graph, subgraphs are asked again after this long.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Saying goodbye to clients of streams takes no longer.
+const GOODBYES: Duration = Duration::from_secs(3);
 
 /// A gateway over subgraphs.
 #[derive(Args)]
@@ -51,10 +54,21 @@ pub fn run(arguments: &GatewayArguments) -> Result<()> {
     init_logging(LogFormat::from_environment(), "info");
     let config = settings(arguments)?;
     if arguments.check_config {
+        check_graph(arguments, &config)?;
         eprintln!("the settings are good");
         return Ok(());
     }
     runtime()?.block_on(gateway_server(arguments, &config))
+}
+
+/// Whether there will be a graph, as far as that can be known without asking subgraphs.
+fn check_graph(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<()> {
+    let known = config.supergraph.is_some() || config.subgraphs.iter().all(|subgraph| subgraph.sdl.is_some());
+    if !known {
+        prepare(arguments, config)?;
+        return Ok(());
+    }
+    runtime()?.block_on(Running::start(arguments, config, None)).map(drop)
 }
 
 /// The settings, checked.
@@ -91,7 +105,7 @@ fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
     Err(anyhow!("settings {}:{lines}", path.display()))
 }
 
-fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<GatewaySettings> {
+fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(GatewaySettings, Vec<Watched>)> {
     let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| path.display().to_string());
     let pool = HttpTransport::new(config.limits.subgraph_body_bytes);
     let source = |s: &SubgraphConfig| -> Result<SubgraphSource> {
@@ -101,6 +115,11 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
             transport: transport(s, &pool, config.limits.subgraph_body_bytes)?,
             sdl: s.sdl.clone(),
             product: s.product,
+            events: EventSource {
+                protocol: s.subscriptions.protocol.into(),
+                url: s.subscriptions.url.clone(),
+                transport: streams(s)?,
+            },
         })
     };
     let mut sources = config.subgraphs.iter().map(source).collect::<Result<Vec<_>>>()?;
@@ -113,16 +132,42 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<Gatew
         anyhow!("{}", wrong.join("\n"))
     })?;
     // a file given on the command line needs no authentication of its own
-    let jwt = if arguments.config.is_some() { config.auth.jwt.clone() } else { arguments.auth.config() };
-    Ok(GatewaySettings {
+    let mut issuers = config.auth.issuers.clone();
+    issuers.push(if arguments.config.is_some() { config.auth.jwt.clone() } else { arguments.auth.config() });
+    let mut files = Vec::new();
+    let api_keys = config.auth.api_keys.as_ref().map(|keys| api_keys(keys, &mut files)).transpose()?;
+    let rules = SharedRules::default();
+    if let Some(path) = &config.policy.mesh {
+        files.push(Watched::rules(path, &rules).map_err(anyhow::Error::msg)?);
+    }
+    let settings = GatewaySettings {
         sources,
         supergraph: config.supergraph.as_ref().map(read).transpose()?,
-        mesh_policy: config.policy.mesh.as_ref().map(read).transpose()?,
-        authenticator: Authenticator::new(&jwt)?,
+        rules,
+        policy_mode: config.policy.mode,
+        authenticator: Authenticator::of(&issuers, api_keys.as_ref().map(|(_, keys)| keys.clone()))?,
+        api_keys,
         limits: config.limits,
+        subscriptions: config.subscriptions,
+        traffic: config.traffic.clone(),
+        errors: config.errors.clone(),
+        rates: config.rates.clone(),
+        demand: config.demand.clone(),
+        introspection: config.introspection.clone(),
         headers,
         front: Front::new(config.http()).map_err(|reason| anyhow!(reason))?,
-    })
+    };
+    Ok((settings, files))
+}
+
+fn api_keys(config: &ApiKeysConfig, files: &mut Vec<Watched>) -> Result<(http::HeaderName, Arc<ApiKeys>)> {
+    let header = http::HeaderName::try_from(&config.header)
+        .with_context(|| format!("auth.api_keys.header: `{}` is no header name", config.header))?;
+    let keys = Arc::new(ApiKeys::new(config.keys.clone(), config.pass_on.clone())?);
+    if let Some(path) = &config.file {
+        files.push(Watched::keys(path, &keys).map_err(anyhow::Error::msg)?);
+    }
+    Ok((header, keys))
 }
 
 /// How a subgraph is reached.
@@ -133,6 +178,14 @@ fn transport(subgraph: &SubgraphConfig, pool: &HttpTransport, limit: usize) -> R
         None => pool.transport(&subgraph.url),
     };
     Ok(if subgraph.compression { compressed(reached, limit) } else { reached })
+}
+
+/// How the events of a subgraph are carried, if not as those of others.
+fn streams(subgraph: &SubgraphConfig) -> Result<Option<StreamTransport>> {
+    let at = |reason: String| anyhow!("subgraph `{}`: {reason}", subgraph.name);
+    let Some(tls) = &subgraph.tls else { return Ok(None) };
+    let streams = tls.files().and_then(|files| HttpStreams::secure(&files)).map_err(at)?;
+    Ok(Some(streams.transport()))
 }
 
 async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<()> {
@@ -151,6 +204,8 @@ async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) ->
         ended = serving => ended,
         () = reload(arguments, config, &current, |running| service.store(Arc::new(running.router(&metrics)))) => Ok(()),
     };
+    let gateway = current.lock().unwrap_or_else(PoisonError::into_inner).gateway.clone();
+    gateway.streams_ended(GOODBYES).await;
     if let Some(traces) = traces {
         traces.end().await;
     }
@@ -173,14 +228,19 @@ async fn reload(
         }
         let before = current.lock().unwrap_or_else(PoisonError::into_inner).gateway.clone();
         let started = async {
+            let listening = (&config.listen, &config.server);
             let config = settings(arguments)?;
+            if (&config.listen, &config.server) != listening {
+                tracing::warn!("`listen` and `server` are as they were until a restart");
+            }
             files = watched(arguments, &config);
             Running::start(arguments, &config, Some(&before)).await
         };
         match started.await {
             Ok(running) => {
                 swap(&running);
-                // what runs at the gateway of before is finished there
+                // what runs at the gateway of before is finished there, but for what has no end
+                running.gateway.take_over();
                 *current.lock().unwrap_or_else(PoisonError::into_inner) = running;
                 tracing::info!("the settings were read again");
             }
@@ -191,7 +251,7 @@ async fn reload(
 
 /// The files that settings are read from.
 fn watched(arguments: &GatewayArguments, config: &GatewayConfig) -> FileWatch {
-    let files = [&arguments.config, &arguments.subgraphs, &config.supergraph, &config.policy.mesh];
+    let files = [&arguments.config, &arguments.subgraphs, &config.supergraph];
     let tls = config.subgraphs.iter().filter_map(|subgraph| subgraph.tls.as_ref());
     let of_tls = tls.flat_map(|tls| [&tls.ca, &tls.certificate, &tls.key]);
     FileWatch::new(files.into_iter().chain(of_tls).flatten().cloned().collect())
@@ -206,12 +266,12 @@ struct Running {
 impl Running {
     /// Start a gateway; one that takes the place of another must have a graph.
     async fn start(arguments: &GatewayArguments, config: &GatewayConfig, before: Option<&Gateway>) -> Result<Self> {
-        let settings = prepare(arguments, config)?;
+        let (settings, files) = prepare(arguments, config)?;
         let fixed = settings.supergraph.is_some() || settings.sources.iter().all(|s| s.sdl.is_some());
-        let gateway = Gateway::new(settings);
-        if let Some(before) = before {
-            gateway.inherit(before);
-        }
+        let gateway = match before {
+            Some(before) => Gateway::after(settings, before),
+            None => Gateway::new(settings),
+        };
         gateway.refresh().await;
         let needed = fixed || before.is_some_and(|before| before.graph().is_some());
         if needed && gateway.graph().is_none() {
@@ -220,6 +280,7 @@ impl Running {
         }
         let mut tasks = JoinSet::new();
         tasks.spawn(gateway.clone().watch_documents());
+        tasks.spawn(terrane_gateway::watch(files));
         if !fixed {
             tasks.spawn(keep_composing(gateway.clone(), Duration::from_secs(config.poll_seconds)));
         }

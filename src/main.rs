@@ -7,6 +7,7 @@ mod dev;
 mod download;
 mod export;
 mod gateway;
+mod key;
 mod mesh;
 mod new;
 mod plan;
@@ -54,6 +55,8 @@ enum Command {
     Export(export::ExportArguments),
     /// Run the pipeline of a product of a running mesh
     Run(run::RunArguments),
+    /// Make an API key for a machine, and the line that makes it known to a gateway
+    Key(key::KeyArguments),
     /// Make a token for the mesh of this machine
     Token(token::TokenArguments),
 }
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::New(arguments) => new::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Key(arguments) => key::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
     };
     match result {

@@ -51,6 +51,7 @@ impl Connections {
         http.http1().timer(TokioTimer::new()).header_read_timeout(None);
         http.http2()
             .timer(TokioTimer::new())
+            .enable_connect_protocol()
             .max_concurrent_streams(config.http2_max_streams)
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);

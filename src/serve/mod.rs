@@ -11,6 +11,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use connection::{Connections, Service};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,7 @@ pub async fn serve_with(
     config: &ServerConfig,
     stopping: impl FnOnce(),
 ) -> Result<()> {
+    raise_file_limit();
     let certificates = config.tls.as_ref().map(Certificates::read).transpose()?;
     let (stop, stopped) = watch::channel(false);
     let open = metrics::gauge!("terrane_connections_open");
@@ -125,6 +127,14 @@ async fn take(listener: TcpListener, connections: Connections, places: Arc<Semap
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// Each connection is a file descriptor: take as many as the system gives. Many systems begin with 1,024.
+fn raise_file_limit() {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if soft < hard && setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_err() {
+        tracing::debug!(soft, "the number of open files can't be raised");
     }
 }
 

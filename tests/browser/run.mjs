@@ -9,6 +9,7 @@
 // Prints a line per check and "N passed, M failed"; leaves with 1 when one failed.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,6 +67,32 @@ async function overflow(page) {
 }
 
 const checks = {
+  async 'a page of another origin gets nothing, and the own pages do'(page) {
+    const foreign = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<title>foreign</title>'));
+    await new Promise((listening) => foreign.listen(0, '127.0.0.1', listening));
+    const query = at('/graphql?query=%7B__typename%7D');
+    const statuses = [];
+    page.on('response', (response) => response.url().startsWith(at('/graphql')) && statuses.push(response.status()));
+    try {
+      await page.goto(`http://127.0.0.1:${foreign.address().port}/`);
+      await page.evaluate(async ([query, endpoint]) => {
+        await fetch(query, { mode: 'no-cors' });
+        await fetch(endpoint, { method: 'POST', mode: 'no-cors', body: '{"query":"{__typename}"}' });
+      }, [query, at('/graphql')]);
+      assert.deepEqual(statuses, [400, 400]);
+      // for JSON, the browser asks first, and is not let
+      const json = page.evaluate((endpoint) => {
+        const headers = { 'content-type': 'application/json' };
+        return fetch(endpoint, { method: 'POST', headers, body: '{"query":"{__typename}"}' });
+      }, at('/graphql'));
+      await assert.rejects(json, /Failed to fetch/);
+    } finally {
+      foreign.close();
+    }
+    await page.goto(at('/'));
+    assert.equal(await page.evaluate((query) => fetch(query).then(({ status }) => status), query), 200);
+  },
+
   async 'the marketplace lists the four shipped products'(page) {
     await page.goto(at('/'));
     const names = await cardNames(page);

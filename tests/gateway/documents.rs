@@ -113,3 +113,26 @@ async fn requests_that_a_page_may_have_sent_unasked_are_refused() {
     let preflight = client.send(Method::OPTIONS, "/graphql", &ask, "").await;
     assert_eq!(preflight.headers.get("access-control-allow-origin"), None);
 }
+
+#[tokio::test]
+async fn sockets_open_for_the_own_pages_and_those_that_may_ask() {
+    let gateway = Gateway::start("cors: {origins: [\"https://app.example\"]}\n").await;
+    let own = gateway.mesh.base();
+    let opened = [None, Some(own.as_str()), Some("https://app.example"), Some("https://evil.example")];
+    for (origin, status) in opened.into_iter().zip([101, 101, 101, 403]) {
+        let mut headers = vec![
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("sec-websocket-protocol", "graphql-transport-ws"),
+            ("x-request-id", "socket-1"),
+        ];
+        headers.extend(origin.map(|origin| ("origin", origin)));
+        let head = gateway.head(&headers).await;
+        assert_eq!(head.status, status, "{origin:?}");
+        if status == 101 {
+            assert_eq!(head.headers["x-request-id"], "socket-1");
+        }
+    }
+}

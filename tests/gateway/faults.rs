@@ -52,7 +52,8 @@ impl Broken {
         });
         let text = format!(
             "subgraphs: [{{name: a, url: \"{}\"}}, {{name: b, url: \"{url}\", sdl: \"{SDL}\"}}]\n\
-             limits: {{subgraph_timeout_seconds: 1, subgraph_body_bytes: 1000000}}\n",
+             limits: {{subgraph_timeout_seconds: 1, subgraph_body_bytes: 1000000}}\n\
+             server: {{header_timeout_seconds: 600}}\n",
             good.url
         );
         let config = folder.path().join("gateway.yaml");

@@ -1,6 +1,6 @@
 //! Connections: HTTP/2, TLS, slow clients, bounds, and the end.
 
-use super::support::{Gateway, code};
+use super::support::{BINARY, Gateway, Subgraph, code, write_settings};
 use bytes::Bytes;
 use http::{Method, Version};
 use http_body_util::{BodyExt as _, Full};
@@ -12,7 +12,9 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::Command;
+use terrane_testkit::{Mesh, state_directory};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -29,7 +31,8 @@ async fn json(response: http::Response<hyper::body::Incoming>) -> Value {
     serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
 }
 
-#[tokio::test]
+// HTTP/2 is ended by both sides: the client's has to run while the test waits for the gateway's end
+#[tokio::test(flavor = "multi_thread")]
 async fn http2_is_spoken_without_tls() {
     let gateway = Gateway::start("").await;
     let client = HyperClient::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
@@ -55,7 +58,8 @@ fn tls_client(
     HyperClient::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
 }
 
-#[tokio::test]
+// HTTP/2 is ended by both sides: the client's has to run while the test waits for the gateway's end
+#[tokio::test(flavor = "multi_thread")]
 async fn tls_is_renewed_when_its_files_change() {
     let pair = || generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let CertifiedKey { cert: first, signing_key: first_key } = pair();
@@ -110,7 +114,7 @@ async fn slow_clients_are_left() {
 
 #[tokio::test]
 async fn a_response_that_takes_long_is_not_idle() {
-    let gateway = Gateway::start("server: {keep_alive_seconds: 1}\n").await;
+    let gateway = Gateway::start("server: {header_timeout_seconds: 1, keep_alive_seconds: 1}\n").await;
     let asking = gateway.ask(json!({"query": "{ held }"}));
     let release = async {
         // others, that do nothing, were looked at twice and cut off in the meantime
@@ -141,6 +145,27 @@ async fn connections_beyond_the_bound_wait_for_a_place() {
     assert!(!second.is_finished());
     drop(first);
     assert_eq!(second.await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn more_connections_than_files_at_first_are_served() {
+    let subgraph = Subgraph::start().await;
+    let folder = state_directory();
+    let config = write_settings(folder.path(), &subgraph.url, "");
+    let command =
+        format!("ulimit -Sn 100; exec {BINARY} gateway --listen 127.0.0.1:{{port}} --config {}", config.display());
+    let log = folder.path().join("gateway.log");
+    let mesh = Mesh::start(Path::new("/bin/sh"), &["-c", &command], &log).await;
+    let mut open = Vec::new();
+    for _ in 0..400 {
+        let mut stream = TcpStream::connect(("127.0.0.1", mesh.port)).await.unwrap();
+        stream.write_all(b"GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let mut buffer = [0; 12];
+        stream.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"HTTP/1.1 200");
+        open.push(stream);
+    }
+    assert_eq!(mesh.client().graphql("{ hello }", json!({})).await["data"]["hello"], "hello you");
 }
 
 #[tokio::test]

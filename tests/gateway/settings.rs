@@ -29,6 +29,20 @@ fn all_findings_are_told_at_once() {
     }
 }
 
+#[test]
+fn a_graph_that_cannot_be_served_is_a_finding() {
+    let folder = state_directory();
+    let path = folder.path().join("gateway.yaml");
+    let check = |sdl: &str| {
+        std::fs::write(&path, format!("subgraphs: [{{name: a, url: \"http://a/\", sdl: \"{sdl}\"}}]\n")).unwrap();
+        Command::new(BINARY).args(["gateway", "--check-config", "--config"]).arg(&path).output().unwrap()
+    };
+    assert!(check("type Query { a: Int }").status.success());
+    let broken = check("type Query { a: Nothing }");
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&broken.stderr).contains("Nothing"), "{broken:?}");
+}
+
 /// What the subgraph saw of a header.
 async fn header(gateway: &Gateway, name: &str, sent: &[(&str, &str)]) -> Value {
     let query = json!({"query": format!("{{ header(name: \"{name}\") }}")});
@@ -84,7 +98,14 @@ async fn requests_have_ids_that_go_along() {
     assert_eq!(line["bytes"].as_u64().unwrap(), plain.body.len() as u64);
     assert!(line["document"].as_str().unwrap().len() == 64 && line["duration_ms"].as_f64().unwrap() > 0.0, "{line}");
     assert!(!output.contains("hidden"), "{output}");
-    // the failure of a subgraph is told under the id of the request
+    // what is asked while a stream is read is named alike, and the line comes when the stream has ended
+    let stream = gateway.post(&[("x-request-id", "id-10"), ("accept", "text/event-stream")], body).await;
+    assert_eq!(stream.headers["x-request-id"], "id-10");
+    assert!(stream.text().contains("{\"header\":\"id-10\""), "{}", stream.text());
+    while !gateway.mesh.output().contains("\"request_id\":\"id-10\"") {
+        tokio::task::yield_now().await;
+    }
+    // without ids there are none, and without a log no lines
     let off = Gateway::start("request_id: {enabled: false}\n").await;
     assert_eq!(off.post(&[("x-request-id", "id-9")], body).await.headers.get("x-request-id"), None);
     assert!(!off.mesh.output().contains("terrane::access"));
@@ -102,10 +123,11 @@ async fn settings_change_while_it_runs() {
     while !gateway.mesh.output().contains("batching.enabled: ") {
         assert_eq!(gateway.ask(batch.clone()).await[0]["data"]["hello"], "hello you");
     }
-    gateway.configure("batching: {enabled: false}\n");
+    gateway.configure("batching: {enabled: false}\nserver: {drain_seconds: 9}\n");
     let hangup = Command::new("kill").args(["-HUP", &gateway.mesh.pid().to_string()]).status();
     assert!(hangup.unwrap().success());
     gateway.until(batch, |answer| code(answer) == "BATCHING_NOT_SUPPORTED").await;
+    assert!(gateway.mesh.output().contains("until a restart"));
 }
 
 #[tokio::test]

@@ -5,7 +5,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::post;
+use bytes::Bytes;
 use http::Method;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
@@ -195,6 +198,16 @@ impl Gateway {
 
     pub fn client(&self) -> Client {
         self.mesh.client()
+    }
+
+    /// The head of the answer to `GET /graphql`; its body may never end.
+    pub async fn head(&self, headers: &[(&str, &str)]) -> http::response::Parts {
+        let client = HyperClient::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+        let mut request = http::Request::get(format!("{}/graphql", self.mesh.base()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        client.request(request.body(Full::default()).unwrap()).await.unwrap().into_parts().0
     }
 
     /// Post a body.

@@ -1,36 +1,21 @@
-//! Authenticators: turns a bearer token into a caller, or into the reason why not.
+//! Authenticators: turns a bearer token or an API key into a caller, or into the reason why not.
 
-use crate::jwks::Jwks;
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use schemars::JsonSchema;
+use crate::issuer::{Issuer, JwtConfig};
+use crate::keys::ApiKeys;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{decode_header, get_current_timestamp};
+use moka::sync::Cache;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-use terrane_policy::{Caller, RoleSet};
+use std::time::Duration;
+use terrane_policy::Caller;
 
-/// How tokens are verified. At least one of `secret`, `jwks_url` and `jwks` makes signed-in callers possible; without
-/// any, everybody is anonymous and a token is refused.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct JwtConfig {
-    /// Shared secret of HS256/384/512 tokens.
-    pub secret: Option<String>,
-    /// Where a JWKS document is fetched from.
-    pub jwks_url: Option<String>,
-    /// A JWKS document given here.
-    pub jwks: Option<Value>,
-    /// Required `iss`, if any.
-    pub issuer: Option<String>,
-    /// Required `aud`, if any.
-    pub audience: Option<String>,
-    /// Claim that holds the role names: a list, or one text with spaces between. `roles` by default.
-    pub roles_claim: Option<String>,
-    /// Clock skew that is tolerated, in seconds; 30 by default.
-    pub leeway_seconds: Option<u64>,
-}
+/// Verified tokens that are kept at most.
+const KEPT: u64 = 10_000;
 
-/// Why a token was refused. The texts are for the client and say nothing of keys or secrets.
+/// Why a token or key was refused. The texts are for the client and say nothing of keys or secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// Not `Bearer TOKEN`.
@@ -39,6 +24,12 @@ pub enum AuthError {
     /// Not verified.
     #[error("the token is not valid: {0}")]
     Invalid(&'static str),
+    /// Not a key that is known, or one that has ended.
+    #[error("the API key is not valid: {0}")]
+    ApiKey(&'static str),
+    /// A token and a key.
+    #[error("the request has a token and an API key; send one of them")]
+    Both,
     /// Verification is not possible now.
     #[error("tokens cannot be verified at the moment; try again later")]
     Unavailable,
@@ -47,67 +38,56 @@ pub enum AuthError {
     Config(String),
 }
 
-/// Shorter secrets can be guessed (RFC 7518, section 3.2: at least the size of the hash).
-const SHORTEST_SECRET: usize = 32;
-
-/// Verifies tokens; cheap to clone.
+/// Verifies tokens and API keys; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    secret: Option<DecodingKey>,
-    jwks: Option<Jwks>,
-    validation: Validation,
-    roles_claim: String,
+    issuers: Vec<Issuer>,
+    keys: Option<Arc<ApiKeys>>,
+    anonymous: Arc<Caller>,
+    /// By digest: tokens that were verified, so that a repeated one costs no check of its signature.
+    verified: Cache<[u8; 32], Arc<Verified>>,
+}
+
+struct Verified {
+    caller: Arc<Caller>,
+    until: u64,
+    issuer: usize,
+    /// With which keys of the issuer.
+    generation: u64,
 }
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inner").field("roles_claim", &self.roles_claim).finish_non_exhaustive()
+        f.debug_struct("Inner").field("issuers", &self.issuers.len()).finish_non_exhaustive()
     }
 }
 
 impl Authenticator {
-    /// An authenticator for these settings.
+    /// An authenticator for the tokens of one issuer.
     ///
     /// # Errors
     /// [`AuthError::Config`].
     pub fn new(config: &JwtConfig) -> Result<Self, AuthError> {
-        let secret = config.secret.as_deref().filter(|s| !s.is_empty());
-        if secret.is_some_and(|s| s.len() < SHORTEST_SECRET) {
-            return Err(AuthError::Config(format!("`secret` is shorter than {SHORTEST_SECRET} bytes")));
-        }
-        let jwks = match (&config.jwks_url, &config.jwks) {
-            (Some(url), _) => Some(Jwks::remote(url).map_err(AuthError::Config)?),
-            (None, Some(document)) => Some(Jwks::fixed(document).map_err(AuthError::Config)?),
-            (None, None) => None,
-        };
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = config.leeway_seconds.unwrap_or(30);
-        validation.validate_nbf = true;
-        match &config.audience {
-            Some(audience) => validation.set_audience(&[audience]),
-            None => validation.validate_aud = false,
-        }
-        let mut required = vec!["exp"];
-        if let Some(issuer) = &config.issuer {
-            validation.set_issuer(&[issuer]);
-            required.push("iss");
-        }
-        if config.audience.is_some() {
-            required.push("aud");
-        }
-        validation.set_required_spec_claims(&required);
-        Ok(Self {
-            inner: Arc::new(Inner {
-                secret: secret.map(|s| DecodingKey::from_secret(s.as_bytes())),
-                jwks,
-                validation,
-                roles_claim: config.roles_claim.clone().unwrap_or_else(|| "roles".to_owned()),
-            }),
-        })
+        Self::of(std::slice::from_ref(config), None)
+    }
+
+    /// An authenticator for the tokens of several issuers, and for API keys.
+    ///
+    /// # Errors
+    /// [`AuthError::Config`].
+    pub fn of(issuers: &[JwtConfig], keys: Option<Arc<ApiKeys>>) -> Result<Self, AuthError> {
+        let issuers = issuers.iter().map(Issuer::new).collect::<Result<_, _>>()?;
+        let verified = Cache::new(KEPT);
+        Ok(Self { inner: Arc::new(Inner { issuers, keys, anonymous: Arc::new(Caller::anonymous()), verified }) })
+    }
+
+    /// How long a token is taken after it has expired, for clocks that differ: the longest time of any issuer.
+    pub fn leeway(&self) -> Duration {
+        self.inner.issuers.iter().map(Issuer::leeway).max().unwrap_or_default()
     }
 
     /// The caller that an `authorization` header's value stands for; without one, the anonymous caller.
@@ -115,48 +95,63 @@ impl Authenticator {
     /// # Errors
     /// [`AuthError`]: a header that is there must be good; nobody falls back to being anonymous by mistake.
     pub async fn authenticate(&self, header: Option<&str>) -> Result<Caller, AuthError> {
-        let Some(header) = header else { return Ok(Caller::anonymous()) };
-        let (scheme, token) = header.split_once(' ').ok_or(AuthError::NotBearer)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(AuthError::NotBearer);
-        }
-        let token = token.trim();
-        let head = decode_header(token).map_err(|_| AuthError::Invalid("it is not a JWT"))?;
-        let symmetric = matches!(head.alg, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512);
-        let mut validation = self.inner.validation.clone();
-        // only the algorithm that fits the kind of key: a public key must never be taken for a shared secret
-        validation.algorithms = vec![head.alg];
-        let claims = if symmetric {
-            let key = self.inner.secret.as_ref().ok_or(AuthError::Invalid("its algorithm is not accepted here"))?;
-            decode::<Map<String, Value>>(token, key, &validation)
-        } else {
-            let jwks = self.inner.jwks.as_ref().ok_or(AuthError::Invalid("its algorithm is not accepted here"))?;
-            let key = jwks.key(head.kid.as_deref(), head.alg).await?;
-            decode::<Map<String, Value>>(token, &key, &validation)
-        };
-        let claims = claims.map_err(|e| AuthError::Invalid(reason(e.kind())))?.claims;
-        Ok(self.caller(claims))
+        self.caller(header, None).await.map(Arc::unwrap_or_clone)
     }
 
-    fn caller(&self, claims: Map<String, Value>) -> Caller {
-        let roles: Vec<String> = match claims.get(&self.inner.roles_claim) {
-            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            Some(Value::String(names)) => names.split_whitespace().map(str::to_owned).collect(),
-            _ => Vec::new(),
-        };
-        let subject = claims.get("sub").and_then(Value::as_str).map(str::to_owned);
-        Caller { subject, roles: RoleSet::new(roles), claims }
+    /// The caller that an `authorization` header's value or an API key stands for; without both, the anonymous caller.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub async fn caller(&self, header: Option<&str>, key: Option<&str>) -> Result<Arc<Caller>, AuthError> {
+        match (header, key, &self.inner.keys) {
+            (None, None, _) => Ok(Arc::clone(&self.inner.anonymous)),
+            (Some(_), Some(_), Some(_)) => Err(AuthError::Both),
+            (None, Some(key), Some(keys)) => keys.caller(key),
+            (None, Some(_), None) => Err(AuthError::ApiKey("API keys are not taken here")),
+            (Some(header), _, _) => {
+                let (scheme, token) = header.split_once(' ').ok_or(AuthError::NotBearer)?;
+                if !scheme.eq_ignore_ascii_case("bearer") {
+                    return Err(AuthError::NotBearer);
+                }
+                self.token(token.trim()).await
+            }
+        }
+    }
+
+    async fn token(&self, token: &str) -> Result<Arc<Caller>, AuthError> {
+        let inner = &*self.inner;
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        if let Some(known) = inner.verified.get(&digest) {
+            let issuer = &inner.issuers[known.issuer];
+            if get_current_timestamp() < known.until && issuer.generation() == known.generation && !issuer.is_due() {
+                return Ok(Arc::clone(&known.caller));
+            }
+            inner.verified.invalidate(&digest);
+        }
+        let head = decode_header(token).map_err(|_| AuthError::Invalid("it is not a JWT"))?;
+        let says = said_issuer(token);
+        let mut refused = AuthError::Invalid("its issuer is not accepted here");
+        for (number, issuer) in inner.issuers.iter().enumerate().filter(|(_, one)| one.judges(says.as_deref())) {
+            match issuer.verify(token, &head).await {
+                Ok(vouched) => {
+                    let (caller, generation) = (Arc::new(vouched.caller), issuer.generation());
+                    let known = Verified { caller: caller.clone(), until: vouched.until, issuer: number, generation };
+                    inner.verified.insert(digest, Arc::new(known));
+                    return Ok(caller);
+                }
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
     }
 }
 
-fn reason(kind: &ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::ExpiredSignature => "it has expired",
-        ErrorKind::ImmatureSignature => "it is not valid yet",
-        ErrorKind::InvalidIssuer => "its issuer is not accepted here",
-        ErrorKind::InvalidAudience => "it is meant for another audience",
-        ErrorKind::InvalidSignature => "its signature does not match",
-        ErrorKind::MissingRequiredClaim(_) => "a required claim (exp, iss or aud) is missing",
-        _ => "it cannot be read",
+/// Whom a token says it is from. Not verified: it only chooses who verifies it.
+fn said_issuer(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Said {
+        iss: Option<String>,
     }
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice::<Said>(&payload).ok()?.iss
 }

@@ -91,3 +91,56 @@ async fn public_keys_are_fetched_once_and_verify_both_kinds() {
     assert!(auth.authenticate(Some(&forged)).await.is_err());
     assert_eq!(fetches.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn a_token_that_was_verified_is_known_and_another_is_not() {
+    let authenticator = shared();
+    let token = |subject: &str| {
+        let request = TokenRequest { subject: subject.into(), lifetime_seconds: 60, ..Default::default() };
+        format!("Bearer {}", issue(SECRET, &request).unwrap())
+    };
+    let (ada, bob) = (token("ada"), token("bob"));
+    let first = authenticator.caller(Some(&ada), None).await.unwrap();
+    let second = authenticator.caller(Some(&ada), None).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &second), "its signature was not checked again");
+    assert_eq!(authenticator.caller(Some(&bob), None).await.unwrap().subject.as_deref(), Some("bob"));
+    // another signature under the same claims is another token
+    let (head, signature) = ada.rsplit_once('.').unwrap();
+    let forged = format!("{head}.{}", signature.chars().rev().collect::<String>());
+    assert!(matches!(authenticator.caller(Some(&forged), None).await, Err(AuthError::Invalid(_))));
+    assert!(matches!(authenticator.caller(Some(&ada), Some("key")).await.map(|c| c.subject.clone()), Ok(Some(_))));
+}
+
+#[test]
+fn lists_of_api_keys_are_checked() {
+    let keys = terrane_auth::ApiKeys::new(Vec::new(), None).unwrap();
+    let digest = "0".repeat(64);
+    let good = format!("- {{id: a, sha256: '{digest}', subject: s}}");
+    assert_eq!(keys.replace(&good), Ok(()));
+    assert_eq!(keys.replace(""), Ok(()));
+    for (bad, what) in [
+        (format!("{good}\n{good}"), "the same id"),
+        ("- {id: a, sha256: '00', subject: s}".to_owned(), "64 hexadecimal digits"),
+        (format!("- {{id: a, sha256: '{digest}', subject: ''}}"), "no subject"),
+        (format!("- {{id: a, sha256: '{digest}', subject: s, role: x}}"), "role"),
+        ("{}".to_owned(), "API keys"),
+    ] {
+        let error = keys.replace(&bad).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_has_ended_is_refused_and_one_that_will_says_when() {
+    let now = i64::try_from(get_current_timestamp()).unwrap();
+    let at = |seconds| chrono::DateTime::from_timestamp(now + seconds, 0);
+    let make = |end| terrane_auth::ApiKey::generate("etl".to_owned(), Vec::new(), Vec::new(), end);
+    let ((over, entry_over), (good, entry_good), (endless, entry_endless)) = (make(at(-1)), make(at(60)), make(None));
+    let keys = terrane_auth::ApiKeys::new(vec![entry_over, entry_good, entry_endless], None).unwrap();
+    let authenticator = Authenticator::of(&[], Some(Arc::new(keys))).unwrap();
+    let ended = authenticator.caller(None, Some(&over)).await.unwrap_err();
+    assert_eq!(ended, AuthError::ApiKey("it has expired"));
+    let caller = authenticator.caller(None, Some(&good)).await.unwrap();
+    assert_eq!((caller.signed_in, caller.claims["exp"].as_i64()), (true, Some(now + 60)));
+    assert!(!authenticator.caller(None, Some(&endless)).await.unwrap().claims.contains_key("exp"));
+}

@@ -7,6 +7,7 @@
 pub mod document;
 pub mod error;
 pub mod exchange;
+pub mod extensions;
 pub mod json;
 pub mod media;
 pub mod parts;
@@ -14,4 +15,5 @@ pub mod request;
 
 pub use document::Document;
 pub use error::{GraphqlError, PathSegment};
+pub use extensions::{Extensions, PersistedQuery};
 pub use request::{Request, RequestError};

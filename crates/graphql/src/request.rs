@@ -1,7 +1,8 @@
 //! Requests: turns a JSON body or a query string's parts into an operation to run (GraphQL over HTTP, section 5).
 
-use crate::Document;
-use serde::Deserialize;
+use crate::{Document, Extensions};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 /// A GraphQL request as it came in. `query` may be absent where a persisted document is named in `documentId` or in
@@ -12,7 +13,7 @@ pub struct Request {
     #[serde(default)]
     pub query: Option<Document>,
     /// Names a document that the server knows; clients also send it as `id` or `doc_id`.
-    #[serde(default, rename = "documentId", alias = "id", alias = "doc_id")]
+    #[serde(default, rename = "documentId", alias = "id", alias = "doc_id", deserialize_with = "text_or_nothing")]
     pub document_id: Option<String>,
     /// Which operation of the document runs.
     #[serde(default, rename = "operationName")]
@@ -22,7 +23,7 @@ pub struct Request {
     pub variables: Option<Map<String, Value>>,
     /// Protocol extensions.
     #[serde(default)]
-    pub extensions: Option<Map<String, Value>>,
+    pub extensions: Option<Extensions>,
 }
 
 /// Why a request could not be read. All are the client's: status 400.
@@ -93,7 +94,21 @@ impl Request {
     }
 }
 
-fn object(name: &str, value: &str) -> Result<Option<Map<String, Value>>, RequestError> {
+/// A text; anything else is another protocol's, such as the number of a message, and names no document.
+fn text_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Id {
+        Text(String),
+        Other(IgnoredAny),
+    }
+    Ok(match Id::deserialize(from)? {
+        Id::Text(text) => Some(text),
+        Id::Other(IgnoredAny) => None,
+    })
+}
+
+fn object<T: DeserializeOwned>(name: &str, value: &str) -> Result<Option<T>, RequestError> {
     if value.is_empty() {
         return Ok(None);
     }
@@ -109,6 +124,9 @@ mod tests {
         let request = Request::from_json(br#"{"query":"{a}","variables":{"x":1},"operationName":null}"#).unwrap();
         assert_eq!(request.text().unwrap(), "{a}");
         assert_eq!(request.variables.unwrap()["x"], 1);
+        let id = |body: &str| Request::from_json(body.as_bytes()).unwrap().document_id;
+        assert_eq!(id(r#"{"documentId":"a"}"#).as_deref(), Some("a"));
+        assert_eq!([id(r#"{"id":1}"#), id(r#"{"id":null}"#), id(r#"{"id":{"a":[]}}"#)], [None, None, None]);
         assert!(Request::from_json(b"[]").is_err());
         assert!(Request::from_json(br#"{"query":1}"#).is_err());
         assert_eq!(Request::from_json(b"{}").unwrap().text(), Err(RequestError::NoQuery));

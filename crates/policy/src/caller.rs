@@ -13,6 +13,12 @@ pub struct RoleSet {
     names: Arc<[String]>,
 }
 
+impl Default for RoleSet {
+    fn default() -> Self {
+        Self { names: Arc::new([]) }
+    }
+}
+
 impl RoleSet {
     /// The set of `names`; empty names are left out.
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
@@ -51,6 +57,10 @@ pub struct Caller {
     pub subject: Option<String>,
     /// What it may be.
     pub roles: RoleSet,
+    /// What its token was issued for (`@requiresScopes`), in the form of a set.
+    pub scopes: RoleSet,
+    /// Whether it has proved who it is.
+    pub signed_in: bool,
     /// All claims, for row filters.
     pub claims: Map<String, Value>,
 }
@@ -58,7 +68,8 @@ pub struct Caller {
 impl Caller {
     /// A caller that did not sign in: role `anonymous`, no claims.
     pub fn anonymous() -> Self {
-        Self { subject: None, roles: RoleSet::new([ANONYMOUS]), claims: Map::new() }
+        let scopes = RoleSet::default();
+        Self { subject: None, roles: RoleSet::new([ANONYMOUS]), scopes, signed_in: false, claims: Map::new() }
     }
 }
 

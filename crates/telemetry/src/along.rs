@@ -44,6 +44,11 @@ pub async fn with<F: Future>(along: Option<Along>, work: F) -> F::Output {
     }
 }
 
+/// The same for work that does not wait.
+pub fn with_sync<T>(along: Along, work: impl FnOnce() -> T) -> T {
+    ALONG.sync_scope(along, work)
+}
+
 /// What goes along with the running task, to be passed on to another one.
 pub fn current() -> Option<Along> {
     ALONG.try_with(Arc::clone).ok()

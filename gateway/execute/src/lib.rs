@@ -3,11 +3,13 @@
 //! [`Program::compile`] turns a plan into flat tables once; [`Executor::execute`] runs it: requests start as soon as what
 //! they need is there, answers are read by the expected shape into a flat store, and the response is written once.
 
+pub mod cache;
 mod contexts;
 mod copy;
 mod deliver;
 mod error;
 mod introspect;
+mod lookup;
 mod meters;
 mod program;
 mod read;
@@ -15,6 +17,7 @@ mod respond;
 mod run;
 mod store;
 mod subgraph;
+pub mod subscribe;
 mod targets;
 pub mod transport;
 mod variables;
@@ -23,4 +26,4 @@ pub use error::ExecuteError;
 pub use program::Program;
 pub use run::Executor;
 pub use subgraph::SubgraphClient;
-pub use transport::{HttpTransport, Transport, TransportError};
+pub use transport::{HttpStreams, HttpTransport, StreamTransport, Transport, TransportError};

@@ -1,17 +1,18 @@
 //! Meters: turns subgraphs into the counters of what they are asked, looked up once.
 
-use crate::transport::{Answered, TransportError};
+use crate::transport::{Answered, Received, TransportError};
 use metrics::{Counter, Gauge};
 use std::time::Instant;
 use terrane_telemetry::{Histogram, bounded};
 
 /// What became of a request to a subgraph: the values of the label `outcome`.
-const OUTCOMES: [&str; 6] = ["answered", "http_error", "unreachable", "timeout", "too_large", "cancelled"];
-const CANCELLED: usize = 5;
+const OUTCOMES: [&str; 8] =
+    ["answered", "http_error", "unreachable", "timeout", "too_large", "overloaded", "circuit_open", "cancelled"];
+const CANCELLED: usize = OUTCOMES.len() - 1;
 
 /// Counters of one subgraph.
 pub(crate) struct SubgraphMeters {
-    requests: [Counter; 6],
+    requests: [Counter; 8],
     joined: Counter,
     under_way: Gauge,
     seconds: Histogram,
@@ -65,13 +66,15 @@ impl Asked<'_> {
     /// The request has its outcome; a word for it.
     pub fn end(mut self, answered: &Answered) -> &'static str {
         self.outcome = match answered {
-            Ok((status, body)) => {
+            Ok(Received { status, body, .. }) => {
                 self.meters.received.increment(body.len() as u64);
                 usize::from(!status.is_success())
             }
             Err(TransportError::Unreachable(_)) => 2,
             Err(TransportError::Timeout(_)) => 3,
             Err(TransportError::TooLarge(_)) => 4,
+            Err(TransportError::Overloaded) => 5,
+            Err(TransportError::CircuitOpen) => 6,
         };
         OUTCOMES[self.outcome]
     }

@@ -1,10 +1,11 @@
 //! Subgraphs: turns request bodies into HTTP requests to a subgraph.
 
+use crate::cache::{Cached, Freshness};
 use crate::meters::SubgraphMeters;
-use crate::transport::{Answered, AtMostOnce, Headers, Transport, TransportError, along};
+use crate::transport::{Answered, AtMostOnce, Headers, Received, Transport, TransportError, along};
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
 use terrane_telemetry::trace;
@@ -30,11 +31,13 @@ impl std::fmt::Debug for SubgraphClient {
 }
 
 /// A subgraph, with the headers that all requests to it have.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Subgraph {
     pub client: SubgraphClient,
-    pub meters: SubgraphMeters,
+    pub meters: Arc<SubgraphMeters>,
     headers: HeaderMap,
+    /// Where its answers are kept.
+    pub cached: Option<Arc<Cached>>,
 }
 
 impl Subgraph {
@@ -46,7 +49,7 @@ impl Subgraph {
         if let Some(host) = host(&client.uri) {
             headers.insert(HOST, host);
         }
-        Self { meters: SubgraphMeters::new(&client.name), client, headers }
+        Self { meters: Arc::new(SubgraphMeters::new(&client.name)), client, headers, cached: None }
     }
 
     /// Send a body, with the caller's headers; `once` where sending it again might do something again.
@@ -78,11 +81,11 @@ impl Subgraph {
         let asked = self.meters.ask(request.body().len());
         let answer = tokio::time::timeout(client.timeout, client.transport.clone().oneshot(request)).await;
         let answered = match answer {
-            Ok(answer) => answer.map(|response| (response.status(), response.into_body())),
+            Ok(answer) => answer.map(|response| self.received(response, &forwarded, once)),
             Err(_) => Err(TransportError::Timeout(client.timeout)),
         };
         let outcome = asked.end(&answered);
-        if let Ok((status, body)) = &answered {
+        if let Ok(Received { status, body, .. }) = &answered {
             span.set("http.response.status_code", i64::from(status.as_u16()));
             span.set("http.response.body.size", size(body.len()));
         }
@@ -90,6 +93,18 @@ impl Subgraph {
             span.fail(outcome);
         }
         answered
+    }
+
+    /// An answer, and how long it may be kept.
+    fn received(&self, response: http::Response<Bytes>, forwarded: &Headers, once: bool) -> Received {
+        let freshness = self.cached.as_ref().filter(|_| !once && response.status() == http::StatusCode::OK);
+        let freshness = freshness.and_then(|cached| {
+            let authorized = forwarded.iter().any(|(name, _)| *name == AUTHORIZATION);
+            let freshness = Freshness::of(response.headers(), authorized)?;
+            cached.allow();
+            Some(freshness)
+        });
+        Received { status: response.status(), body: response.into_body(), freshness }
     }
 }
 
@@ -111,7 +126,6 @@ fn host(uri: &http::Uri) -> Option<HeaderValue> {
 mod tests {
     use super::*;
     use crate::transport::compared;
-    use http::header::AUTHORIZATION;
 
     #[tokio::test]
     async fn the_callers_headers_go_along_but_for_those_that_say_what_the_request_is() {
@@ -127,10 +141,9 @@ mod tests {
         forwarded.append(AUTHORIZATION, HeaderValue::from_static("one"));
         forwarded.append(AUTHORIZATION, HeaderValue::from_static("two"));
         forwarded.append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-        let (_, answer) =
-            Arc::new(Subgraph::new(client)).post(Bytes::new(), compared(&forwarded), false).await.unwrap();
+        let received = Arc::new(Subgraph::new(client)).post(Bytes::new(), compared(&forwarded), false).await.unwrap();
         let expected = r#"[["one", "two"], ["application/json"], ["shop:4001"]] http://shop:4001/graphql"#;
-        assert_eq!(answer, expected.as_bytes());
+        assert_eq!(received.body, expected.as_bytes());
     }
 
     #[test]

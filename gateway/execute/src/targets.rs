@@ -15,6 +15,8 @@ pub(crate) struct Collected {
     /// JSON texts separated by commas.
     pub bytes: Vec<u8>,
     pub targets: Vec<Target>,
+    /// By target: where its text is.
+    pub ranges: Vec<(usize, usize)>,
     /// Objects of which a required field is missing: the slots that need it get this value, whatever the answer.
     pub guards: Vec<Guard>,
 }
@@ -93,8 +95,7 @@ pub(crate) fn collect_objects(
     objects: Vec<u32>,
 ) -> Collected {
     let code: &FetchCode = &program.fetches[fetch];
-    let mut collected = Collected::default();
-    let mut ranges: Vec<(usize, usize)> = Vec::with_capacity(objects.len());
+    let mut collected = Collected { ranges: Vec::with_capacity(objects.len()), ..Collected::default() };
     let mut known: HashTable<usize> = HashTable::with_capacity(objects.len());
     for object in objects {
         let ty = store.objects[object as usize].ty;
@@ -127,7 +128,7 @@ pub(crate) fn collect_objects(
         let text = &collected.bytes[start..];
         let hash = hash_of(text);
         let same = known.find(hash, |&i| {
-            let (from, to) = ranges[i];
+            let (from, to) = collected.ranges[i];
             collected.bytes[from..to] == *text
         });
         if let Some(&i) = same {
@@ -135,9 +136,9 @@ pub(crate) fn collect_objects(
             collected.targets[i].objects.push(object);
             continue;
         }
-        let i = ranges.len();
-        ranges.push((start, collected.bytes.len()));
-        known.insert_unique(hash, i, |&i| hash_of(&collected.bytes[ranges[i].0..ranges[i].1]));
+        let i = collected.ranges.len();
+        collected.ranges.push((start, collected.bytes.len()));
+        known.insert_unique(hash, i, |&i| hash_of(&collected.bytes[collected.ranges[i].0..collected.ranges[i].1]));
         collected.targets.push(Target { read, objects: smallvec![object] });
     }
     collected

@@ -5,11 +5,12 @@ use apollo_compiler::ExecutableDocument;
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use terrane_execute::transport::along;
 use terrane_execute::{Executor, Program, SubgraphClient, Transport};
 use terrane_plan::{PlanOptions, Supergraph, plan};
 use tokio::sync::Semaphore;
@@ -22,6 +23,8 @@ struct Mesh {
     executor: Arc<Executor>,
     asked: Arc<AtomicUsize>,
     gate: Arc<Semaphore>,
+    /// The ids that came.
+    seen: Arc<Mutex<Vec<HeaderValue>>>,
 }
 
 impl Mesh {
@@ -30,7 +33,10 @@ impl Mesh {
         let graph = Arc::new(Supergraph::parse(&format!("{machinery}{QUERY}")).unwrap());
         let (asked, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
         let (counter, guarded) = (Arc::clone(&asked), Arc::clone(&gate));
-        let transport = Transport::new(tower::service_fn(move |_: http::Request<Bytes>| {
+        let seen: Arc<Mutex<Vec<HeaderValue>>> = Arc::default();
+        let ids = Arc::clone(&seen);
+        let transport = Transport::new(tower::service_fn(move |request: http::Request<Bytes>| {
+            ids.lock().unwrap().extend(request.headers().get("x-request-id").cloned());
             let number = counter.fetch_add(1, Ordering::SeqCst);
             let gate = Arc::clone(&guarded);
             async move {
@@ -47,7 +53,7 @@ impl Mesh {
             timeout: Duration::from_secs(60),
         };
         let executor = Arc::new(Executor::new(["a", "b", "c"].map(client).into(), 20));
-        Self { graph, executor, asked, gate }
+        Self { graph, executor, asked, gate, seen }
     }
 
     fn program(&self, operation: &str) -> Arc<Program> {
@@ -69,6 +75,26 @@ impl Mesh {
     async fn open(&self) {
         self.gate.add_permits(10);
     }
+}
+
+#[tokio::test]
+async fn ids_of_requests_go_along_and_keep_nothing_apart() {
+    let mesh = Mesh::new();
+    let query = mesh.program("{ count }");
+    let name = |id: &'static str| {
+        let request_id = Some(HeaderValue::from_static(id));
+        let header = Some(HeaderName::from_static("x-request-id"));
+        Some(Arc::new(along::Names { request_id, header, ..along::Names::default() }))
+    };
+    let runs = ["a", "b"].map(|id| along::with(name(id), mesh.run(&query, json!({}), "one")));
+    let (numbers, ()) = join(join_all(runs), mesh.open()).await;
+    assert_eq!(numbers, [json!(0), json!(0)]);
+    let id = mesh.seen.lock().unwrap().clone();
+    assert!(id.len() == 1 && (id[0] == "a" || id[0] == "b"), "{id:?}");
+    // another identity is another request, whatever it is named
+    let runs = ["one", "two"].map(|caller| along::with(name("c"), mesh.run(&query, json!({}), caller)));
+    let (numbers, ()) = join(join_all(runs), mesh.open()).await;
+    assert_eq!(numbers, [json!(1), json!(2)]);
 }
 
 #[tokio::test]

@@ -28,7 +28,9 @@ pub use plan::{
     Repetition, Request, Step, Variable,
 };
 pub use selection::{Arguments, Node, Selections, Slot, Source, list_depth};
-pub use supergraph::{EnumValue, Kind, Subgraph, Supergraph};
+pub use supergraph::{
+    Costs, Description, Element, EnumValue, Governance, Kind, ListSize, Requirement, Subgraph, Supergraph,
+};
 
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::validation::Valid;

@@ -3,20 +3,27 @@
 //! A source that cannot be read or composed never takes the graph down: what was served keeps being served, and the
 //! problem shows in the catalog.
 
-use crate::config::Limits;
+use crate::config::{
+    DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, SubscriptionsConfig,
+    TrafficConfig,
+};
+use crate::demand::Demand;
 use crate::graph::Graph;
 use crate::headers::HeaderRules;
 use crate::http::Front;
 use crate::meters::{Meters, Refreshed};
+use crate::policy::SharedRules;
+use crate::rates::Rates;
 use crate::subgraph::SubgraphSource;
+use crate::subscriptions::Subscriptions;
 use crate::watch::FileWatch;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
-use http::HeaderMap;
+use http::HeaderName;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use terrane_auth::Authenticator;
+use terrane_auth::{ApiKeys, Authenticator};
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
 use tokio::sync::watch;
@@ -27,12 +34,28 @@ pub struct GatewaySettings {
     pub sources: Vec<SubgraphSource>,
     /// A supergraph to serve as it is, instead of composing.
     pub supergraph: Option<String>,
-    /// casbin lines of the mesh.
-    pub mesh_policy: Option<String>,
-    /// Who verifies tokens.
+    /// The mesh's rules; others can take their place while it runs.
+    pub rules: SharedRules,
+    /// What becomes of an operation that selects a denied field.
+    pub policy_mode: PolicyMode,
+    /// Who verifies tokens and API keys.
     pub authenticator: Authenticator,
+    /// The keys of machines, and in which header they are sent.
+    pub api_keys: Option<(HeaderName, Arc<ApiKeys>)>,
     /// Bounds.
     pub limits: Limits,
+    /// Streams to clients and from subgraphs.
+    pub subscriptions: SubscriptionsConfig,
+    /// Requests at once, and how subgraphs are called.
+    pub traffic: TrafficConfig,
+    /// What clients read of subgraphs' errors.
+    pub errors: ErrorsConfig,
+    /// How often may be asked.
+    pub rates: RatesConfig,
+    /// What operations may cost.
+    pub demand: DemandConfig,
+    /// Who may ask for the schema.
+    pub introspection: IntrospectionConfig,
     /// What subgraphs are sent of a request's headers.
     pub headers: HeaderRules,
     /// How requests come in and responses go out.
@@ -47,6 +70,9 @@ pub struct Gateway {
 
 pub(crate) struct Inner {
     pub(crate) settings: GatewaySettings,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) rates: Rates,
+    pub(crate) demand: Demand,
     graph: ArcSwapOption<Graph>,
     problems: ArcSwap<Vec<Diagnostic>>,
     /// The last SDL that each source gave.
@@ -62,7 +88,24 @@ pub(crate) struct Inner {
 impl Gateway {
     /// A gateway that serves nothing yet: see [`Gateway::refresh`].
     pub fn new(settings: GatewaySettings) -> Self {
+        let subscriptions = Subscriptions::new(settings.subscriptions, None);
+        Self::with(settings, subscriptions)
+    }
+
+    /// A gateway that will take the place of another: it knows what that knows of the subgraphs that both have, until they
+    /// answer again, and [`Gateway::take_over`] moves the subscriptions.
+    pub fn after(settings: GatewaySettings, before: &Self) -> Self {
+        let subscriptions = Subscriptions::new(settings.subscriptions, Some(&before.inner.subscriptions));
+        let gateway = Self::with(settings, subscriptions);
+        gateway.inherit(before);
+        gateway
+    }
+
+    fn with(settings: GatewaySettings, subscriptions: Subscriptions) -> Self {
         let inner = Inner {
+            subscriptions,
+            rates: Rates::new(&settings.rates, settings.demand.budget.is_some()),
+            demand: Demand::new(settings.demand.clone()),
             settings,
             graph: ArcSwapOption::empty(),
             problems: ArcSwap::default(),
@@ -80,9 +123,11 @@ impl Gateway {
         self.inner.graph.load_full()
     }
 
-    /// The process is about to end: from now on the gateway is not ready for more.
+    /// The process is about to end: from now on the gateway is not ready for more, and every stream and socket ends, after
+    /// saying so to its client.
     pub fn stop(&self) {
         self.inner.stopping.send_replace(true);
+        self.inner.subscriptions.stop();
     }
 
     /// Turns true when the process is about to end. What lasts longer than a request should end then, too.
@@ -102,13 +147,26 @@ impl Gateway {
         }
     }
 
-    /// The headers of a request that go on to subgraphs.
-    pub(crate) fn forwarded(&self, headers: &HeaderMap) -> HeaderMap {
-        self.inner.settings.headers.forwarded(headers)
+    /// From now on this is the gateway: open subscriptions go on in its graph.
+    pub fn take_over(&self) {
+        self.inner.subscriptions.take_over(&self.inner);
+    }
+
+    /// The gateway that took this one's place, if any did.
+    pub(crate) fn latest(&self) -> Self {
+        match self.inner.subscriptions.latest() {
+            Some(inner) => Self { inner },
+            None => self.clone(),
+        }
+    }
+
+    /// Wait until all streams and sockets have ended, but no longer than `limit`.
+    pub async fn streams_ended(&self, limit: Duration) {
+        self.inner.subscriptions.ended(limit).await;
     }
 
     /// Know what `other` knows of the subgraphs that both have, until they answer again.
-    pub fn inherit(&self, other: &Self) {
+    fn inherit(&self, other: &Self) {
         let known = other.inner.known.lock().expect("nothing panics while it is held").clone();
         let mut own = self.inner.known.lock().expect("nothing panics while it is held");
         let sources = &self.inner.settings.sources;
@@ -215,10 +273,11 @@ impl Gateway {
             return false;
         }
         let settings = &self.inner.settings;
-        match Graph::new(sdl, &settings.sources, settings.mesh_policy.as_deref(), settings.limits, &settings.headers) {
+        match Graph::new(sdl, settings, &self.inner.subscriptions) {
             Ok(graph) => {
                 self.inner.meters.loaded(graph.sdl());
                 self.inner.graph.store(Some(Arc::new(graph)));
+                self.inner.subscriptions.changed();
                 true
             }
             Err(reason) => {

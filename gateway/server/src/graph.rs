@@ -1,26 +1,28 @@
 //! Graphs: turns a supergraph into something that runs operations, with its caches.
 
 use crate::config::Limits;
-use crate::headers::HeaderRules;
-use crate::limits::check_limits;
-use crate::policy::{DeniedFields, MeshPolicy};
-use crate::subgraph::SubgraphSource;
+use crate::config::{DemandMode, IntrospectionConfig, PolicyMode};
+use crate::demand::{Estimate, NotSliced, Weights};
+use crate::gateway::GatewaySettings;
+use crate::limits::{check_document, check_variables as check_size};
+use crate::policy::{Access, GraphPolicy, VariableCheck, check_arguments, check_variables};
+use crate::subscriptions::{Subscriptions, source_clients};
+use crate::traffic::{guard, masked};
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::OperationType;
 use apollo_compiler::parser::Parser;
-use apollo_compiler::schema::ExtendedType;
 use apollo_compiler::validation::{DiagnosticList, Valid};
 use bytes::Bytes;
 use http::HeaderMap;
 use moka::sync::Cache;
-use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use terrane_execute::subscribe::SourceClient;
 use terrane_execute::transport::along;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
 use terrane_graphql::{Document, GraphqlError, Request};
-use terrane_plan::{PlanOptions, QueryPlan, Supergraph};
-use terrane_policy::RoleSet;
+use terrane_plan::{PlanOptions, QueryPlan, Source, Supergraph};
+use terrane_policy::Caller;
 use terrane_telemetry::meters::PlanMeters;
 use terrane_telemetry::trace;
 use tokio::sync::mpsc;
@@ -45,34 +47,48 @@ pub struct Graph {
     sdl: String,
     supergraph: Arc<Supergraph>,
     executor: Arc<Executor>,
-    policy: MeshPolicy,
-    programs: Cache<ProgramKey, Arc<Program>>,
+    /// By subgraph: how its events are asked for.
+    event_sources: Vec<SourceClient>,
+    policy: GraphPolicy,
+    mode: PolicyMode,
+    programs: Cache<ProgramKey, Arc<Prepared>>,
     limits: Limits,
     meters: PlanMeters,
+    introspection: IntrospectionConfig,
+    /// Where costs are estimated.
+    weights: Option<Weights>,
 }
 
-/// What a compiled operation depends on. Role sets that the mesh treats alike share it.
+/// An operation, ready to run for callers with the same decisions.
+#[derive(Debug)]
+struct Prepared {
+    program: Arc<Program>,
+    access: Arc<Access>,
+    /// Variables whose values could speak of what is denied.
+    checks: Vec<VariableCheck>,
+    introspects: bool,
+    /// Where costs are estimated.
+    estimate: Option<Estimate>,
+}
+
+/// What a compiled operation depends on. Callers with the same decisions share it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct ProgramKey {
     document: Document,
     name: Option<String>,
-    denied: u64,
+    /// The number of the decisions.
+    access: u64,
     incremental: bool,
 }
 
 impl Graph {
-    /// Serve `sdl`. Subgraphs that are among `sources` are reached by their transports, the others over HTTP at the
-    /// address that the supergraph names; `headers` says what each is sent of the client's.
+    /// Serve `sdl`. Subgraphs that are among the settings' sources are reached by their transports, the others over HTTP at
+    /// the address that the supergraph names.
     ///
     /// # Errors
-    /// What is wrong with the supergraph, its addresses or the mesh's policy.
-    pub fn new(
-        sdl: String,
-        sources: &[SubgraphSource],
-        mesh_policy: Option<&str>,
-        limits: Limits,
-        headers: &HeaderRules,
-    ) -> Result<Self, String> {
+    /// What is wrong with the supergraph or its addresses.
+    pub(crate) fn new(sdl: String, settings: &GatewaySettings, subscriptions: &Subscriptions) -> Result<Self, String> {
+        let (sources, limits, mode) = (&settings.sources, settings.limits, settings.policy_mode);
         let supergraph = Arc::new(Supergraph::parse(&sdl).map_err(|e| e.to_string())?);
         let pool = HttpTransport::new(limits.subgraph_body_bytes);
         let mut clients = Vec::new();
@@ -80,24 +96,45 @@ impl Graph {
             let source = sources.iter().find(|s| s.name == subgraph.name);
             let url = source.map_or(subgraph.url.as_str(), |s| s.url.as_str());
             let transport = source.map_or_else(|| pool.transport(url), |s| s.transport.clone());
+            let transport = settings.headers.wrap(&subgraph.name, transport);
+            let transport = masked(transport, &subgraph.name, settings.errors.of(&subgraph.name));
+            let usual = Duration::from_secs(limits.subgraph_timeout_seconds);
+            let (transport, timeout) = guard(transport, &subgraph.name, &settings.traffic.of(&subgraph.name), usual);
             clients.push(SubgraphClient {
                 name: subgraph.name.clone(),
                 uri: url
                     .parse()
                     .map_err(|_| format!("the address of subgraph `{}` is no URL: {url}", subgraph.name))?,
-                transport: headers.wrap(&subgraph.name, transport),
-                timeout: Duration::from_secs(limits.subgraph_timeout_seconds),
+                transport,
+                timeout,
             });
         }
-        let policy = MeshPolicy::new(mesh_policy, object_fields(&supergraph)).map_err(|e| e.to_string())?;
+        let event_sources = source_clients(&supergraph, sources, &limits, subscriptions)?;
+        let policy = GraphPolicy::new(settings.rules.clone(), &supergraph);
         let programs = Cache::builder()
-            .weigher(|key: &ProgramKey, program: &Arc<Program>| {
-                u32::try_from(key.document.len() + program.weight()).unwrap_or(u32::MAX)
+            .weigher(|key: &ProgramKey, prepared: &Arc<Prepared>| {
+                u32::try_from(key.document.len() + prepared.program.weight()).unwrap_or(u32::MAX)
             })
             .max_capacity(limits.plan_cache_bytes)
             .build();
         let executor = Arc::new(Executor::new(clients, MOST_ERRORS));
-        Ok(Self { sdl, supergraph, executor, policy, programs, limits, meters: PlanMeters::new("gateway") })
+        let weighs = settings.demand.mode != DemandMode::Off;
+        let weights = weighs.then(|| Weights::new(supergraph.costs(), settings.demand.list_size));
+        let introspection = settings.introspection.clone();
+        let meters = PlanMeters::new("gateway");
+        Ok(Self {
+            sdl,
+            supergraph,
+            executor,
+            event_sources,
+            policy,
+            mode,
+            programs,
+            limits,
+            meters,
+            introspection,
+            weights,
+        })
     }
 
     /// The supergraph's text.
@@ -116,13 +153,44 @@ impl Graph {
         &self.supergraph
     }
 
-    /// Whether a field is there and the mesh lets `roles` select it, by type and field.
-    pub(crate) fn selectable(&self, roles: &RoleSet) -> impl Fn(&str, &str) -> bool {
-        let denied = self.policy.denied(roles);
-        move |of, field| {
-            let there = self.supergraph.api_schema().type_field(of, field).is_ok();
-            there && !denied.contains(&(of.to_owned(), field.to_owned()))
-        }
+    pub(crate) fn executor(&self) -> &Arc<Executor> {
+        &self.executor
+    }
+
+    /// How the events of a subgraph are asked for.
+    pub(crate) fn event_source(&self, subgraph: usize) -> &SourceClient {
+        &self.event_sources[subgraph]
+    }
+
+    /// Whether a field is there and `caller` may select it, by type and field.
+    pub(crate) fn selectable(&self, caller: &Caller) -> impl Fn(&str, &str) -> bool {
+        let access = self.policy.access(caller);
+        move |of, field| self.supergraph.api_schema().type_field(of, field).is_ok() && !access.denies(of, field)
+    }
+
+    /// The kind of a request's operation.
+    ///
+    /// # Errors
+    /// The errors of an operation that can't run.
+    pub(crate) fn kind(&self, request: &Request, caller: &Caller) -> Result<OperationType, RunError> {
+        Ok(self.program_of(request, caller)?.plan().kind)
+    }
+
+    /// A number that differs where the decisions about what a caller may see do.
+    pub(crate) fn access(&self, caller: &Caller) -> u64 {
+        self.policy.access(caller).number
+    }
+
+    /// The compiled operation of a request, which the caller may run.
+    ///
+    /// # Errors
+    /// The errors of an operation that can't run.
+    pub(crate) fn program_of(&self, request: &Request, caller: &Caller) -> Result<Arc<Program>, RunError> {
+        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        check_size(request.variables.as_ref(), &self.limits).map_err(RunError::one)?;
+        let prepared = self.prepared(document, request.operation_name.as_deref(), caller, false)?;
+        self.check(&prepared, request, caller)?;
+        Ok(Arc::clone(&prepared.program))
     }
 
     /// Run an operation; the body of the response. Equal queries that are under way at the same time run once.
@@ -132,16 +200,15 @@ impl Graph {
     pub async fn run(
         &self,
         request: &Request,
-        roles: &RoleSet,
+        caller: &Caller,
         forwarded: &HeaderMap,
         allow_mutations: bool,
     ) -> Result<Bytes, RunError> {
-        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        let program = self.program(document, request.operation_name.as_deref(), roles, false)?;
+        let program = &self.program_of(request, caller)?;
         if !allow_mutations && program.plan().kind != OperationType::Query {
             return Err(RunError::NotAQuery);
         }
-        let executed = self.executor.execute_once(&program, request.variables.as_ref(), forwarded).await;
+        let executed = self.executor.execute_once(program, request.variables.as_ref(), forwarded).await;
         executed.map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))
     }
 
@@ -153,14 +220,17 @@ impl Graph {
     pub async fn run_in_parts(
         self: &Arc<Self>,
         request: &Request,
-        roles: &RoleSet,
+        caller: &Caller,
         forwarded: HeaderMap,
     ) -> Result<Option<Parts>, RunError> {
         let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
         if !document.contains("@defer") {
             return Ok(None);
         }
-        let program = self.program(document, request.operation_name.as_deref(), roles, true)?;
+        check_size(request.variables.as_ref(), &self.limits).map_err(RunError::one)?;
+        let prepared = self.prepared(document, request.operation_name.as_deref(), caller, true)?;
+        self.check(&prepared, request, caller)?;
+        let program = Arc::clone(&prepared.program);
         if program.plan().deferred.groups().len() < 2 {
             return Ok(None);
         }
@@ -185,55 +255,61 @@ impl Graph {
         }
     }
 
-    /// The plan of an operation as readable text.
+    /// What an operation costs by the estimate; nothing where costs are not estimated.
     ///
     /// # Errors
-    /// The operation's errors.
-    pub fn explain(&self, text: &str, name: Option<&str>, roles: &RoleSet) -> Result<String, RunError> {
-        Ok(self.planned(text, name, &self.policy.denied(roles), false)?.1.to_string())
+    /// The errors of an operation that can't run.
+    pub(crate) fn cost(&self, request: &Request, caller: &Caller) -> Result<Result<f64, NotSliced>, RunError> {
+        let Some(weights) = &self.weights else { return Ok(Ok(0.0)) };
+        let document = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        check_size(request.variables.as_ref(), &self.limits).map_err(RunError::one)?;
+        let prepared = self.prepared(document, request.operation_name.as_deref(), caller, false)?;
+        let Some(estimate) = &prepared.estimate else { return Ok(Ok(0.0)) };
+        Ok(estimate.cost(self.supergraph.api_schema(), weights, request.variables.as_ref()))
     }
 
-    fn program(
+    /// Check a request against what the caller may ask for.
+    fn check(&self, prepared: &Prepared, request: &Request, caller: &Caller) -> Result<(), RunError> {
+        if prepared.introspects && !self.introspection.allows(caller) {
+            let message = "the schema can't be asked for here; ask the operator of the gateway for it";
+            return Err(RunError::one(GraphqlError::new("INTROSPECTION_DISABLED", message)));
+        }
+        if prepared.checks.is_empty() {
+            return Ok(());
+        }
+        let schema = self.supergraph.api_schema();
+        check_variables(schema, &prepared.access, &prepared.checks, request.variables.as_ref()).map_err(RunError::one)
+    }
+
+    fn prepared(
         &self,
         document: &Document,
         name: Option<&str>,
-        roles: &RoleSet,
+        caller: &Caller,
         incremental: bool,
-    ) -> Result<Arc<Program>, RunError> {
-        let denied = self.policy.denied(roles);
-        let fingerprint = fingerprint(&denied);
+    ) -> Result<Arc<Prepared>, RunError> {
+        let access = self.policy.access(caller);
         let name = name.map(str::to_owned);
-        let key = ProgramKey { document: document.clone(), name, denied: fingerprint, incremental };
+        let key = ProgramKey { document: document.clone(), name, access: access.number, incremental };
         if let Some(known) = self.programs.get(&key) {
             self.meters.hit();
             return Ok(known);
         }
         let started = Instant::now();
-        let compiled = self.compile(document, key.name.as_deref(), &denied, incremental);
+        let prepared = self.prepare(document, key.name.as_deref(), access, incremental);
         self.meters.miss(started);
-        let program = Arc::new(compiled?);
-        self.programs.insert(key, program.clone());
-        Ok(program)
+        let prepared = Arc::new(prepared?);
+        self.programs.insert(key, prepared.clone());
+        Ok(prepared)
     }
 
-    fn compile(
+    fn prepare(
         &self,
         text: &str,
         name: Option<&str>,
-        denied: &DeniedFields,
+        access: Arc<Access>,
         incremental: bool,
-    ) -> Result<Program, RunError> {
-        let (document, plan) = self.planned(text, name, denied, incremental)?;
-        Ok(Program::compile(self.supergraph.clone(), Arc::new(document), name, plan).compact())
-    }
-
-    fn planned(
-        &self,
-        text: &str,
-        name: Option<&str>,
-        denied: &DeniedFields,
-        incremental: bool,
-    ) -> Result<(Valid<ExecutableDocument>, QueryPlan), RunError> {
+    ) -> Result<Prepared, RunError> {
         let document = {
             let _span = trace::span("parse");
             self.parse(text)?
@@ -243,13 +319,24 @@ impl Graph {
             .operations
             .get(name)
             .map_err(|e| RunError::one(GraphqlError::new("OPERATION_RESOLUTION_FAILURE", e.message().to_string())))?;
-        check_limits(&document, operation, &self.limits).map_err(RunError::one)?;
-        let is_denied = |of: &str, field: &str| denied.contains(&(of.to_owned(), field.to_owned()));
-        let denied: Option<&dyn terrane_plan::Denied> = if denied.is_empty() { None } else { Some(&is_denied) };
+        let schema = self.supergraph.api_schema();
+        let checks = check_arguments(schema, &access, &document, operation).map_err(RunError::Request)?;
+        let is_denied = &*access;
+        let denied: Option<&dyn terrane_plan::Denied> = if access.is_open() { None } else { Some(&is_denied) };
         let options = PlanOptions { denied, incremental, ..PlanOptions::default() };
         let plan = terrane_plan::plan(&self.supergraph, &document, name, &options)
             .map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
-        Ok((document, plan))
+        if self.mode == PolicyMode::Reject {
+            let errors = denied_errors(&self.supergraph, &plan);
+            if !errors.is_empty() {
+                return Err(RunError::Request(errors));
+            }
+        }
+        let estimate = self.weights.as_ref().map(|weights| Estimate::compile(schema, weights, &document, operation));
+        let root = plan.nodes.node(plan.root);
+        let introspects = root.slots.iter().any(|slot| slot.source == Source::Introspection);
+        let program = Program::compile(self.supergraph.clone(), Arc::new(document), name, plan).compact();
+        Ok(Prepared { program: Arc::new(program), access, checks, introspects, estimate })
     }
 
     fn parse(&self, text: &str) -> Result<Valid<ExecutableDocument>, RunError> {
@@ -258,6 +345,7 @@ impl Graph {
         let document = parser
             .parse_ast(text, "operation.graphql")
             .map_err(|e| RunError::Request(errors("GRAPHQL_PARSE_FAILED", &e.errors)))?;
+        check_document(&document, &self.limits).map_err(RunError::one)?;
         let valid = document.to_executable_validate(schema);
         valid.map_err(|e| RunError::Request(errors("GRAPHQL_VALIDATION_FAILED", &e.errors)))
     }
@@ -290,24 +378,17 @@ fn errors(code: &str, list: &DiagnosticList) -> Vec<GraphqlError> {
         .collect()
 }
 
-/// A number that differs where sets differ; 0 for the empty one.
-fn fingerprint(denied: &DeniedFields) -> u64 {
-    let hasher = BuildHasherDefault::<rustc_hash::FxHasher>::default();
-    denied.iter().map(|pair| hasher.hash_one(pair)).fold(0, u64::wrapping_add)
-}
-
-/// Every field of every object and interface type that clients see.
-fn object_fields(supergraph: &Supergraph) -> Vec<(String, String)> {
-    let mut fields = Vec::new();
-    for (name, of) in &supergraph.api_schema().types {
-        let names: Vec<_> = match of {
-            ExtendedType::Object(object) => object.fields.keys().collect(),
-            ExtendedType::Interface(interface) => interface.fields.keys().collect(),
-            _ => continue,
-        };
-        if !of.is_built_in() {
-            fields.extend(names.into_iter().map(|field| (name.to_string(), field.to_string())));
-        }
-    }
-    fields
+/// An error for each field of a plan that the caller may not see.
+fn denied_errors(supergraph: &Supergraph, plan: &QueryPlan) -> Vec<GraphqlError> {
+    let denied = plan.nodes.nodes().iter().flat_map(|node| &node.slots).filter(|slot| slot.denied);
+    let mut coordinates: Vec<String> = denied
+        .filter_map(|slot| match slot.source {
+            Source::Field(field) => Some(format!("{}.{}", supergraph.type_name(slot.on), supergraph.field_name(field))),
+            _ => None,
+        })
+        .collect();
+    coordinates.sort();
+    coordinates.dedup();
+    let refuse = |coordinate| format!("you may not see `{coordinate}`; leave it out, or ask its owner for access");
+    coordinates.iter().map(|coordinate| GraphqlError::new("FORBIDDEN", refuse(coordinate))).collect()
 }

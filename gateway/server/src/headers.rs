@@ -99,6 +99,13 @@ impl HeaderRules {
         forwarded
     }
 
+    /// What a subgraph is sent of what is forwarded.
+    pub fn sent(&self, subgraph: &str, forwarded: &HeaderMap) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        apply(self.subgraphs.get(subgraph).unwrap_or(&self.all), forwarded, &mut headers);
+        headers
+    }
+
     /// Let `transport` send what the rules say, of what is forwarded. Where each subgraph is sent the same, as it comes,
     /// that is the transport itself.
     pub fn wrap(&self, subgraph: &str, transport: Transport) -> Transport {

@@ -3,9 +3,12 @@
 //! [`Gateway::refresh`] reads the subgraphs and composes them; [`router`] serves the result, with the catalog as one
 //! more subgraph ([`catalog_source`]).
 
+mod callers;
 mod catalog;
 pub mod config;
+mod demand;
 mod documents;
+mod files;
 mod gateway;
 mod graph;
 mod headers;
@@ -14,15 +17,21 @@ mod limits;
 mod meters;
 mod pages;
 mod policy;
+mod rates;
 mod subgraph;
+mod subscriptions;
+mod traffic;
 mod watch;
 
 pub use catalog::source as catalog_source;
+pub use files::{Watched, watch};
 pub use gateway::{Gateway, GatewaySettings};
 pub use graph::{Graph, RunError};
 pub use headers::HeaderRules;
 pub use http::{Front, router};
-pub use subgraph::SubgraphSource;
-pub use terrane_execute::transport::{compressed, from_service, secure};
-pub use terrane_execute::{HttpTransport, Transport};
+pub use policy::{MeshRules, SharedRules};
+pub use subgraph::{EventSource, SubgraphSource};
+pub use terrane_execute::subscribe::Protocol;
+pub use terrane_execute::transport::{compressed, from_service, secure, stream_from_service};
+pub use terrane_execute::{HttpStreams, HttpTransport, StreamTransport, Transport};
 pub use watch::FileWatch;

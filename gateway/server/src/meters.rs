@@ -7,7 +7,7 @@ use terrane_telemetry::Histogram;
 use terrane_telemetry::meters::{HttpMeters, OperationMeters, now, number};
 
 /// What became of an operation.
-const OUTCOMES: [&str; 6] = ["answered", "refused", "unauthenticated", "unavailable", "failed", "other"];
+const OUTCOMES: [&str; 6] = ["answered", "refused", "unauthenticated", "limited", "unavailable", "other"];
 
 /// Counters and times of the requests, and of the graph.
 pub struct Meters {

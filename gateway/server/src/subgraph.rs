@@ -5,7 +5,8 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Uri};
 use serde::Deserialize;
 use std::time::Duration;
-use terrane_execute::Transport;
+use terrane_execute::subscribe::Protocol;
+use terrane_execute::{StreamTransport, Transport};
 use tower::ServiceExt as _;
 
 /// Where a subgraph is, and what is known of it beforehand.
@@ -21,6 +22,19 @@ pub struct SubgraphSource {
     pub sdl: Option<String>,
     /// Whether it has the standard ports of a data product.
     pub product: bool,
+    /// How it sends the events of subscriptions.
+    pub events: EventSource,
+}
+
+/// How a subgraph sends events.
+#[derive(Debug, Clone, Default)]
+pub struct EventSource {
+    /// Over what.
+    pub protocol: Protocol,
+    /// Where, if not at the subgraph's own address: a URL, or a path on its host.
+    pub url: Option<String>,
+    /// What carries the requests, if not HTTP connections: such as the subgraph's own service in this process.
+    pub transport: Option<StreamTransport>,
 }
 
 const SDL_LIMIT: Duration = Duration::from_secs(10);

@@ -23,14 +23,26 @@ pub(crate) const FILTER_SCALARS: &[Scalar] = &[
     Scalar::Json,
 ];
 
-const LINK: &str = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.5\", import: [\"@key\", \
-                    \"@shareable\"])\n";
+const LINK: &str = "extend schema\n  @link(url: \"https://specs.apollo.dev/federation/v2.9\", import: [\"@key\", \
+                    \"@shareable\", \"@composeDirective\", \"@listSize\"])\n  @link(url: \
+                    \"https://specs.terrane.dev/describes/v0.1\", import: [\"@describes\"])\n  \
+                    @composeDirective(name: \"@describes\")\n";
+
+/// What a gateway's rules follow: what speaks of a field is denied with it. The link's address names it, and is not fetched.
+const DESCRIBES: &str = "\n\"What this speaks of: `fields` of `type`; without them, each member of the same name (as an enum \
+                         writes it).\"\ndirective @describes(type: String!, fields: [String!]) repeatable on OBJECT | \
+                         INPUT_OBJECT | ENUM | FIELD_DEFINITION | ARGUMENT_DEFINITION | INPUT_FIELD_DEFINITION | ENUM_VALUE\n";
+
+/// How many a page of a list has.
+const PAGE_SIZE: &str = " @listSize(assumedSize: 50, slicingArguments: [\"first\", \"last\"], sizedFields: [\"edges\", \
+                         \"nodes\"], requireOneSlicingArgument: false)";
 
 /// Definitions that validation needs and federation's own composition brings itself.
 const MACHINERY: &str = r#"
 directive @key(fields: String!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE
 directive @shareable repeatable on OBJECT | FIELD_DEFINITION
 directive @link(url: String!, as: String, for: String, import: [String]) repeatable on SCHEMA
+directive @listSize(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean = true) on FIELD_DEFINITION
 scalar _Any
 type _Service { sdl: String! }
 extend type Query { _service: _Service! }
@@ -45,6 +57,7 @@ const ARGUMENTS_DOC: &str =
 /// The federation SDL: data types only. The same catalog gives the same text.
 pub(crate) fn print_sdl(catalog: &Catalog) -> String {
     let mut out = String::from(LINK);
+    out.push_str(DESCRIBES);
     let used = print_scalars(catalog, &mut out);
     print_query(catalog, &mut out);
     if catalog.roots.values().any(|r| matches!(r, Root::List(_))) {
@@ -141,7 +154,10 @@ fn print_query(catalog: &Catalog, out: &mut String) {
                 let columns = entity.key_of(*key);
                 let arguments: Vec<String> = columns
                     .iter()
-                    .map(|c| format!("{}: {}!", entity.column(*c).name, entity.column(*c).type_name()))
+                    .map(|c| {
+                        let (name, kind) = (&entity.column(*c).name, entity.column(*c).type_name());
+                        format!("{name}: {kind}!{}", describes(&entity.type_name, [name.as_str()]))
+                    })
                     .collect();
                 let by = match *key {
                     KeyId::PRIMARY => "key".to_owned(),
@@ -157,7 +173,7 @@ fn print_query(catalog: &Catalog, out: &mut String) {
                 let entity = catalog.entity(*id);
                 print_description(out, Some(ARGUMENTS_DOC), "  ");
                 let kind = &entity.type_name;
-                writeln!(out, "  {name}({}): {kind}Connection", page_arguments(entity)).expect(TEXT);
+                writeln!(out, "  {name}({}): {kind}Connection{PAGE_SIZE}", page_arguments(entity)).expect(TEXT);
             }
         }
     }
@@ -166,10 +182,23 @@ fn print_query(catalog: &Catalog, out: &mut String) {
 
 fn page_arguments(entity: &Entity) -> String {
     let kind = &entity.type_name;
-    let search = if entity.is_searchable() { ", search: String" } else { "" };
+    let search = match entity.is_searchable() {
+        true => format!(", search: String{}", describes(kind, searched(entity))),
+        false => String::new(),
+    };
     format!(
         "first: Int, after: String, last: Int, before: String, offset: Int, filter: {kind}Filter, orderBy: [{kind}Order!]{search}"
     )
+}
+
+/// The directive that says which fields of `kind` something speaks of.
+fn describes<'n>(kind: &str, fields: impl IntoIterator<Item = &'n str>) -> String {
+    let fields: Vec<String> = fields.into_iter().map(|field| format!("\"{field}\"")).collect();
+    format!(" @describes(type: \"{kind}\", fields: [{}])", fields.join(", "))
+}
+
+fn searched(entity: &Entity) -> impl Iterator<Item = &str> {
+    entity.columns.iter().filter(|column| column.searchable).map(|column| column.name.as_str())
 }
 
 fn print_paging(out: &mut String) {
@@ -253,7 +282,11 @@ fn print_relation(catalog: &Catalog, relation: &Relation, out: &mut String) {
         Shape::One => writeln!(out, "  {name}: {kind}{bang}"),
         Shape::List => writeln!(out, "  {name}: [{kind}!]{bang}"),
         Shape::Connection => {
-            writeln!(out, "  {name}({}): {kind}Connection{bang}", page_arguments(catalog.entity(relation.target)))
+            writeln!(
+                out,
+                "  {name}({}): {kind}Connection{bang}{PAGE_SIZE}",
+                page_arguments(catalog.entity(relation.target))
+            )
         }
     }
     .expect(TEXT);
@@ -280,7 +313,8 @@ pub(crate) fn filter_type(column: &Column) -> String {
 
 fn print_filter(catalog: &Catalog, entity: &Entity, out: &mut String) {
     let kind = &entity.type_name;
-    write!(out, "\n\"All that is given must hold.\"\ninput {kind}Filter {{\n").expect(TEXT);
+    write!(out, "\n\"All that is given must hold.\"\ninput {kind}Filter @describes(type: \"{kind}\") {{\n")
+        .expect(TEXT);
     for column in &entity.columns {
         writeln!(out, "  {}: {}", column.name, filter_type(column)).expect(TEXT);
     }
@@ -333,15 +367,26 @@ fn print_order(catalog: &Catalog, entity: &Entity, out: &mut String) {
     }
     out.push_str("  direction: OrderDirection = ASC\n  nulls: NullsOrder = LAST\n");
     for relation in related {
-        writeln!(out, "  {}: {}Order", relation.name, catalog.entity(relation.target).type_name).expect(TEXT);
+        writeln!(
+            out,
+            "  {}: {}Order{}",
+            relation.name,
+            catalog.entity(relation.target).type_name,
+            describes(kind, [relation.name.as_str()])
+        )
+        .expect(TEXT);
     }
-    write!(out, "}}\n\nenum {kind}OrderField {{\n").expect(TEXT);
+    write!(out, "}}\n\nenum {kind}OrderField @describes(type: \"{kind}\") {{\n").expect(TEXT);
     for column in entity.columns.iter().filter(|c| !c.array && c.scalar.is_ordered()) {
         writeln!(out, "  {}", order_value(&column.name)).expect(TEXT);
     }
     if entity.is_searchable() {
-        writeln!(out, "  \"How well a row matches `search`: the best come first with `DESC`.\"\n  {RELEVANCE}")
-            .expect(TEXT);
+        writeln!(
+            out,
+            "  \"How well a row matches `search`: the best come first with `DESC`.\"\n  {RELEVANCE}{}",
+            describes(kind, searched(entity))
+        )
+        .expect(TEXT);
     }
     out.push_str("}\n");
 }

@@ -66,7 +66,11 @@ pub fn directives(join: Version, used: &FxHashSet<Directive>) -> Vec<String> {
                 .to_owned(),
         ),
     ];
-    all.extend(known.into_iter().filter(|(directive, _)| used.contains(directive)).map(|(_, text)| text));
+    // the cost specification is declared as a whole: routers look for both
+    let declared = |directive: &Directive| {
+        used.contains(directive) || (*directive == Directive::Cost && used.contains(&Directive::ListSize))
+    };
+    all.extend(known.into_iter().filter(|(directive, _)| declared(directive)).map(|(_, text)| text));
     if used.contains(&Directive::Context) {
         all.push("@context__fromContext(field: context__ContextFieldValue) on ARGUMENT_DEFINITION".to_owned());
     }

@@ -2,6 +2,7 @@
 
 use super::errors::{self, SubgraphError};
 use super::json::{Cursor, Next, NotJson};
+use crate::cache::{AnswerCache, Freshness, Keys};
 use crate::program::{LeafKind, Program, ReadField, ReadSet, TypeSource};
 use crate::store::{Failure, Store, UNKNOWN, Value, index};
 use bytes::Bytes;
@@ -23,13 +24,54 @@ pub(crate) struct Answer<'p> {
     pub subgraph: &'p str,
     /// By response key: the targets in the order of the representations. A root fetch has one without a key.
     pub parts: Vec<(Option<&'p [u8]>, Vec<Target>)>,
+    /// Whether to note where entities are, to keep them.
+    pub keeps: bool,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// Nothing went wrong, as far as the body tells.
+    clean: bool,
+    /// By part: where its entities are. Empty for a root fetch, and where nothing is kept.
+    entities: Vec<Vec<(usize, usize)>>,
+}
+
+impl Read {
+    /// Keep the body, or each of its entities, under `keys`, by part.
+    pub fn keep(&self, cache: &AnswerCache, body: &Bytes, keys: Vec<Vec<Keys>>, freshness: Freshness) {
+        if !self.clean {
+            return;
+        }
+        let mut keys = keys.into_iter().filter(|keys| !keys.is_empty());
+        if self.entities.is_empty() {
+            let whole = keys.next().into_iter().flatten().map(|keys| (keys, body.clone()));
+            return cache.put(whole, freshness);
+        }
+        // of its own: a slice would keep the whole body
+        let text = |&(from, to): &(usize, usize)| Bytes::copy_from_slice(&body[from..to]);
+        let parts = keys.zip(&self.entities);
+        cache.put(parts.flat_map(|(keys, places)| keys.into_iter().zip(places.iter().map(text))), freshness);
+    }
+}
+
+/// Read an entity that was kept into the first object of its target. It was read before, so that it is JSON.
+pub(crate) fn read_kept(program: &Program, target: &Target, text: &Bytes, store: &mut Store) {
+    let answer = Answer { program, subgraph: "", parts: Vec::new(), keeps: false };
+    let number = index(store.bodies.len());
+    store.bodies.push(text.clone());
+    let mut reader = Reader::new(&answer, store, number, text);
+    if reader.cursor.peek() == Ok(Next::Object) {
+        let read = reader.object_into(&program.reads[target.read], target.objects[0]);
+        debug_assert!(read.is_ok(), "what is kept was read before");
+    }
 }
 
 /// Read a body into the store.
 ///
 /// # Errors
 /// Why the body as a whole can't be used. What was read before stays.
-pub(crate) fn read(answer: &Answer<'_>, body: &Bytes, store: &mut Store) -> Result<(), Failure> {
+pub(crate) fn read(answer: &Answer<'_>, body: &Bytes, store: &mut Store) -> Result<Read, Failure> {
     let broken = |what: &str| {
         let message = format!("the answer of subgraph `{}` {what}", answer.subgraph);
         Failure::new("SUBGRAPH_INVALID_RESPONSE", Some(answer.subgraph), message)
@@ -37,13 +79,15 @@ pub(crate) fn read(answer: &Answer<'_>, body: &Bytes, store: &mut Store) -> Resu
     if std::str::from_utf8(body).is_err() {
         return Err(broken("is not UTF-8"));
     }
+    let failures = store.failures.len();
     let number = index(store.bodies.len());
     store.bodies.push(body.clone());
-    let mut reader = Reader { answer, store, body: number, cursor: Cursor::new(body), errors: None, has_data: false };
+    let mut reader = Reader::new(answer, store, number, body);
     if let Err(NotJson(at)) = reader.top() {
         return Err(broken(&format!("is not JSON of the expected form at byte {at}")));
     }
-    let (errors, has_data) = (reader.errors, reader.has_data);
+    let (errors, has_data, entities) = (reader.errors, reader.has_data, reader.entities);
+    let clean = errors.is_none() && store.failures.len() == failures;
     let errors = match errors {
         Some((start, end)) => {
             errors::parse(answer.subgraph, &body[start..end]).ok_or_else(|| broken("has malformed `errors`"))?
@@ -56,7 +100,7 @@ pub(crate) fn read(answer: &Answer<'_>, body: &Bytes, store: &mut Store) -> Resu
     for error in errors {
         place(answer, store, error, has_data);
     }
-    Ok(())
+    Ok(Read { clean, entities })
 }
 
 struct Reader<'a, 's> {
@@ -66,9 +110,20 @@ struct Reader<'a, 's> {
     cursor: Cursor<'a>,
     errors: Option<(usize, usize)>,
     has_data: bool,
+    entities: Vec<Vec<(usize, usize)>>,
 }
 
-impl<'a> Reader<'a, '_> {
+impl<'a, 's> Reader<'a, 's> {
+    fn new(answer: &'a Answer<'a>, store: &'s mut Store, number: u32, body: &'a [u8]) -> Self {
+        let entities = match &answer.parts[..] {
+            [(None, _)] => Vec::new(),
+            parts if answer.keeps => vec![Vec::new(); parts.len()],
+            _ => Vec::new(),
+        };
+        let cursor = Cursor::new(body);
+        Self { answer, store, body: number, cursor, errors: None, has_data: false, entities }
+    }
+
     fn top(&mut self) -> Result<(), NotJson> {
         self.cursor.expect(b'{')?;
         if !self.cursor.take(b'}') {
@@ -114,8 +169,8 @@ impl<'a> Reader<'a, '_> {
         loop {
             let key = self.cursor.string()?;
             self.cursor.expect(b':')?;
-            match answer.parts.iter().find(|(name, _)| *name == Some(key)) {
-                Some((_, targets)) if self.cursor.peek()? == Next::Array => self.entities(targets)?,
+            match answer.parts.iter().position(|(name, _)| *name == Some(key)) {
+                Some(part) if self.cursor.peek()? == Next::Array => self.entities(part, &answer.parts[part].1)?,
                 _ => drop(self.cursor.skip()?),
             }
             if self.cursor.take(b'}') {
@@ -126,18 +181,23 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// The entities of one fetch: as many as representations, in their order.
-    fn entities(&mut self, targets: &'a [Target]) -> Result<(), NotJson> {
+    fn entities(&mut self, part: usize, targets: &'a [Target]) -> Result<(), NotJson> {
         self.cursor.expect(b'[')?;
         if self.cursor.take(b']') {
             return Ok(());
         }
         let mut next = targets.iter();
         loop {
-            match (next.next(), self.cursor.peek()?) {
+            let (target, value) = (next.next(), self.cursor.peek()?);
+            let start = self.cursor.at;
+            match (target, value) {
                 (Some(target), Next::Object) => {
                     self.object_into(&self.answer.program.reads[target.read], target.objects[0])?;
                 }
                 _ => drop(self.cursor.skip()?),
+            }
+            if let (Some(_), Some(places)) = (target, self.entities.get_mut(part)) {
+                places.push((start, self.cursor.at));
             }
             if self.cursor.take(b']') {
                 return Ok(());
@@ -342,8 +402,10 @@ fn place(answer: &Answer<'_>, store: &mut Store, error: SubgraphError, has_data:
             }
         }
         (parts, _) => {
-            for (_, targets) in parts {
-                targets.iter().for_each(|target| fail_target(answer.program, store, target, id));
+            let all = parts.iter().flat_map(|(_, targets)| targets);
+            let failed = all.filter(|target| fail_target(answer.program, store, target, id)).count();
+            if failed == 0 {
+                store.general.push(id);
             }
             return;
         }
@@ -353,7 +415,10 @@ fn place(answer: &Answer<'_>, store: &mut Store, error: SubgraphError, has_data:
             store.general.push(id);
             return;
         }
-        targets.iter().for_each(|target| fail_target(answer.program, store, target, id));
+        let failed = targets.iter().filter(|target| fail_target(answer.program, store, target, id)).count();
+        if failed == 0 {
+            store.general.push(id);
+        }
         return;
     }
     for target in targets {
@@ -364,12 +429,15 @@ fn place(answer: &Answer<'_>, store: &mut Store, error: SubgraphError, has_data:
     }
 }
 
-/// Every field of a target that has no value failed.
-pub(crate) fn fail_target(program: &Program, store: &mut Store, target: &Target, failure: u32) {
+/// Every field of a target that has no value failed. Whether there is any.
+pub(crate) fn fail_target(program: &Program, store: &mut Store, target: &Target, failure: u32) -> bool {
+    let mut failed = false;
     for field in &program.reads[target.read].fields {
         let object = target.objects[0];
         if matches!(store.slot(object, field.slot), Value::Missing | Value::Null) {
             store.set_slot(object, field.slot, Value::Error(failure));
+            failed = true;
         }
     }
+    failed
 }

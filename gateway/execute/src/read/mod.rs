@@ -4,4 +4,4 @@ mod answer;
 mod errors;
 mod json;
 
-pub(crate) use answer::{Answer, Target, fail_target, read};
+pub(crate) use answer::{Answer, Target, fail_target, read, read_kept};

@@ -5,12 +5,14 @@ mod http;
 mod plain;
 mod secure;
 mod shared;
+mod stream;
 
 pub use self::http::HttpTransport;
+pub use self::stream::{HttpStreams, StreamBody, StreamTransport, stream_from_service};
 pub use encoding::compressed;
 pub use plain::AtMostOnce;
 pub use secure::{TlsFiles, secure};
-pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
+pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Received, Shares, compared};
 pub use terrane_telemetry::along;
 
 use bytes::Bytes;
@@ -31,6 +33,12 @@ pub enum TransportError {
     /// The body is longer than allowed.
     #[error("the subgraph's answer is longer than {0} bytes")]
     TooLarge(usize),
+    /// Too many calls of the subgraph wait already.
+    #[error("too many calls of the subgraph wait already")]
+    Overloaded,
+    /// It is not called for a while, because calls of it have failed.
+    #[error("the subgraph is not called for a while, because calls of it have failed")]
+    CircuitOpen,
 }
 
 impl TransportError {
@@ -40,6 +48,8 @@ impl TransportError {
             Self::Unreachable(_) => "SUBGRAPH_UNREACHABLE",
             Self::Timeout(_) => "SUBGRAPH_TIMEOUT",
             Self::TooLarge(_) => "SUBGRAPH_RESPONSE_TOO_LARGE",
+            Self::Overloaded => "SUBGRAPH_OVERLOADED",
+            Self::CircuitOpen => "SUBGRAPH_CIRCUIT_OPEN",
         }
     }
 
@@ -49,6 +59,8 @@ impl TransportError {
             Self::Unreachable(_) => format!("subgraph `{subgraph}` can't be reached"),
             Self::Timeout(_) => format!("subgraph `{subgraph}` did not answer in time"),
             Self::TooLarge(_) => format!("the answer of subgraph `{subgraph}` is too large"),
+            Self::Overloaded => format!("subgraph `{subgraph}` has too many calls waiting; try again in a moment"),
+            Self::CircuitOpen => format!("subgraph `{subgraph}` is not well and is not called for a while"),
         }
     }
 }

@@ -50,7 +50,7 @@ pub fn secure(files: &TlsFiles, limit: usize) -> Result<Transport, String> {
     Ok(from_service::<_, Full<Bytes>, _>(client, limit))
 }
 
-fn client_config(files: &TlsFiles) -> Result<ClientConfig, String> {
+pub(super) fn client_config(files: &TlsFiles) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;

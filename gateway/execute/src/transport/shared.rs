@@ -1,6 +1,7 @@
 //! Sharing: turns equal work that is under way at the same time into one.
 
 use super::TransportError;
+use crate::cache::Freshness;
 use crate::error::ExecuteError;
 use crate::program::Program;
 use bytes::Bytes;
@@ -79,7 +80,16 @@ impl Hash for QueryIdentity {
     }
 }
 
-pub(crate) type Answered = Result<(http::StatusCode, Bytes), TransportError>;
+/// A subgraph's answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub status: http::StatusCode,
+    pub body: Bytes,
+    /// How long it may be kept, where that is asked.
+    pub freshness: Option<Freshness>,
+}
+
+pub(crate) type Answered = Result<Received, TransportError>;
 pub(crate) type Executed = Result<Bytes, ExecuteError>;
 
 /// Work under way, by what its result depends on.

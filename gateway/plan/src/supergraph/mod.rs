@@ -2,7 +2,9 @@
 
 mod api;
 mod context;
+mod costs;
 mod field_set;
+mod governance;
 mod join;
 mod parse;
 mod type_joins;
@@ -16,6 +18,9 @@ use apollo_compiler::{Name, Schema};
 use rustc_hash::FxHashMap;
 use type_joins::TypeJoins;
 
+pub use costs::{Costs, ListSize};
+pub use governance::{Description, Element, Governance, Requirement};
+
 /// A composed graph: its subgraphs, its API schema and who can resolve what.
 #[derive(Debug)]
 pub struct Supergraph {
@@ -28,6 +33,8 @@ pub struct Supergraph {
     pub(crate) by_name: FxHashMap<Name, TypeId>,
     pub(crate) roots: [Option<TypeId>; 3],
     pub(crate) api: Valid<Schema>,
+    pub(crate) governance: Governance,
+    pub(crate) costs: Costs,
 }
 
 /// One subgraph.
@@ -152,6 +159,16 @@ impl Supergraph {
     /// The API schema: what clients see, to validate operations against and for introspection.
     pub fn api_schema(&self) -> &Valid<Schema> {
         &self.api
+    }
+
+    /// Who may ask for what, as the subgraphs have said it. Planning denies nothing by it: see [`crate::PlanOptions::denied`].
+    pub fn governance(&self) -> &Governance {
+        &self.governance
+    }
+
+    /// What the subgraphs have said about costs.
+    pub fn costs(&self) -> &Costs {
+        &self.costs
     }
 
     /// The subgraphs, in the order of their ids.

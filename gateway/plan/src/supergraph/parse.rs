@@ -3,7 +3,7 @@
 use super::field_set::FieldSets;
 use super::join::{self, JoinNames};
 use super::type_joins::TypeJoins;
-use super::{EnumValue, FieldDef, Key, Kind, Supergraph, TypeDef, TypeJoin, api};
+use super::{EnumValue, FieldDef, Key, Kind, Supergraph, TypeDef, TypeJoin, api, costs, governance};
 use crate::error::PlanError;
 use crate::ids::{FieldId, SubgraphId, TypeId, TypeSet};
 use crate::selection::Selections;
@@ -28,6 +28,8 @@ pub(super) fn parse(sdl: &str) -> Result<Supergraph, PlanError> {
         by_name: FxHashMap::default(),
         roots: [None; 3],
         api,
+        governance: governance::read(&schema),
+        costs: costs::read(&schema),
     };
     declare_types(&mut graph, &schema, &names);
     read_members(&mut graph, &schema);

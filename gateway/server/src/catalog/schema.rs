@@ -3,7 +3,7 @@
 use super::client::{self, ClientError};
 use super::description::ProductInfo;
 use super::runs::Run;
-use crate::subgraph::SubgraphSource;
+use crate::subgraph::{EventSource, SubgraphSource};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{
     ComplexObject, Context, EmptySubscription, Error, ErrorExtensions as _, ID, Object, Result, SDLExportOptions,
@@ -167,7 +167,14 @@ pub fn source(products: Vec<SubgraphSource>) -> SubgraphSource {
         answer(schema.clone(), products.clone(), request)
     }));
     let url = format!("http://{NAME}.localhost/graphql");
-    SubgraphSource { name: NAME.to_owned(), url, transport, sdl: Some(sdl), product: false }
+    SubgraphSource {
+        name: NAME.to_owned(),
+        url,
+        transport,
+        sdl: Some(sdl),
+        product: false,
+        events: EventSource::default(),
+    }
 }
 
 async fn answer(

@@ -3,13 +3,14 @@
 use super::{ExpandError, GatewayConfig, OtherDocuments, SubgraphConfig, expand};
 use crate::documents::TrustedDocuments;
 use crate::headers::HeaderRules;
+use crate::policy::MeshRules;
 use http::{HeaderName, HeaderValue, Uri};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::Path;
-use terrane_auth::Authenticator;
+use terrane_auth::{ApiKeys, Authenticator};
 use terrane_execute::transport::secure;
 
 /// Findings of one file at most.
@@ -142,18 +143,56 @@ pub fn findings(config: &GatewayConfig) -> Vec<Finding> {
     check_subgraphs(config, &mut found);
     let readable = [("supergraph", &config.supergraph), ("policy.mesh", &config.policy.mesh)];
     for (path, file) in readable {
-        if let Some(Err(error)) = file.as_deref().map(std::fs::read_to_string) {
-            found.push(Finding::new(path, error.to_string()));
+        let Some(file) = file else { continue };
+        if let Err(error) = std::fs::read_to_string(file) {
+            found.push(Finding::new(path, format!("{}: {error}", file.display())));
         }
     }
-    if let Err(error) = Authenticator::new(&config.auth.jwt) {
-        found.push(Finding::new("auth.jwt", error.to_string()));
+    check_auth(config, &mut found);
+    let rules = config.policy.mesh.as_deref().and_then(|path| std::fs::read_to_string(path).ok());
+    if let Some(Err(error)) = rules.map(|lines| MeshRules::new(Some(&lines))) {
+        found.push(Finding::new("policy.mesh", error.to_string()));
     }
     check_documents(config, &mut found);
     check_headers(config, &mut found);
     check_server(config, &mut found);
     found.extend(config.telemetry.wrong().into_iter().map(|(path, reason)| Finding::new(path, reason)));
     found
+}
+
+fn check_auth(config: &GatewayConfig, found: &mut Vec<Finding>) {
+    if let Err(error) = Authenticator::new(&config.auth.jwt) {
+        found.push(Finding::new("auth.jwt", error.to_string()));
+    }
+    for (index, issuer) in config.auth.issuers.iter().enumerate() {
+        if let Err(error) = Authenticator::new(issuer) {
+            found.push(Finding::new(format!("auth.issuers[{index}]"), error.to_string()));
+        }
+    }
+    if let Some(keys) = &config.auth.api_keys {
+        if HeaderName::try_from(&keys.header).is_err() {
+            let message = format!("`{}` is no header name", keys.header);
+            found.push(Finding::new("auth.api_keys.header", message));
+        }
+        match ApiKeys::new(keys.keys.clone(), None) {
+            Err(error) => found.push(Finding::new("auth.api_keys.keys", error.to_string())),
+            Ok(known) => {
+                let listed = keys.file.as_deref().map(|path| match std::fs::read_to_string(path) {
+                    Ok(text) => known.replace(&text).map_err(|error| error.to_string()),
+                    Err(error) => Err(error.to_string()),
+                });
+                if let Some(Err(error)) = listed {
+                    found.push(Finding::new("auth.api_keys.file", error));
+                }
+            }
+        }
+    }
+    for name in config.traffic.subgraphs.keys() {
+        let known = config.subgraphs.iter().any(|subgraph| subgraph.name == *name);
+        if !known && config.supergraph.is_none() {
+            found.push(Finding::new(format!("traffic.subgraphs.{name}"), "there is no subgraph of this name"));
+        }
+    }
 }
 
 fn check_subgraphs(config: &GatewayConfig, found: &mut Vec<Finding>) {

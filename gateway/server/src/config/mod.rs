@@ -1,23 +1,39 @@
 //! Configuration: turns a YAML file into typed settings of the gateway.
 
+mod auth;
 mod browsers;
 mod check;
+mod demand;
 mod documents;
+mod errors;
 mod expand;
 mod headers;
+mod introspection;
+mod policy;
+mod rates;
 mod server;
 mod subgraph;
+mod subscriptions;
 mod telemetry;
+mod traffic;
 mod transfer;
 
+pub use auth::{ApiKeysConfig, AuthConfig};
 pub use browsers::{CorsConfig, CsrfConfig, CsrfRefusal};
 pub use check::{Finding, findings};
+pub use demand::{DemandConfig, DemandMode, DemandReport};
 pub use documents::{AutomaticConfig, DocumentsConfig, OtherDocuments, TrustedConfig};
+pub use errors::{ErrorMessages, ErrorRule, ErrorsConfig};
 pub use expand::{ExpandError, expand};
 pub use headers::{AccessLogConfig, HeaderRule, HeadersConfig, InsertRule, PropagateRule, RequestIdConfig};
+pub use introspection::IntrospectionConfig;
+pub use policy::{PolicyConfig, PolicyMode};
+pub use rates::{RateConfig, RatesConfig};
 pub use server::{ServerConfig, TlsConfig};
 pub use subgraph::{SubgraphConfig, SubgraphTlsConfig};
+pub use subscriptions::{ReconnectConfig, SlowConsumer, SourceProtocol, SubgraphSubscriptions, SubscriptionsConfig};
 pub use telemetry::{TelemetryConfig, TracesConfig};
+pub use traffic::{BreakerConfig, CallConfig, ConcurrencyConfig, RetryConfig, TrafficConfig};
 pub use transfer::{BatchingConfig, CompressionConfig};
 
 use schemars::JsonSchema;
@@ -25,7 +41,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
-use terrane_auth::JwtConfig;
 
 /// Settings of `terrane gateway --config FILE`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -49,6 +64,24 @@ pub struct GatewayConfig {
     /// Bounds of what a client may ask.
     #[serde(default)]
     pub limits: Limits,
+    /// Streams to clients, and those of subgraphs that feed them.
+    #[serde(default)]
+    pub subscriptions: SubscriptionsConfig,
+    /// Requests at once, and how subgraphs are called.
+    #[serde(default)]
+    pub traffic: TrafficConfig,
+    /// What clients read of subgraphs' errors.
+    #[serde(default)]
+    pub errors: ErrorsConfig,
+    /// How often may be asked.
+    #[serde(default)]
+    pub rates: RatesConfig,
+    /// What operations may cost.
+    #[serde(default)]
+    pub demand: DemandConfig,
+    /// Who may ask for the schema.
+    #[serde(default)]
+    pub introspection: IntrospectionConfig,
     /// Request headers that are passed on to subgraphs.
     #[serde(default = "forwarded_by_default")]
     pub forward_headers: Vec<String>,
@@ -114,25 +147,6 @@ impl Default for HttpConfig {
     }
 }
 
-/// Who verifies tokens.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AuthConfig {
-    /// Bearer tokens.
-    #[serde(default)]
-    pub jwt: JwtConfig,
-}
-
-/// Mesh-wide rules, decided before an operation is planned.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyConfig {
-    /// casbin policy lines: `p, ROLE, Type.field, read, allow|deny`. Without a file, the mesh adds no rule of its own,
-    /// and the products' rules are all there is.
-    #[serde(default)]
-    pub mesh: Option<PathBuf>,
-}
-
 /// Bounds of what a client may ask.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -145,6 +159,20 @@ pub struct Limits {
     pub depth: usize,
     /// Fields of an operation under another name than their own.
     pub aliases: usize,
+    /// Fields of the root, with those of fragments.
+    pub root_fields: usize,
+    /// Directives in the text.
+    pub directives: usize,
+    /// Fragments in the text.
+    pub fragments: usize,
+    /// Fields and fragments, where each fragment counts as often as it is spread.
+    pub selections: usize,
+    /// Items of one list, in an argument or a variable.
+    pub list_items: usize,
+    /// Bytes of a request's variables.
+    pub variables_bytes: usize,
+    /// Levels of a request's variables.
+    pub variables_depth: usize,
     /// Bytes of compiled plans that are kept.
     pub plan_cache_bytes: u64,
     /// Seconds until a subgraph's answer is given up.
@@ -160,6 +188,13 @@ impl Default for Limits {
             tokens: 15_000,
             depth: 64,
             aliases: 500,
+            root_fields: 100,
+            directives: 500,
+            fragments: 500,
+            selections: 20_000,
+            list_items: 10_000,
+            variables_bytes: 1024 * 1024,
+            variables_depth: 32,
             plan_cache_bytes: 40 * 1024 * 1024,
             subgraph_timeout_seconds: 30,
             subgraph_body_bytes: 64 * 1024 * 1024,
@@ -200,6 +235,12 @@ impl GatewayConfig {
             auth: AuthConfig::default(),
             policy: PolicyConfig::default(),
             limits: Limits::default(),
+            subscriptions: SubscriptionsConfig::default(),
+            traffic: TrafficConfig::default(),
+            errors: ErrorsConfig::default(),
+            rates: RatesConfig::default(),
+            demand: DemandConfig::default(),
+            introspection: IntrospectionConfig::default(),
             forward_headers: forwarded_by_default(),
             poll_seconds: poll_by_default(),
             documents: DocumentsConfig::default(),
@@ -266,6 +307,17 @@ mod tests {
         assert_eq!((config.limits.depth, config.limits.tokens), (9, 15_000));
         assert!(config.subgraphs[0].product);
         assert_eq!(config.forward_headers, ["authorization"]);
+    }
+
+    #[test]
+    fn the_settings_of_the_documentation_are_settings() {
+        let text = include_str!("../../../../docs/gateway.md");
+        let blocks: Vec<&str> = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() > 5, "{}", blocks.len());
+        for block in blocks {
+            let read = GatewayConfig::parse(block, &|_| Some("set".to_owned()));
+            assert!(read.is_ok(), "{block}\n{read:#?}");
+        }
     }
 
     #[test]

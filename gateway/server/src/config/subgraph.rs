@@ -1,5 +1,6 @@
 //! Settings of subgraphs: turns an entry of `subgraphs` into where a subgraph is, and how it is asked.
 
+use super::SubgraphSubscriptions;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -25,6 +26,9 @@ pub struct SubgraphConfig {
     /// Whether it is asked for compressed answers: worth it over slow or paid networks.
     #[serde(default)]
     pub compression: bool,
+    /// How it sends the events of subscriptions.
+    #[serde(default)]
+    pub subscriptions: SubgraphSubscriptions,
 }
 
 /// TLS to a subgraph; files are PEM.

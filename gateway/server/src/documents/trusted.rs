@@ -3,8 +3,9 @@
 //! Three forms are read: `{"ID": "text"}` as graphql-codegen and Relay write it, Apollo's manifest of persisted queries
 //! (`apollo-persisted-query-manifest`, version 1), and files `ID.graphql`.
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use terrane_graphql::Document;
@@ -15,8 +16,8 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 /// Documents that may run.
 #[derive(Debug, Default)]
 pub struct TrustedDocuments {
-    by_id: HashMap<String, Document>,
-    texts: HashSet<Document>,
+    by_id: FxHashMap<String, Document>,
+    texts: FxHashSet<Document>,
 }
 
 #[derive(Deserialize)]

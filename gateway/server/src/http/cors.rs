@@ -22,7 +22,7 @@ pub fn layer(config: &CorsConfig) -> Option<CorsLayer> {
     };
     let layer = CorsLayer::new()
         .allow_origin(origin)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(headers)
         .expose_headers(ExposeHeaders::list(names(&config.expose_headers)))
         // any origin with credentials is what the protocol forbids

@@ -9,13 +9,15 @@ use terrane_graphql::GraphqlError;
 pub struct Csrf {
     refuse: CsrfRefusal,
     headers: Vec<HeaderName>,
+    /// Origins whose pages may ask.
+    origins: Vec<String>,
 }
 
 impl Csrf {
-    /// From the settings; names that are none are left out: `--check-config` tells them.
-    pub fn new(config: &CsrfConfig) -> Self {
+    /// From the settings; names that are none are left out: `--check-config` tells them. `origins` are those of `cors`.
+    pub fn new(config: &CsrfConfig, origins: &[String]) -> Self {
         let headers = config.headers.iter().filter_map(|name| name.parse().ok()).collect();
-        Self { refuse: config.refuse, headers }
+        Self { refuse: config.refuse, headers, origins: origins.to_vec() }
     }
 
     /// Check the head of a request.
@@ -26,7 +28,7 @@ impl Csrf {
     pub fn check(&self, headers: &HeaderMap) -> Result<(), GraphqlError> {
         let refused = match self.refuse {
             CsrfRefusal::None => false,
-            CsrfRefusal::Foreign => is_foreign(headers),
+            CsrfRefusal::Foreign => self.is_foreign(headers),
             CsrfRefusal::Simple => true,
         };
         if !refused || has_other_content_type(headers) || self.has_header(headers) {
@@ -41,21 +43,38 @@ impl Csrf {
         Err(GraphqlError::new("CSRF_PREVENTION", message))
     }
 
+    /// Check the head of a request for a WebSocket. Browsers open one to any origin unasked, and let the page read what
+    /// comes, but always say whose page it is.
+    ///
+    /// # Errors
+    /// `CSRF_PREVENTION` where that is one of another origin.
+    pub fn check_socket(&self, headers: &HeaderMap) -> Result<(), GraphqlError> {
+        if self.refuse == CsrfRefusal::None || !self.is_foreign(headers) {
+            return Ok(());
+        }
+        let message = "a page of another origin asks for a socket; the operator lets it with `cors.origins`";
+        Err(GraphqlError::new("CSRF_PREVENTION", message))
+    }
+
+    /// Whether a browser says that a page of another origin is behind the request, and not one of those that may ask
+    /// (Fetch Metadata, `sec-fetch-site`; for browsers without that, the Fetch standard's `origin`).
+    fn is_foreign(&self, headers: &HeaderMap) -> bool {
+        let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let origin = text("origin");
+        if origin.is_some_and(|origin| self.origins.iter().any(|known| known == "*" || known == origin)) {
+            return false;
+        }
+        match text("sec-fetch-site") {
+            Some(site) => !matches!(site, "same-origin" | "none"),
+            None => origin.is_some_and(|origin| {
+                let host = origin.split_once("://").map(|(_, host)| host);
+                host.is_none() || host != text("host")
+            }),
+        }
+    }
+
     fn has_header(&self, headers: &HeaderMap) -> bool {
         self.headers.iter().any(|name| headers.get(name).is_some_and(|value| !value.is_empty()))
-    }
-}
-
-/// Whether a browser says that a page of another origin is behind the request (Fetch Metadata, `sec-fetch-site`; for
-/// browsers without that, the Fetch standard's `origin`).
-fn is_foreign(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    match text("sec-fetch-site") {
-        Some(site) => !matches!(site, "same-origin" | "none"),
-        None => text("origin").is_some_and(|origin| {
-            let host = origin.split_once("://").map(|(_, host)| host);
-            host.is_none() || host != text("host")
-        }),
     }
 }
 
@@ -75,7 +94,7 @@ mod tests {
     fn passes(refuse: CsrfRefusal, headers: &[(&'static str, &'static str)]) -> bool {
         let config = CsrfConfig { refuse, ..CsrfConfig::default() };
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        Csrf::new(&config).check(&headers.collect()).is_ok()
+        Csrf::new(&config, &["https://known.example".to_owned()]).check(&headers.collect()).is_ok()
     }
 
     #[test]
@@ -104,5 +123,24 @@ mod tests {
         assert!(foreign(&[("origin", "null"), ("host", "graph.example")]));
         assert!(!foreign(&[("origin", "https://graph.example"), ("host", "graph.example")]));
         assert!(!foreign(&[("sec-fetch-site", "cross-site"), ("content-type", "application/json")]));
+        assert!(!foreign(&[("sec-fetch-site", "cross-site"), ("origin", "https://known.example")]));
+    }
+
+    #[test]
+    fn sockets_are_for_the_own_pages_and_those_that_may_ask() {
+        let opens = |refuse, origin: &'static str| {
+            let csrf =
+                Csrf::new(&CsrfConfig { refuse, ..CsrfConfig::default() }, &["https://known.example".to_owned()]);
+            let headers = [("host", "graph.example"), ("origin", origin)];
+            let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            csrf.check_socket(&HeaderMap::from_iter(headers)).is_ok()
+        };
+        for refuse in [CsrfRefusal::Foreign, CsrfRefusal::Simple] {
+            let opened = ["https://graph.example", "https://known.example", "https://evil.example"];
+            assert_eq!(opened.map(|origin| opens(refuse, origin)), [true, true, false]);
+        }
+        assert!(opens(CsrfRefusal::None, "https://evil.example"));
+        // no browser, no page
+        assert!(Csrf::default().check_socket(&HeaderMap::new()).is_ok());
     }
 }

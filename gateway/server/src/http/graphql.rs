@@ -4,16 +4,21 @@ use super::access::{LONGEST_NAME, Line};
 use super::batch::{self, is_batch};
 use super::compress::compress;
 use super::incoming::{self, Bounds};
+use super::request_id::NamedBody;
+use super::streaming;
+use crate::demand::{Charge, Refused};
 use crate::documents::Digest;
 use crate::gateway::Gateway;
 use crate::graph::{self, Graph, RunError};
-use axum::body::Body;
+use crate::rates::{Wait, Who};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream::{self, StreamExt};
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +27,7 @@ use terrane_graphql::media::{ResponseMedia, negotiate};
 use terrane_graphql::parts::{self, accepts_parts};
 use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_policy::Caller;
-use terrane_telemetry::along;
+use terrane_telemetry::along::{self, Along};
 use terrane_telemetry::trace::{self, Span, Trace};
 
 /// What an operation is asked with.
@@ -31,6 +36,8 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
     pub media: ResponseMedia,
     pub mutations: bool,
+    /// Where the request comes from.
+    pub address: Option<IpAddr>,
 }
 
 /// What the access log says of an operation.
@@ -44,7 +51,11 @@ pub struct Noted {
 /// `POST /graphql` with a JSON body.
 pub async fn post(State(gateway): State<Gateway>, request: http::Request<Body>) -> Response {
     let (head, body) = request.into_parts();
-    finish(&gateway, &head, posted(&gateway, &head.headers, body)).await
+    let address = gateway.inner.rates.address(&head.headers, &head.extensions);
+    if let Some(form) = streaming::form(&head.headers) {
+        return finish(&gateway, &head, streaming::post(&gateway, form, &head.headers, address, body)).await;
+    }
+    finish(&gateway, &head, posted(&gateway, &head.headers, address, body)).await
 }
 
 /// `GET /graphql?query=…`: queries only.
@@ -53,8 +64,22 @@ pub async fn get(
     Query(parts): Query<Vec<(String, String)>>,
     request: http::Request<Body>,
 ) -> Response {
-    let (head, _) = request.into_parts();
-    finish(&gateway, &head, got(&gateway, &head.headers, &parts)).await
+    let (mut head, _) = request.into_parts();
+    if streaming::is_upgrade(&head) {
+        let front = &gateway.inner.settings.front;
+        if let Err(error) = front.csrf.check_socket(&head.headers) {
+            return refuse(StatusCode::FORBIDDEN, ResponseMedia::Json, &[error]).map(Body::from);
+        }
+        let (trace, _span) = accept(&head);
+        let along = front.names(&head.headers, trace);
+        let response = along::with(along.clone(), streaming::upgrade(gateway.clone(), &mut head)).await;
+        return tell(&gateway, along.as_ref(), response);
+    }
+    let address = gateway.inner.rates.address(&head.headers, &head.extensions);
+    if let Some(form) = streaming::form(&head.headers) {
+        return finish(&gateway, &head, streaming::get(&gateway, form, &head.headers, address, &parts)).await;
+    }
+    finish(&gateway, &head, got(&gateway, &head.headers, address, &parts)).await
 }
 
 /// Name the request, compress its response, and log it, as far as the settings have it.
@@ -73,11 +98,24 @@ async fn finish(gateway: &Gateway, head: &Parts, respond: impl Future<Output = R
             None => response,
         }
     };
-    let mut response = along::with(along.clone(), finished).await;
-    if let (Some(ids), Some(id)) = (&front.request_ids, along.as_ref().and_then(|along| along.request_id.as_ref())) {
+    let response = along::with(along.clone(), finished).await;
+    let response = tell(gateway, along.as_ref(), response);
+    counted.end(response.status());
+    match along {
+        // what runs while a stream is read is also for this request
+        Some(along) if response.body().size_hint().exact().is_none() => {
+            response.map(|body| Body::new(NamedBody { body, along }))
+        }
+        _ => response,
+    }
+}
+
+/// Tell the client the request's id.
+fn tell(gateway: &Gateway, along: Option<&Along>, mut response: Response) -> Response {
+    let id = along.and_then(|along| along.request_id.as_ref());
+    if let (Some(ids), Some(id)) = (&gateway.inner.settings.front.request_ids, id) {
         ids.tell(id, response.headers_mut());
     }
-    counted.end(response.status());
     response
 }
 
@@ -106,21 +144,21 @@ fn describe(span: &mut Span, head: &Parts, response: &Response) {
     }
 }
 
-async fn got(gateway: &Gateway, headers: &HeaderMap, parts: &[(String, String)]) -> Response {
+async fn got(gateway: &Gateway, headers: &HeaderMap, address: Option<IpAddr>, parts: &[(String, String)]) -> Response {
     if let Err(error) = gateway.inner.settings.front.csrf.check(headers) {
         return refuse(StatusCode::BAD_REQUEST, media(headers), &[error]).map(Body::from);
     }
     let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     match exchange::read_get(headers, parts) {
         Ok((mut request, media)) => {
-            let asked = Asked { gateway, headers, media, mutations: false };
+            let asked = Asked { gateway, headers, media, mutations: false, address };
             respond_to(&asked, &mut request).await
         }
         Err(reply) => reply.map(Body::from),
     }
 }
 
-async fn posted(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Response {
+async fn posted(gateway: &Gateway, headers: &HeaderMap, address: Option<IpAddr>, body: Body) -> Response {
     let settings = &gateway.inner.settings;
     let front = &settings.front;
     if let Err(error) = front.csrf.check(headers) {
@@ -135,14 +173,16 @@ async fn posted(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Response 
     if is_batch(&body) {
         return match exchange::read_media(headers) {
             Ok(media) => {
-                let asked = Asked { gateway, headers, media, mutations: true };
+                let asked = Asked { gateway, headers, media, mutations: true, address };
                 batch::run(&front.batching, &asked, &body).await.map(Body::from)
             }
             Err(reply) => reply.map(Body::from),
         };
     }
     match exchange::read_post(headers, &body) {
-        Ok((mut request, media)) => respond_to(&Asked { gateway, headers, media, mutations: true }, &mut request).await,
+        Ok((mut request, media)) => {
+            respond_to(&Asked { gateway, headers, media, mutations: true, address }, &mut request).await
+        }
         Err(reply) => reply.map(Body::from),
     }
 }
@@ -185,36 +225,81 @@ type Outcome<R> = (&'static str, R);
 /// What an operation needs to run.
 struct Prepared {
     graph: Arc<Graph>,
-    caller: Caller,
+    caller: Arc<Caller>,
     forwarded: HeaderMap,
     /// To be registered when the document has proved to be one.
     digest: Option<Digest>,
+    /// Where costs are estimated.
+    charge: Option<Charge>,
 }
 
 /// Who asks, which graph, and the document's text.
 async fn prepare(asked: &Asked<'_>, request: &mut Request) -> Result<Prepared, Outcome<Reply>> {
     let (settings, media) = (&asked.gateway.inner.settings, asked.media);
-    let caller = match settings.authenticator.authenticate(exchange::authorization(asked.headers)).await {
+    let caller = match asked.gateway.caller(asked.headers).await {
         Ok(caller) => caller,
         Err(error) => {
             let error = GraphqlError::new("UNAUTHENTICATED", error.to_string());
             return Err(("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error])));
         }
     };
+    if let Err(wait) = asked.gateway.inner.rates.admit_caller(&caller, asked.address) {
+        return Err(("limited", refuse_rate(media, wait)));
+    }
     let Some(graph) = asked.gateway.graph() else {
         let error = GraphqlError::new("NO_GRAPH", "there is no graph yet; the catalog says what is wrong");
         return Err(("unavailable", refuse(StatusCode::SERVICE_UNAVAILABLE, media, &[error])));
     };
     let digest = settings.front.documents.resolve(request);
     let digest = digest.map_err(|error| ("refused", refuse_document(media, &error)))?;
-    Ok(Prepared { graph, caller, forwarded: asked.gateway.forwarded(asked.headers), digest })
+    let forwarded = asked.gateway.forwarded(asked.headers, &caller);
+    let charge = charge(asked, &graph, request, &caller).map_err(|refused| *refused)?;
+    Ok(Prepared { graph, caller, forwarded, digest, charge })
+}
+
+/// What the operation is charged with, where costs are estimated.
+fn charge(
+    asked: &Asked<'_>,
+    graph: &Graph,
+    request: &Request,
+    caller: &Caller,
+) -> Result<Option<Charge>, Box<Outcome<Reply>>> {
+    let demand = &asked.gateway.inner.demand;
+    if !demand.is_on() {
+        return Ok(None);
+    }
+    let cost = graph.cost(request, caller).map_err(|error| Box::new(("refused", refuse_run(asked, request, error))))?;
+    demand.charge(cost, request, &Who::of(caller, asked.address)).map(Some).map_err(|refused| match refused {
+        Refused::TooExpensive(error) => Box::new(("refused", refuse_operation(asked.media, request, &[error]))),
+        Refused::Spent(error, wait) => {
+            Box::new(("limited", wait_for(wait, refuse(StatusCode::TOO_MANY_REQUESTS, asked.media, &[error]))))
+        }
+    })
+}
+
+/// The response to a request that comes too soon.
+pub fn refuse_rate(media: ResponseMedia, wait: Wait) -> Reply {
+    wait_for(wait, refuse(StatusCode::TOO_MANY_REQUESTS, media, &[wait.error()]))
+}
+
+fn wait_for(wait: Wait, mut reply: Reply) -> Reply {
+    reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.seconds()));
+    reply
+}
+
+/// The response with what it is charged with.
+fn charged(charge: Option<&Charge>, mut reply: Reply) -> Reply {
+    if let Some(value) = charge.and_then(|charge| HeaderValue::from_str(&charge.header()).ok()) {
+        reply.headers_mut().insert("graphql-cost", value);
+    }
+    reply
 }
 
 async fn run_in_parts_or_whole(asked: &Asked<'_>, request: &Request, prepared: &Prepared) -> Outcome<Response> {
     let accept = asked.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if accepts_parts(accept) {
         let Prepared { graph, caller, forwarded, .. } = prepared;
-        match graph.run_in_parts(request, &caller.roles, forwarded.clone()).await {
+        match graph.run_in_parts(request, caller, forwarded.clone()).await {
             Ok(Some(parts)) => {
                 register(asked, request, prepared);
                 return ("answered", respond_in_parts(parts));
@@ -229,10 +314,15 @@ async fn run_in_parts_or_whole(asked: &Asked<'_>, request: &Request, prepared: &
 
 async fn run(asked: &Asked<'_>, request: &Request, prepared: &Prepared) -> Outcome<Reply> {
     let Prepared { graph, caller, forwarded, .. } = prepared;
-    match graph.run(request, &caller.roles, forwarded, asked.mutations).await {
+    match graph.run(request, caller, forwarded, asked.mutations).await {
         Ok(body) => {
             register(asked, request, prepared);
-            ("answered", respond(asked.media, body))
+            let charge = prepared.charge.as_ref();
+            let body = match charge {
+                Some(charge) => charge.report(body),
+                None => body,
+            };
+            ("answered", charged(charge, respond(asked.media, body)))
         }
         Err(error) => ("refused", refuse_run(asked, request, error)),
     }

@@ -1,8 +1,14 @@
 //! Request ids: turns the id that a client sent, or a new one, into a name for all that a request causes.
 
 use crate::config::RequestIdConfig;
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use terrane_telemetry::along::is_sane;
+use http_body::{Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use terrane_telemetry::along::{self, Along, is_sane};
 
 /// How requests get their ids.
 #[derive(Debug, Clone)]
@@ -31,6 +37,30 @@ impl RequestIds {
     /// Tell the client.
     pub fn tell(&self, id: &HeaderValue, headers: &mut HeaderMap) {
         headers.insert(self.header.clone(), id.clone());
+    }
+}
+
+/// A body that is made while it is read; what that causes is named as the request is.
+pub struct NamedBody {
+    pub body: Body,
+    pub along: Along,
+}
+
+impl HttpBody for NamedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let along = Arc::clone(&self.along);
+        along::with_sync(along, || Pin::new(&mut self.body).poll_frame(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

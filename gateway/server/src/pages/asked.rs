@@ -7,7 +7,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
-use terrane_graphql::exchange::authorization;
 use terrane_graphql::{GraphqlError, Request};
 use terrane_policy::Caller;
 
@@ -34,7 +33,7 @@ pub enum PageError {
 /// A visitor and the graph that they see.
 pub struct Asking {
     /// Who asks.
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// What is asked.
     pub graph: Arc<Graph>,
     forwarded: HeaderMap,
@@ -67,9 +66,8 @@ pub struct Asked<T> {
 ///
 /// # Errors
 /// [`PageError::Unauthenticated`].
-pub async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller, PageError> {
-    let authenticator = &gateway.inner.settings.authenticator;
-    authenticator.authenticate(authorization(headers)).await.map_err(|e| PageError::Unauthenticated(e.to_string()))
+pub async fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<Arc<Caller>, PageError> {
+    gateway.caller(headers).await.map_err(|e| PageError::Unauthenticated(e.to_string()))
 }
 
 impl Asking {
@@ -83,7 +81,8 @@ impl Asking {
         if !graph.supergraph().api_schema().types.contains_key(CATALOG_TYPE) {
             return Err(PageError::NoCatalog);
         }
-        Ok(Self { caller, graph, forwarded: gateway.forwarded(headers) })
+        let forwarded = gateway.forwarded(headers, &caller);
+        Ok(Self { caller, graph, forwarded })
     }
 
     /// Run a query.
@@ -93,7 +92,7 @@ impl Asking {
     pub async fn ask<T: DeserializeOwned>(&self, query: &str, variables: Value) -> Result<Asked<T>, PageError> {
         let body = serde_json::json!({ "query": query, "variables": variables }).to_string();
         let request = Request::from_json(body.as_bytes()).map_err(|e| PageError::Failed(e.to_string()))?;
-        let answered = self.graph.run(&request, &self.caller.roles, &self.forwarded, false).await;
+        let answered = self.graph.run(&request, &self.caller, &self.forwarded, false).await;
         let body = answered.map_err(|error| PageError::Failed(describe(&error)))?;
         let answer: Answer<T> = serde_json::from_slice(&body).map_err(|e| PageError::Failed(e.to_string()))?;
         let error = answer

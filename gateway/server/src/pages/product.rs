@@ -72,7 +72,7 @@ pub async fn show(gateway: &Gateway, asking: &Asking, headers: &HeaderMap, id: &
         let known = sources.iter().any(|s| s.product && s.name == product);
         known.then(|| format!("/marketplace/{}", encode(product)))
     };
-    let selectable = asking.graph.selectable(&asking.caller.roles);
+    let selectable = asking.graph.selectable(&asking.caller);
     let visit = Visit {
         now: Utc::now(),
         roles: asking.caller.roles.iter().map(str::to_owned).collect(),

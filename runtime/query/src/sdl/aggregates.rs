@@ -14,7 +14,8 @@ pub(super) fn print_fields(kind: &str, out: &mut String) {
         "  \"Figures of all rows that the filter matches.\"\n  aggregate: {kind}Aggregate!\n  \"Figures of these rows for \
          each group of them: `first` (default 50, at most 1000) groups from `offset`, in order of their keys where \
          nothing is said.\"\n  groups(by: [{kind}GroupBy!]!, having: {kind}Having, orderBy: [{kind}GroupOrder!], first: \
-         Int, offset: Int): [{kind}Group!]!\n"
+         Int, offset: Int): [{kind}Group!]! @listSize(assumedSize: 50, \
+         slicingArguments: [\"first\"], requireOneSlicingArgument: false)\n"
     )
     .expect(TEXT);
 }
@@ -46,7 +47,7 @@ pub(super) fn print_types(entity: &Entity, out: &mut String) {
         if !printed.insert(function.suffix()) {
             continue;
         }
-        write!(out, "\ntype {kind}Aggregate{} {{\n", function.suffix()).expect(TEXT);
+        write!(out, "\ntype {kind}Aggregate{} @describes(type: \"{kind}\") {{\n", function.suffix()).expect(TEXT);
         for column in &entity.columns {
             if let Some(result) = function.type_name(column) {
                 writeln!(out, "  {}: {result}", column.name).expect(TEXT);
@@ -74,7 +75,7 @@ fn print_group(entity: &Entity, out: &mut String) {
     )
     .expect(TEXT);
     print_functions(entity, "Aggregate", "!", out);
-    write!(out, "}}\n\ntype {kind}GroupKeys {{\n").expect(TEXT);
+    write!(out, "}}\n\ntype {kind}GroupKeys @describes(type: \"{kind}\") {{\n").expect(TEXT);
     let grouped: Vec<&Column> = entity.columns.iter().filter(|c| is_grouped(c)).collect();
     for column in &grouped {
         writeln!(out, "  {}: {}", column.name, column.type_name()).expect(TEXT);
@@ -84,7 +85,7 @@ fn print_group(entity: &Entity, out: &mut String) {
         out.push_str("  \"The span of time that a value lies in, instead of the value; its start is the key.\"\n");
         out.push_str("  bucket: DateBucket\n");
     }
-    write!(out, "}}\n\nenum {kind}GroupField {{\n").expect(TEXT);
+    write!(out, "}}\n\nenum {kind}GroupField @describes(type: \"{kind}\") {{\n").expect(TEXT);
     for column in &grouped {
         writeln!(out, "  {}", order_value(&column.name)).expect(TEXT);
     }
@@ -110,7 +111,7 @@ fn print_having(entity: &Entity, out: &mut String) {
         if !printed.insert(function.suffix()) {
             continue;
         }
-        write!(out, "\ninput {kind}Having{} {{\n", function.suffix()).expect(TEXT);
+        write!(out, "\ninput {kind}Having{} @describes(type: \"{kind}\") {{\n", function.suffix()).expect(TEXT);
         for column in &entity.columns {
             if let Some(filter) = having_type(function, column) {
                 writeln!(out, "  {}: {filter}", column.name).expect(TEXT);

@@ -1,30 +1,33 @@
 //! Running: turns a program and variables into a response, by sending each request as soon as what it needs is there.
 
-use crate::contexts::{self, Group};
+mod prepare;
+
+use crate::cache::{AnswerCache, Cached};
 use crate::deliver::{Delivery, Grouping, Source};
 use crate::error::ExecuteError;
 use crate::introspect::introspect;
+use crate::lookup::{Found, Sender};
 use crate::program::{Program, RequestCode};
 use crate::read::{self, Answer, Target};
 use crate::respond::respond;
 use crate::store::{Failure, Store, Value};
 use crate::subgraph::{Subgraph, SubgraphClient};
-use crate::targets::{Guard, collect, objects_at};
-use crate::transport::{Answered, Executed, Headers, Identity, QueryIdentity, Shares, compared};
+use crate::targets::Guard;
+use crate::transport::{Answered, Executed, Headers, Identity, QueryIdentity, Received, Shares, compared};
 use crate::variables::Variables;
 use apollo_compiler::ast::OperationType;
 use bytes::Bytes;
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::HeaderMap;
 use metrics::Counter;
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
-use terrane_graphql::json::write_str;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 /// Runs programs of one supergraph against its subgraphs.
+#[derive(Debug)]
 pub struct Executor {
     subgraphs: Vec<Arc<Subgraph>>,
     /// Requests to subgraphs under way.
@@ -34,30 +37,37 @@ pub struct Executor {
     /// Queries that were not run, because an equal one was under way.
     joined: Counter,
     max_errors: usize,
+    /// Answers that subgraphs allow to keep.
+    cache: Option<Arc<AnswerCache>>,
+    /// The last event that was responded to.
+    last_event: AtomicU64,
 }
 
 /// What a request under way was for.
-struct Sent {
-    request: usize,
+pub(crate) struct Sent {
+    pub request: usize,
     /// By fetch of the request, or by repetition of one: its targets.
-    targets: Vec<Vec<Target>>,
+    pub targets: Vec<Vec<Target>>,
     /// The response keys of repetitions.
-    keys: Option<Vec<String>>,
-    guards: Vec<Guard>,
-    answered: Answered,
+    pub keys: Option<Vec<String>>,
+    pub guards: Vec<Guard>,
+    /// What was kept of former answers.
+    pub found: Option<Found>,
+    /// None where all was.
+    pub answered: Option<Answered>,
 }
 
-struct Run<'a> {
+pub(crate) struct Run<'a> {
     executor: &'a Executor,
     program: &'a Program,
     variables: &'a Variables,
     headers: Headers,
     holds: Vec<bool>,
     store: Store,
-    root: u32,
+    pub root: u32,
     introspection: Vec<Vec<u8>>,
     done: Vec<bool>,
-    started: Vec<bool>,
+    pub started: Vec<bool>,
 }
 
 impl Executor {
@@ -65,8 +75,26 @@ impl Executor {
     /// response.
     pub fn new(subgraphs: Vec<SubgraphClient>, max_errors: usize) -> Self {
         let subgraphs = subgraphs.into_iter().map(|client| Arc::new(Subgraph::new(client))).collect();
-        let joined = metrics::counter!("terrane_operations_joined_total");
-        Self { subgraphs, requests: Arc::default(), queries: Arc::default(), joined, max_errors }
+        Self {
+            subgraphs,
+            requests: Arc::default(),
+            queries: Arc::default(),
+            joined: metrics::counter!("terrane_operations_joined_total"),
+            max_errors,
+            cache: None,
+            last_event: AtomicU64::new(0),
+        }
+    }
+
+    /// The same, with answers kept in `cache` where subgraphs allow it (RFC 9111).
+    pub fn with_cache(mut self, cache: Arc<AnswerCache>) -> Self {
+        for subgraph in &mut self.subgraphs {
+            let mut kept = Subgraph::clone(subgraph);
+            kept.cached = Some(cache.of(&kept.client.name));
+            *subgraph = Arc::new(kept);
+        }
+        self.cache = Some(cache);
+        self
     }
 
     /// Run a program. `headers` are sent to subgraphs as they are.
@@ -126,6 +154,14 @@ impl Executor {
         self.requests.forget();
     }
 
+    /// An event says that data was changed: what adds to it must not have been read before. Those who respond to the same
+    /// event share what they read.
+    pub(crate) fn not_before(&self, event: u64) {
+        if self.last_event.fetch_max(event, Ordering::Relaxed) < event {
+            self.changed();
+        }
+    }
+
     /// Run a program whose plan was made for a client that takes the response in parts
     /// ([`terrane_plan::PlanOptions::incremental`]), and send the parts: `{"data":…,"pending":…,"hasNext":true}` first, then
     /// `{"incremental":…,"completed":…,"hasNext":…}` (incremental delivery RFC). It ends early when nobody receives them.
@@ -169,7 +205,7 @@ impl Executor {
 }
 
 impl<'a> Run<'a> {
-    fn new(
+    pub fn new(
         executor: &'a Executor,
         program: &'a Program,
         variables: &'a Variables,
@@ -187,7 +223,7 @@ impl<'a> Run<'a> {
         Ok(Run { executor, program, variables, headers, holds, store, root, introspection, done, started })
     }
 
-    fn source(&self) -> Source<'_> {
+    pub fn source(&self) -> Source<'_> {
         Source {
             program: self.program,
             store: &self.store,
@@ -201,7 +237,7 @@ impl<'a> Run<'a> {
 }
 
 impl Run<'_> {
-    async fn all(&mut self) {
+    pub async fn all(&mut self) {
         let mut under_way: FuturesUnordered<BoxFuture<'static, Sent>> = FuturesUnordered::new();
         self.start(&under_way);
         while let Some(sent) = under_way.next().await {
@@ -232,118 +268,21 @@ impl Run<'_> {
         }
     }
 
-    /// The request on its way, or nothing when there is nothing to ask.
-    fn prepare(&mut self, number: usize) -> Option<BoxFuture<'static, Sent>> {
-        let program = self.program;
-        let request = &program.requests[number];
-        if request.contextual {
-            return self.prepare_contextual(number);
-        }
-        let mut body = Vec::with_capacity(request.head.len() + 256);
-        body.extend_from_slice(&request.head);
-        let mut targets = Vec::with_capacity(request.fetches.len());
-        let mut guards = Vec::new();
-        let mut first = true;
-        for (&fetch, name) in request.fetches.iter().zip(&request.inputs) {
-            let code = &program.fetches[fetch];
-            let active = self.holds[code.condition];
-            if !program.plan.fetches[fetch].is_entity {
-                let objects = if active { objects_at(&self.store, self.root, &code.paths) } else { Vec::new() };
-                let read = code.branches[0];
-                targets.push(if objects.is_empty() {
-                    Vec::new()
-                } else {
-                    vec![Target { read, objects: objects.into() }]
-                });
-                continue;
-            }
-            if !first {
-                body.push(b',');
-            }
-            first = false;
-            body.extend_from_slice(name);
-            body.push(b'[');
-            if active {
-                let collected = collect(program, fetch, &self.holds, &mut self.store, self.root);
-                body.extend_from_slice(&collected.bytes);
-                targets.push(collected.targets);
-                guards.extend(collected.guards);
-            } else {
-                targets.push(Vec::new());
-            }
-            body.push(b']');
-        }
-        if targets.iter().all(Vec::is_empty) {
-            return None;
-        }
-        self.variables.write(&mut body, &request.variables, first);
-        body.extend_from_slice(b"}}");
-        let answer = self.executor.send(request, body.into(), &self.headers);
-        Some(async move { Sent { request: number, targets, keys: None, guards, answered: answer.await } }.boxed())
-    }
-
-    /// The same for a request with values from objects above: each of its fetches is there once per group of objects
-    /// with equal values.
-    fn prepare_contextual(&mut self, number: usize) -> Option<BoxFuture<'static, Sent>> {
-        let program = self.program;
-        let request = &program.requests[number];
-        let mut groups: Vec<Group> = Vec::new();
-        let mut counts = Vec::with_capacity(request.fetches.len());
-        for &fetch in &request.fetches {
-            let before = groups.len();
-            if !self.holds[program.fetches[fetch].condition] {
-                counts.push(0);
-                continue;
-            }
-            if program.plan.fetches[fetch].contexts.is_empty() {
-                let collected = collect(program, fetch, &self.holds, &mut self.store, self.root);
-                if !collected.targets.is_empty() {
-                    groups.push(Group { values: Vec::new(), collected });
-                }
-            } else {
-                groups.extend(contexts::groups(program, fetch, &self.holds, &mut self.store, self.root));
-            }
-            counts.push(groups.len() - before);
-        }
-        if groups.is_empty() {
-            return None;
-        }
-        let (text, repetitions) = program.plan.repeated(&program.plan.requests[number], &counts);
-        let mut body = b"{\"query\":".to_vec();
-        write_str(&mut body, &text);
-        body.extend_from_slice(b",\"variables\":{");
-        let (mut targets, mut keys, mut guards) = (Vec::new(), Vec::new(), Vec::new());
-        for (i, (group, repetition)) in groups.into_iter().zip(repetitions).enumerate() {
-            body.extend_from_slice(if i == 0 { b"" } else { b"," });
-            write_str(&mut body, &repetition.variable);
-            body.extend_from_slice(b":[");
-            body.extend_from_slice(&group.collected.bytes);
-            body.push(b']');
-            for (name, value) in repetition.contexts.iter().zip(&group.values) {
-                body.push(b',');
-                write_str(&mut body, name);
-                body.push(b':');
-                body.extend_from_slice(value);
-            }
-            targets.push(group.collected.targets);
-            keys.push(repetition.key);
-            guards.extend(group.collected.guards);
-        }
-        self.variables.write(&mut body, &request.variables, false);
-        body.extend_from_slice(b"}}");
-        let answer = self.executor.send(request, body.into(), &self.headers);
-        let keys = Some(keys);
-        Some(async move { Sent { request: number, targets, keys, guards, answered: answer.await } }.boxed())
-    }
-
     /// Read an answer into the store; where it failed, its fields did.
-    fn finish(&mut self, sent: Sent) {
+    pub fn finish(&mut self, sent: Sent) {
         let program = self.program;
         let request = &program.requests[sent.request];
-        let subgraph = &self.executor.subgraphs[request.subgraph].client.name;
+        let subgraph = &self.executor.subgraphs[request.subgraph];
+        let name = &subgraph.client.name;
         self.done[sent.request] = true;
         if !request.shareable {
             self.executor.changed();
+            subgraph.cached.iter().for_each(|cached| cached.change());
+        }
+        let mut keys = Vec::new();
+        if let Some(Found { kept, keys: wanted }) = sent.found {
+            keys = wanted;
+            kept.iter().for_each(|(target, text)| self.finish_kept(target, text));
         }
         let mut parts = Vec::with_capacity(sent.targets.len());
         if let Some(keys) = &sent.keys {
@@ -356,18 +295,25 @@ impl Run<'_> {
                 parts.push((key, targets));
             }
         }
-        let answer = Answer { program, subgraph, parts };
+        let answer = Answer { program, subgraph: name, parts, keeps: !keys.is_empty() };
         let outcome = match sent.answered {
-            Err(error) => {
-                tracing::warn!(subgraph, %error, "subgraph request failed");
-                Err(Failure::new(error.code(), Some(subgraph), error.public_message(subgraph)))
+            None => Ok(()),
+            Some(Err(error)) => {
+                tracing::warn!(subgraph = name, %error, "subgraph request failed");
+                Err(Failure::new(error.code(), Some(name), error.public_message(name)))
             }
-            Ok((status, body)) => match read::read(&answer, &body, &mut self.store) {
+            Some(Ok(Received { status, body, freshness })) => match read::read(&answer, &body, &mut self.store) {
                 Err(_) if !status.is_success() => {
-                    let message = format!("subgraph `{subgraph}` answered with HTTP status {}", status.as_u16());
-                    Err(Failure::new("SUBGRAPH_HTTP_ERROR", Some(subgraph), message))
+                    let message = format!("subgraph `{name}` answered with HTTP status {}", status.as_u16());
+                    Err(Failure::new("SUBGRAPH_HTTP_ERROR", Some(name), message))
                 }
-                other => other,
+                Err(failure) => Err(failure),
+                Ok(read) => {
+                    if let (Some(freshness), Some(cache)) = (freshness, &self.executor.cache) {
+                        read.keep(cache, &body, keys, freshness);
+                    }
+                    Ok(())
+                }
             },
         };
         if let Err(failure) = outcome {
@@ -382,6 +328,12 @@ impl Run<'_> {
         for guard in &sent.guards {
             self.store.set_slot(guard.object, guard.slot, guard.value);
         }
+    }
+
+    /// Read an entity that was kept into the store.
+    fn finish_kept(&mut self, target: &Target, text: &Bytes) {
+        read::read_kept(self.program, target, text, &mut self.store);
+        self.copy(target);
     }
 
     /// All fields of a target failed, also those that the broken answer had.
@@ -411,19 +363,22 @@ impl Run<'_> {
 impl Executor {
     /// Send a body to a subgraph; equal queries under way are one.
     fn send(&self, request: &RequestCode, body: Bytes, headers: &Headers) -> BoxFuture<'static, Answered> {
-        let subgraph = Arc::clone(&self.subgraphs[request.subgraph]);
-        if !request.shareable {
-            return subgraph.post(body, Arc::clone(headers), true).boxed();
+        self.sender(request).send(body, headers)
+    }
+
+    fn sender(&self, request: &RequestCode) -> Sender {
+        Sender {
+            number: request.subgraph,
+            subgraph: Arc::clone(&self.subgraphs[request.subgraph]),
+            requests: Arc::clone(&self.requests),
+            shareable: request.shareable,
         }
-        let identity = Identity::new(request.subgraph, body.clone(), Arc::clone(headers));
-        let mut joined = true;
-        let asked = self.requests.join(identity, || {
-            joined = false;
-            Arc::clone(&subgraph).post(body, Arc::clone(headers), false)
-        });
-        if joined {
-            subgraph.meters.joined();
-        }
-        asked.boxed()
+    }
+
+    /// Where to look for answers of a query's request, where its subgraph lets them be kept.
+    fn kept_answers(&self, program: &Program, request: &RequestCode) -> Option<(&Arc<AnswerCache>, &Arc<Cached>)> {
+        let cache = self.cache.as_ref()?;
+        let cached = self.subgraphs[request.subgraph].cached.as_ref()?;
+        (program.plan.kind == OperationType::Query && cached.allows()).then_some((cache, cached))
     }
 }
