@@ -14,6 +14,7 @@ mod graph;
 mod headers;
 mod http;
 mod limits;
+mod meters;
 mod pages;
 mod policy;
 mod rates;

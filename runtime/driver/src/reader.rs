@@ -66,6 +66,13 @@ pub struct Ask<'a> {
     pub primary: bool,
 }
 
+impl Ask<'_> {
+    /// The name of the prepared statement.
+    pub fn name(&self) -> String {
+        statement_name(self.id)
+    }
+}
+
 /// Runs statements. Cheap to clone; the last one dropped closes the connections.
 #[derive(Clone)]
 pub struct Reader {
@@ -145,6 +152,11 @@ impl Reader {
         let answer = answer.map_err(|_| DriverError::Closed)??;
         ask.pace.store(paced(pace, answer.took), Ordering::Relaxed);
         Ok(answer.rows)
+    }
+
+    /// How many quick and slow statements wait for a connection.
+    pub fn waiting(&self) -> [usize; 2] {
+        self.inner.0.queue.waiting()
     }
 }
 
