@@ -4,13 +4,14 @@
 //! problem shows in the catalog.
 
 use crate::config::{
-    DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, SubscriptionsConfig,
+    CacheConfig, DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, SubscriptionsConfig,
     TrafficConfig,
 };
 use crate::demand::Demand;
 use crate::graph::Graph;
 use crate::headers::HeaderRules;
 use crate::http::Front;
+use crate::meters::{Meters, Refreshed};
 use crate::policy::SharedRules;
 use crate::rates::Rates;
 use crate::subgraph::SubgraphSource;
@@ -21,10 +22,11 @@ use futures_util::future::join_all;
 use http::HeaderName;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terrane_auth::{ApiKeys, Authenticator};
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
+use terrane_execute::cache::{AnswerCache, MemoryStore};
 use tokio::sync::watch;
 
 /// Settings of a gateway, checked.
@@ -45,6 +47,8 @@ pub struct GatewaySettings {
     pub limits: Limits,
     /// Streams to clients and from subgraphs.
     pub subscriptions: SubscriptionsConfig,
+    /// Answers of subgraphs that are kept.
+    pub cache: CacheConfig,
     /// Requests at once, and how subgraphs are called.
     pub traffic: TrafficConfig,
     /// What clients read of subgraphs' errors.
@@ -70,6 +74,7 @@ pub struct Gateway {
 pub(crate) struct Inner {
     pub(crate) settings: GatewaySettings,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) cache: Option<Arc<AnswerCache>>,
     pub(crate) rates: Rates,
     pub(crate) demand: Demand,
     graph: ArcSwapOption<Graph>,
@@ -81,6 +86,7 @@ pub(crate) struct Inner {
     /// One refresh at a time.
     refreshing: tokio::sync::Mutex<()>,
     stopping: watch::Sender<bool>,
+    pub(crate) meters: Meters,
 }
 
 impl Gateway {
@@ -100,8 +106,10 @@ impl Gateway {
     }
 
     fn with(settings: GatewaySettings, subscriptions: Subscriptions) -> Self {
+        let CacheConfig { enabled, memory_bytes } = settings.cache;
         let inner = Inner {
             subscriptions,
+            cache: enabled.then(|| Arc::new(AnswerCache::new(MemoryStore::new(memory_bytes)))),
             rates: Rates::new(&settings.rates, settings.demand.budget.is_some()),
             demand: Demand::new(settings.demand.clone()),
             settings,
@@ -111,6 +119,7 @@ impl Gateway {
             composer: Arc::default(),
             refreshing: tokio::sync::Mutex::default(),
             stopping: watch::Sender::new(false),
+            meters: Meters::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -135,6 +144,13 @@ impl Gateway {
     /// What is wrong with the newest state of the sources; empty when it is what is served.
     pub fn problems(&self) -> Arc<Vec<Diagnostic>> {
         self.inner.problems.load_full()
+    }
+
+    /// Bring those metrics up to date that are only looked at when somebody asks for them.
+    pub fn measure(&self) {
+        if let Some(graph) = self.graph() {
+            graph.measure();
+        }
     }
 
     /// From now on this is the gateway: open subscriptions go on in its graph.
@@ -172,6 +188,12 @@ impl Gateway {
             None => self.compose(&mut problems).await,
         };
         let changed = sdl.is_some_and(|sdl| self.swap(sdl, &mut problems));
+        let refreshed = match (changed, problems.is_empty()) {
+            (_, false) => Refreshed::Failed,
+            (true, true) => Refreshed::Changed,
+            (false, true) => Refreshed::Same,
+        };
+        self.inner.meters.refreshed(refreshed, problems.len());
         for problem in &problems {
             tracing::warn!(code = problem.code, "{}", problem.message);
         }
@@ -230,7 +252,9 @@ impl Gateway {
         }
         let composer = self.inner.composer.clone();
         let composing = move || composer.lock().unwrap_or_else(PoisonError::into_inner).compose(&subgraphs);
+        let started = Instant::now();
         let composed = tokio::task::spawn_blocking(composing).await;
+        self.inner.meters.composed(started.elapsed());
         match composed {
             Ok(Ok(composition)) => {
                 for hint in composition.hints {
@@ -255,8 +279,9 @@ impl Gateway {
             return false;
         }
         let settings = &self.inner.settings;
-        match Graph::new(sdl, settings, &self.inner.subscriptions) {
+        match Graph::new(sdl, settings, &self.inner.subscriptions, self.inner.cache.clone()) {
             Ok(graph) => {
+                self.inner.meters.loaded(graph.sdl());
                 self.inner.graph.store(Some(Arc::new(graph)));
                 self.inner.subscriptions.changed();
                 true

@@ -2,6 +2,7 @@
 
 mod auth;
 mod browsers;
+mod cache;
 mod check;
 mod demand;
 mod documents;
@@ -14,11 +15,13 @@ mod rates;
 mod server;
 mod subgraph;
 mod subscriptions;
+mod telemetry;
 mod traffic;
 mod transfer;
 
 pub use auth::{ApiKeysConfig, AuthConfig};
 pub use browsers::{CorsConfig, CsrfConfig, CsrfRefusal};
+pub use cache::CacheConfig;
 pub use check::{Finding, findings};
 pub use demand::{DemandConfig, DemandMode, DemandReport};
 pub use documents::{AutomaticConfig, DocumentsConfig, OtherDocuments, TrustedConfig};
@@ -31,6 +34,7 @@ pub use rates::{RateConfig, RatesConfig};
 pub use server::{ServerConfig, TlsConfig};
 pub use subgraph::{SubgraphConfig, SubgraphTlsConfig};
 pub use subscriptions::{ReconnectConfig, SlowConsumer, SourceProtocol, SubgraphSubscriptions, SubscriptionsConfig};
+pub use telemetry::{TelemetryConfig, TracesConfig};
 pub use traffic::{BreakerConfig, CallConfig, ConcurrencyConfig, RetryConfig, TrafficConfig};
 pub use transfer::{BatchingConfig, CompressionConfig};
 
@@ -65,6 +69,9 @@ pub struct GatewayConfig {
     /// Streams to clients, and those of subgraphs that feed them.
     #[serde(default)]
     pub subscriptions: SubscriptionsConfig,
+    /// Answers of subgraphs that are kept.
+    #[serde(default)]
+    pub cache: CacheConfig,
     /// Requests at once, and how subgraphs are called.
     #[serde(default)]
     pub traffic: TrafficConfig,
@@ -113,6 +120,9 @@ pub struct GatewayConfig {
     /// A line for each request.
     #[serde(default)]
     pub access_log: AccessLogConfig,
+    /// What the gateway tells of itself.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
 }
 
 /// The sections that say how requests come in and responses go out.
@@ -231,6 +241,7 @@ impl GatewayConfig {
             policy: PolicyConfig::default(),
             limits: Limits::default(),
             subscriptions: SubscriptionsConfig::default(),
+            cache: CacheConfig::default(),
             traffic: TrafficConfig::default(),
             errors: ErrorsConfig::default(),
             rates: RatesConfig::default(),
@@ -247,6 +258,7 @@ impl GatewayConfig {
             headers: HeadersConfig::default(),
             request_id: RequestIdConfig::default(),
             access_log: AccessLogConfig::default(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 

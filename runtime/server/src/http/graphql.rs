@@ -1,10 +1,10 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the product, and their results into responses.
 
-use crate::meters::Outcome;
 use crate::operation::{self, Mode, OperationError};
 use crate::service::ProductService;
 use axum::body::Body;
 use axum::extract::{Query, State};
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
@@ -12,6 +12,8 @@ use std::time::Instant;
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
 use terrane_graphql::media::ResponseMedia;
 use terrane_graphql::{GraphqlError, Request};
+use terrane_policy::Caller;
+use terrane_telemetry::along;
 use uuid::Uuid;
 
 /// `POST /graphql` with a JSON body.
@@ -46,7 +48,7 @@ async fn answer(
 ) -> Reply {
     let started = Instant::now();
     let (outcome, reply) = outcome(service, headers, request, media, mutations).await;
-    service.meters().request(outcome, started.elapsed());
+    service.meters().operations.count(outcome, reply.status(), started);
     reply
 }
 
@@ -57,22 +59,32 @@ async fn outcome(
     request: &Request,
     media: ResponseMedia,
     mutations: bool,
-) -> (Outcome, Reply) {
+) -> (&'static str, Reply) {
     let caller = match service.authenticate(exchange::authorization(headers)).await {
         Ok(caller) => caller,
         Err(error) => {
             let error = GraphqlError::new("UNAUTHENTICATED", error.to_string());
-            return (Outcome::Unauthenticated, refuse(StatusCode::UNAUTHORIZED, media, &[error]));
+            return ("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error]));
         }
     };
     match operation::run(service, &caller, request, Mode { mutations, primary: false }).await {
-        Ok(body) => (Outcome::Answered, respond(media, body)),
-        Err(OperationError::Request(errors)) => (Outcome::Refused, refuse_operation(media, request, &errors)),
-        Err(OperationError::NotAQuery) => (Outcome::Refused, refuse_method(media)),
+        Ok(body) => ("answered", kept(service, &caller, request, respond(media, body))),
+        Err(OperationError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),
+        Err(OperationError::NotAQuery) => ("refused", refuse_method(media)),
         Err(OperationError::Internal(cause)) => {
-            let id = Uuid::new_v4().to_string();
-            tracing::error!(request = %id, %cause, "an operation failed");
-            (Outcome::Failed, refuse(StatusCode::INTERNAL_SERVER_ERROR, media, &[GraphqlError::internal(&id)]))
+            let id = along::request_id().unwrap_or_else(|| Uuid::new_v4().to_string());
+            tracing::error!(request_id = id, %cause, "an operation failed");
+            ("failed", refuse(StatusCode::INTERNAL_SERVER_ERROR, media, &[GraphqlError::internal(&id)]))
         }
     }
+}
+
+/// The reply, with how long it may be kept, where that is said of the data and nothing else is in it.
+fn kept(service: &ProductService, caller: &Caller, request: &Request, mut reply: Reply) -> Reply {
+    if let Some(value) = service.cache_control()
+        && operation::reads_only_data(service, caller, request)
+    {
+        reply.headers_mut().insert(CACHE_CONTROL, value.clone());
+    }
+    reply
 }
