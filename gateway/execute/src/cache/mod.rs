@@ -15,6 +15,7 @@ pub use memory::MemoryStore;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -40,10 +41,20 @@ impl Kept {
 
 /// Where answers are kept. A store that fails or is slow is one that has nothing.
 pub trait Store: std::fmt::Debug + Send + Sync {
-    /// What is kept under these keys, in their order.
-    fn get(&self, keys: Vec<[u8; 32]>) -> BoxFuture<'static, Vec<Option<Kept>>>;
+    /// For each answer, in their order: what is fresh of that which is kept under its two keys, the first one first.
+    fn get(&self, answers: Vec<[[u8; 32]; 2]>) -> BoxFuture<'static, Vec<Option<Kept>>>;
     /// Keep this.
     fn put(&self, entries: Vec<([u8; 32], Kept)>);
+}
+
+impl<S: Store> Store for Arc<S> {
+    fn get(&self, answers: Vec<[[u8; 32]; 2]>) -> BoxFuture<'static, Vec<Option<Kept>>> {
+        S::get(self, answers)
+    }
+
+    fn put(&self, entries: Vec<([u8; 32], Kept)>) {
+        S::put(self, entries);
+    }
 }
 
 /// Kept answers of all subgraphs. It outlives the graphs that use it.
@@ -76,14 +87,15 @@ impl Cached {
         }
     }
 
-    /// The version of the subgraph's data, and how often mutations have changed them.
+    /// The version of the subgraph's data, and what stands for the last mutation that changed them.
     pub fn version(&self) -> (u64, u64) {
         (self.version.load(Ordering::Acquire), self.changes.load(Ordering::Acquire))
     }
 
-    /// A mutation may have changed what was kept.
+    /// A mutation may have changed what was kept. The number is one that nobody else has: what other gateways with the
+    /// same store have kept may be of before.
     pub fn change(&self) {
-        self.changes.fetch_add(1, Ordering::Release);
+        self.changes.store(RandomState::new().build_hasher().finish(), Ordering::Release);
     }
 }
 
@@ -116,11 +128,13 @@ impl AnswerCache {
 
     /// What is kept and still fresh, for every caller or for this one.
     pub(crate) async fn get(&self, keys: &[Keys]) -> Vec<Option<(Kept, Freshness)>> {
-        let asked = keys.iter().flat_map(|keys| [keys.public.0, keys.private.0]).collect();
-        let found = self.store.get(asked).await;
+        let asked = keys.iter().map(|keys| [keys.public.0, keys.private.0]).collect();
+        let mut found = self.store.get(asked).await;
+        // one for each, whatever the store says: who has none here is asked for
+        found.resize(keys.len(), None);
         let now = now();
-        let fresh = |kept: &Option<Kept>| kept.as_ref().and_then(|k| Some((k.clone(), k.freshness(now)?)));
-        found.chunks(2).map(|pair| pair.iter().find_map(fresh)).collect()
+        let fresh = |kept: Kept| kept.freshness(now).map(|freshness| (kept, freshness));
+        found.into_iter().map(|kept| kept.and_then(fresh)).collect()
     }
 
     /// Keep texts for as long as they are fresh.
@@ -135,6 +149,6 @@ impl AnswerCache {
 }
 
 /// Seconds of Unix time.
-fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
