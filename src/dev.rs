@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_gateway::config::{
-    DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, SubscriptionsConfig,
+    CacheConfig, DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, SubscriptionsConfig,
     TrafficConfig,
 };
 use terrane_gateway::{
@@ -121,6 +121,7 @@ async fn mesh(
         api_keys: None,
         limits: Limits::default(),
         subscriptions: SubscriptionsConfig::default(),
+        cache: CacheConfig::default(),
         traffic: TrafficConfig::default(),
         errors: ErrorsConfig::default(),
         rates: RatesConfig::default(),
@@ -129,6 +130,7 @@ async fn mesh(
         headers: HeaderRules::default(),
         front: Front::default(),
     });
+    tokio::spawn(terrane_gateway::follow_versions(gateway.clone()));
     progress.say("composing the graph");
     gateway.refresh().await;
     for problem in gateway.problems().iter() {

@@ -149,6 +149,7 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(Gate
         api_keys,
         limits: config.limits,
         subscriptions: config.subscriptions,
+        cache: config.cache.clone(),
         traffic: config.traffic.clone(),
         errors: config.errors.clone(),
         rates: config.rates.clone(),
@@ -276,6 +277,7 @@ impl Running {
         let mut tasks = JoinSet::new();
         tasks.spawn(gateway.clone().watch_documents());
         tasks.spawn(terrane_gateway::watch(files));
+        tasks.spawn(terrane_gateway::follow_versions(gateway.clone()));
         if !fixed {
             tasks.spawn(keep_composing(gateway.clone(), Duration::from_secs(config.poll_seconds)));
         }

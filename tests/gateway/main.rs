@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod caching;
 mod documents;
 mod faults;
 mod serving;

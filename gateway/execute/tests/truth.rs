@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_execute::cache::{AnswerCache, MemoryStore};
 use terrane_execute::{Executor, Program, SubgraphClient, Transport};
 use terrane_plan::{PlanOptions, Supergraph, plan};
 
@@ -172,14 +173,23 @@ fn federated(graph: &Arc<Supergraph>, operation: &str, variables: &Map<String, V
         let transport = Transport::new(tower::service_fn(move |request: http::Request<Bytes>| {
             let body: Value = serde_json::from_slice(request.body()).unwrap();
             let answer = answer(&schema, body["query"].as_str().unwrap(), &body["variables"], Some(subgraph));
-            async move { Ok(http::Response::new(Bytes::from(answer.to_string()))) }
+            let kept = http::Response::builder().header("cache-control", "max-age=600");
+            let response = kept.body(Bytes::from(answer.to_string())).unwrap();
+            async move { Ok(response) }
         }));
         let uri = http::Uri::from_static("http://subgraph/");
         SubgraphClient { name: ["a", "b", "c"][subgraph].to_owned(), uri, transport, timeout: Duration::from_secs(10) }
     });
-    let executor = Executor::new(clients.collect(), 1000);
+    let cache = Arc::new(AnswerCache::new(MemoryStore::new(1 << 20)));
+    let executor = Executor::new(clients.collect(), 1000).with_cache(cache);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let body = runtime.block_on(executor.execute(&program, Some(variables), &http::HeaderMap::new())).unwrap();
+    let run = || runtime.block_on(executor.execute(&program, Some(variables), &http::HeaderMap::new())).unwrap();
+    let body = run();
+    // the second answer is kept, the third made of what was
+    for times in 2..4 {
+        let again = run();
+        assert!(again == body, "{operation} {times}: {}", String::from_utf8_lossy(&again));
+    }
     let mut response: Value = serde_json::from_slice(&body).unwrap();
     response["plan"] = Value::String(shown);
     response

@@ -4,7 +4,7 @@
 //! problem shows in the catalog.
 
 use crate::config::{
-    DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, SubscriptionsConfig,
+    CacheConfig, DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, SubscriptionsConfig,
     TrafficConfig,
 };
 use crate::demand::Demand;
@@ -25,6 +25,7 @@ use std::time::Duration;
 use terrane_auth::{ApiKeys, Authenticator};
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
+use terrane_execute::cache::{AnswerCache, MemoryStore};
 use tokio::sync::watch;
 
 /// Settings of a gateway, checked.
@@ -45,6 +46,8 @@ pub struct GatewaySettings {
     pub limits: Limits,
     /// Streams to clients and from subgraphs.
     pub subscriptions: SubscriptionsConfig,
+    /// Answers of subgraphs that are kept.
+    pub cache: CacheConfig,
     /// Requests at once, and how subgraphs are called.
     pub traffic: TrafficConfig,
     /// What clients read of subgraphs' errors.
@@ -70,6 +73,7 @@ pub struct Gateway {
 pub(crate) struct Inner {
     pub(crate) settings: GatewaySettings,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) cache: Option<Arc<AnswerCache>>,
     pub(crate) rates: Rates,
     pub(crate) demand: Demand,
     graph: ArcSwapOption<Graph>,
@@ -100,8 +104,10 @@ impl Gateway {
     }
 
     fn with(settings: GatewaySettings, subscriptions: Subscriptions) -> Self {
+        let CacheConfig { enabled, memory_bytes } = settings.cache;
         let inner = Inner {
             subscriptions,
+            cache: enabled.then(|| Arc::new(AnswerCache::new(MemoryStore::new(memory_bytes)))),
             rates: Rates::new(&settings.rates, settings.demand.budget.is_some()),
             demand: Demand::new(settings.demand.clone()),
             settings,
@@ -255,7 +261,7 @@ impl Gateway {
             return false;
         }
         let settings = &self.inner.settings;
-        match Graph::new(sdl, settings, &self.inner.subscriptions) {
+        match Graph::new(sdl, settings, &self.inner.subscriptions, self.inner.cache.clone()) {
             Ok(graph) => {
                 self.inner.graph.store(Some(Arc::new(graph)));
                 self.inner.subscriptions.changed();

@@ -17,6 +17,7 @@ use http::HeaderMap;
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_execute::cache::AnswerCache;
 use terrane_execute::subscribe::SourceClient;
 use terrane_execute::transport::along;
 use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
@@ -84,7 +85,12 @@ impl Graph {
     ///
     /// # Errors
     /// What is wrong with the supergraph or its addresses.
-    pub(crate) fn new(sdl: String, settings: &GatewaySettings, subscriptions: &Subscriptions) -> Result<Self, String> {
+    pub(crate) fn new(
+        sdl: String,
+        settings: &GatewaySettings,
+        subscriptions: &Subscriptions,
+        cache: Option<Arc<AnswerCache>>,
+    ) -> Result<Self, String> {
         let (sources, limits, mode) = (&settings.sources, settings.limits, settings.policy_mode);
         let supergraph = Arc::new(Supergraph::parse(&sdl).map_err(|e| e.to_string())?);
         let pool = HttpTransport::new(limits.subgraph_body_bytes);
@@ -114,7 +120,11 @@ impl Graph {
             })
             .max_capacity(limits.plan_cache_bytes)
             .build();
-        let executor = Arc::new(Executor::new(clients, MOST_ERRORS));
+        let executor = Executor::new(clients, MOST_ERRORS);
+        let executor = Arc::new(match cache {
+            Some(cache) => executor.with_cache(cache),
+            None => executor,
+        });
         let weighs = settings.demand.mode != DemandMode::Off;
         let weights = weighs.then(|| Weights::new(supergraph.costs(), settings.demand.list_size));
         let introspection = settings.introspection.clone();

@@ -20,6 +20,7 @@ mod rates;
 mod subgraph;
 mod subscriptions;
 mod traffic;
+mod versions;
 mod watch;
 
 pub use catalog::source as catalog_source;
@@ -33,4 +34,5 @@ pub use subgraph::{EventSource, SubgraphSource};
 pub use terrane_execute::subscribe::Protocol;
 pub use terrane_execute::transport::{compressed, from_service, secure, stream_from_service};
 pub use terrane_execute::{HttpStreams, HttpTransport, StreamTransport, Transport};
+pub use versions::follow_versions;
 pub use watch::FileWatch;

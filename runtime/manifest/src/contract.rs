@@ -256,6 +256,18 @@ fn read_sla(node: &Node<'_>) -> Sla {
     }
 }
 
+/// The custom property `cacheMaxAge`: whole seconds, at least one, at most a year.
+fn read_cache_max_age(object: &Node<'_>, dataset: &str) -> Option<u32> {
+    let node = object.custom("cacheMaxAge")?;
+    let whole = node.as_json().as_u64().and_then(|seconds| u32::try_from(seconds).ok());
+    let seconds = whole.filter(|seconds| (1..=31_536_000).contains(seconds));
+    if seconds.is_none() {
+        let message = format!("the `cacheMaxAge` of dataset `{dataset}` is no number of seconds");
+        node.error("DATASET_CACHE", message, "write whole seconds, between 1 and 31536000");
+    }
+    seconds
+}
+
 fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
     object.expect_keys(OBJECT_KEYS);
     object.check_custom();
@@ -300,6 +312,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
         graphql_names: graphql_type.as_deref().map(|kind| root_names(object, &name, kind)),
         graphql_type,
         search_language: read_language(object),
+        cache_max_age: read_cache_max_age(object, &name),
         table,
         layer: Layer::Output,
         contract: contract.to_owned(),

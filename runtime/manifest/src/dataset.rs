@@ -93,6 +93,8 @@ pub struct Dataset {
     pub search_language: &'static str,
     /// Indexes beside those of keys and relationships, from the custom property `index`.
     pub indexes: Vec<Index>,
+    /// Seconds for which answers may be kept, from the custom property `cacheMaxAge`; none: not at all.
+    pub cache_max_age: Option<u32>,
     /// Search words.
     pub tags: Vec<String>,
     /// Other names.

@@ -3,6 +3,7 @@
 //! [`ProductService::open`] reads the folder, brings the database up to date and compiles the data port's schema;
 //! [`router`] serves it. The same code serves a product alone and inside `terrane dev`.
 
+mod caching;
 mod driver;
 mod error;
 mod explain;

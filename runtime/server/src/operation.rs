@@ -68,6 +68,18 @@ pub async fn run(
     }
 }
 
+/// Whether a query is of the product's data alone: what its ports tell changes without a publish.
+pub fn reads_only_data(service: &ProductService, caller: &Caller, request: &Request) -> bool {
+    let Ok(text) = request.text() else { return false };
+    let access = service.access(&caller.roles);
+    let prepared = service.prepare(text, request.operation_name.as_deref(), &access);
+    prepared.is_ok_and(|prepared| {
+        let planned = prepared.plan(request.variables.as_ref());
+        prepared.kind() == OperationKind::Query
+            && planned.is_ok_and(|(plan, _)| plan.slots.iter().all(|slot| slot.source == Source::Data))
+    })
+}
+
 /// The hot path: the rows become the response without a step in between.
 async fn data_only(
     service: &ProductService,

@@ -1,5 +1,6 @@
 //! Services: turns a product folder, a database and settings into what the ports are served from.
 
+use crate::caching::cache_control;
 use crate::error::RuntimeError;
 use crate::folder::read_folder;
 use crate::loader::StepLoader;
@@ -7,6 +8,7 @@ use crate::meters::Meters;
 use crate::ports::{self, PortsContext, PortsSchema};
 use crate::reading::start_reader;
 use async_graphql::dataloader::DataLoader;
+use http::HeaderValue;
 use moka::sync::Cache;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -65,6 +67,7 @@ struct Inner {
     meters: OnceLock<Meters>,
     exports: Arc<Semaphore>,
     export_lengths: Cache<String, u64>,
+    cache_control: Option<HeaderValue>,
 }
 
 /// What a compiled operation depends on.
@@ -108,8 +111,13 @@ impl ProductService {
             .weigher(|key: &PlanKey, _: &Arc<Prepared>| u32::try_from(key.text.len() * 8 + 2048).unwrap_or(u32::MAX))
             .max_capacity(KEPT_PLANS)
             .build();
+        let everybody = Access::compile(&product, &policy, &Caller::anonymous().roles);
+        // a replica may answer with what is no longer so, and nobody would ask again
+        let current = options.store.replicas.is_empty();
+        let cache_control = cache_control(&product, &everybody).filter(|_| current);
         Ok(Self {
             inner: Arc::new(Inner {
+                cache_control,
                 product,
                 warnings,
                 store,
@@ -138,6 +146,11 @@ impl ProductService {
         let loaded =
             terrane_manifest::load(&files).map_err(|diagnostics| RuntimeError::Product { path, diagnostics })?;
         Ok((Arc::new(loaded.product), loaded.warnings))
+    }
+
+    /// `cache-control` of an answer with nothing but data.
+    pub(crate) fn cache_control(&self) -> Option<&HeaderValue> {
+        self.inner.cache_control.as_ref()
     }
 
     /// The checked product.

@@ -2,6 +2,7 @@
 
 mod auth;
 mod browsers;
+mod cache;
 mod check;
 mod demand;
 mod documents;
@@ -19,6 +20,7 @@ mod transfer;
 
 pub use auth::{ApiKeysConfig, AuthConfig};
 pub use browsers::{CorsConfig, CsrfConfig, CsrfRefusal};
+pub use cache::CacheConfig;
 pub use check::{Finding, findings};
 pub use demand::{DemandConfig, DemandMode, DemandReport};
 pub use documents::{AutomaticConfig, DocumentsConfig, OtherDocuments, TrustedConfig};
@@ -65,6 +67,9 @@ pub struct GatewayConfig {
     /// Streams to clients, and those of subgraphs that feed them.
     #[serde(default)]
     pub subscriptions: SubscriptionsConfig,
+    /// Answers of subgraphs that are kept.
+    #[serde(default)]
+    pub cache: CacheConfig,
     /// Requests at once, and how subgraphs are called.
     #[serde(default)]
     pub traffic: TrafficConfig,
@@ -231,6 +236,7 @@ impl GatewayConfig {
             policy: PolicyConfig::default(),
             limits: Limits::default(),
             subscriptions: SubscriptionsConfig::default(),
+            cache: CacheConfig::default(),
             traffic: TrafficConfig::default(),
             errors: ErrorsConfig::default(),
             rates: RatesConfig::default(),

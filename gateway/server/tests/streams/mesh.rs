@@ -11,7 +11,7 @@ use std::time::Duration;
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_execute::HttpTransport;
 use terrane_gateway::config::{
-    DemandConfig, ErrorsConfig, HeadersConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig,
+    CacheConfig, DemandConfig, ErrorsConfig, HeadersConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig,
     SubscriptionsConfig, TrafficConfig,
 };
 use terrane_gateway::{
@@ -239,6 +239,7 @@ pub fn settings(sources: Vec<SubgraphSource>, options: Options) -> GatewaySettin
         rules,
         policy_mode: PolicyMode::default(),
         api_keys: None,
+        cache: CacheConfig::default(),
         traffic: TrafficConfig::default(),
         errors: ErrorsConfig::default(),
         rates: options.rates,

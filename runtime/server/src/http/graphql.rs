@@ -5,6 +5,7 @@ use crate::operation::{self, Mode, OperationError};
 use crate::service::ProductService;
 use axum::body::Body;
 use axum::extract::{Query, State};
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use std::time::Instant;
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
 use terrane_graphql::media::ResponseMedia;
 use terrane_graphql::{GraphqlError, Request};
+use terrane_policy::Caller;
 use uuid::Uuid;
 
 /// `POST /graphql` with a JSON body.
@@ -66,7 +68,7 @@ async fn outcome(
         }
     };
     match operation::run(service, &caller, request, Mode { mutations, primary: false }).await {
-        Ok(body) => (Outcome::Answered, respond(media, body)),
+        Ok(body) => (Outcome::Answered, kept(service, &caller, request, respond(media, body))),
         Err(OperationError::Request(errors)) => (Outcome::Refused, refuse_operation(media, request, &errors)),
         Err(OperationError::NotAQuery) => (Outcome::Refused, refuse_method(media)),
         Err(OperationError::Internal(cause)) => {
@@ -75,4 +77,14 @@ async fn outcome(
             (Outcome::Failed, refuse(StatusCode::INTERNAL_SERVER_ERROR, media, &[GraphqlError::internal(&id)]))
         }
     }
+}
+
+/// The reply, with how long it may be kept, where that is said of the data and nothing else is in it.
+fn kept(service: &ProductService, caller: &Caller, request: &Request, mut reply: Reply) -> Reply {
+    if let Some(value) = service.cache_control()
+        && operation::reads_only_data(service, caller, request)
+    {
+        reply.headers_mut().insert(CACHE_CONTROL, value.clone());
+    }
+    reply
 }
