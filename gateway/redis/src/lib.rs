@@ -63,6 +63,14 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
+    /// Whether a URL is one of a Redis.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn check(url: &str) -> Result<(), OpenError> {
+        redis::Client::open(url).map(drop).map_err(OpenError::Url)
+    }
+
     /// A store in the Redis of a URL. It is connected to in the background: nobody waits for it, now or later.
     ///
     /// Has to be called inside of a Tokio runtime.

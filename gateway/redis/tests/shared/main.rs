@@ -3,20 +3,22 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, where a panic is the report
 
 mod mesh;
-mod redis_server;
 
 use mesh::{Gateway, Shop};
-use nix::sys::signal::Signal;
 use redis::aio::MultiplexedConnection;
-use redis_server::{RedisServer, free_port};
 use std::time::Duration;
 use terrane_redis::{OpenError, Options, RedisStore};
+use terrane_testkit::RedisServer;
 use tokio::io::AsyncWriteExt as _;
 
 /// Without a memory in front, so that every lookup is one in the Redis; and so patient that only a Redis that never answers
 /// is late, however busy the machine.
 fn options(url: String) -> Options {
     Options { url, near_bytes: 0, timeout: Duration::from_secs(20), ..Options::default() }
+}
+
+async fn connect(redis: &RedisServer) -> MultiplexedConnection {
+    redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
 async fn keys(redis: &mut MultiplexedConnection) -> Vec<Vec<u8>> {
@@ -36,7 +38,7 @@ async fn what_one_gateway_keeps_another_one_has() {
     assert_eq!(other.asks("").await, 0);
     assert_eq!(one.store.dropped(), 0);
     // nothing stays longer than it may
-    let mut own = redis.connect().await;
+    let mut own = connect(&redis).await;
     let keys = keys(&mut own).await;
     // the root's answer, and three entities
     assert!(keys.len() >= 4, "{}", keys.len());
@@ -154,11 +156,11 @@ async fn garbage_is_nothing() {
     one.asks("").await;
     one.store.written().await;
     assert_eq!(other.asks("").await, 0);
-    let mut own = redis.connect().await;
+    let mut own = connect(&redis).await;
     let keys = keys(&mut own).await;
     let mut values: Vec<Vec<u8>> = redis::cmd("MGET").arg(&keys).query_async(&mut own).await.unwrap();
     let set = async |garbage: Vec<Vec<u8>>| {
-        let mut own = redis.connect().await;
+        let mut own = connect(&redis).await;
         for (key, value) in keys.iter().zip(garbage) {
             redis::cmd("SET").arg(key).arg(value).exec_async(&mut own).await.unwrap();
         }
@@ -189,13 +191,13 @@ async fn a_redis_that_does_not_answer_is_given_up_until_it_does() {
     let gateway = Gateway::connected(&shop, &options).await;
     gateway.asks("").await;
     gateway.store.written().await;
-    redis.signal(Signal::SIGSTOP);
+    redis.signal("STOP");
     // that it answers at all is the time limit's work
     while gateway.store.is_connected() {
         assert_eq!(gateway.asks("").await, 2);
     }
     assert_eq!(gateway.asks("").await, 2);
-    redis.signal(Signal::SIGCONT);
+    redis.signal("CONT");
     gateway.store.becomes(true).await;
     gateway.asks("").await;
     gateway.store.written().await;
@@ -221,8 +223,9 @@ async fn what_there_is_no_room_for_is_dropped() {
 #[tokio::test]
 async fn nobody_waits_for_what_is_no_redis() {
     let shop = Shop::new("max-age=60");
-    // nobody there
-    let nobody = Gateway::new(&shop, &options(format!("redis://127.0.0.1:{}", free_port())));
+    let mut redis = RedisServer::start();
+    redis.kill();
+    let nobody = Gateway::new(&shop, &options(redis.url()));
     // somebody who says something else
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let web = Gateway::new(&shop, &options(format!("redis://{}", listener.local_addr().unwrap())));
