@@ -4,6 +4,7 @@
 
 mod form;
 mod link;
+mod numbers;
 mod writer;
 
 use futures_util::FutureExt as _;
@@ -154,6 +155,15 @@ impl Store for RedisStore {
         }
         self.queue.offer(entries, &self.link);
     }
+
+    fn numbers(&self, names: Vec<(String, bool)>) -> BoxFuture<'static, Vec<Option<u64>>> {
+        let nothing = vec![None; names.len()];
+        let Some(connection) = self.link.connection().filter(|_| !names.is_empty()) else {
+            return ready(nothing).boxed();
+        };
+        let (link, prefix) = (self.link.clone(), Arc::clone(&self.prefix));
+        async move { numbers::ask(&link, &connection, &prefix, &names).await.unwrap_or(nothing) }.boxed()
+    }
 }
 
 /// The values of an `MGET`; `None` where there was no answer in time, or another one.
@@ -167,7 +177,11 @@ async fn ask(link: &Link, connection: Connection, most: Duration, command: &redi
         }
         Err(trouble) => {
             tracing::debug!(%trouble, "a lookup in the Redis of the cache failed");
-            count(if matches!(trouble, Trouble::Late) { "late" } else { "failed" });
+            count(match trouble {
+                Trouble::Late => "late",
+                Trouble::Failed(_) => "failed",
+                Trouble::Refused(_) => "refused",
+            });
             None
         }
     }

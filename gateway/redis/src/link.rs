@@ -4,7 +4,7 @@
 //! given up. Until a task of its own has a new one that answers, nobody is kept waiting.
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError};
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -39,9 +39,12 @@ pub(crate) enum Trouble {
     /// It was late.
     #[error("no answer in time")]
     Late,
-    /// The connection or the server said so.
+    /// The connection broke, or what came is no answer.
     #[error(transparent)]
     Failed(RedisError),
+    /// The server said no.
+    #[error(transparent)]
+    Refused(RedisError),
 }
 
 impl Connection {
@@ -85,24 +88,18 @@ impl Link {
     ) -> Result<T, Trouble> {
         match timeout(most, command).await {
             Ok(Ok(answer)) => Ok(answer),
+            // one that refuses something has answered
+            Ok(Err(error)) if matches!(error.kind(), ErrorKind::Server(_)) => Err(Trouble::Refused(error)),
             Ok(Err(error)) => {
-                // one that refuses a write may still be read from
-                if !matches!(error.kind(), redis::ErrorKind::Server(_)) {
-                    self.give_up(connection);
-                }
-                self.count_failure(connection);
+                self.give_up(connection);
                 Err(Trouble::Failed(error))
             }
             Err(_) => {
-                self.count_failure(connection);
+                if connection.state.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
+                    self.give_up(connection);
+                }
                 Err(Trouble::Late)
             }
-        }
-    }
-
-    fn count_failure(&self, connection: &Connection) {
-        if connection.state.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
-            self.give_up(connection);
         }
     }
 

@@ -13,7 +13,8 @@ pub(crate) use key::{Keys, Prefix};
 pub use memory::MemoryStore;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -45,6 +46,11 @@ pub trait Store: std::fmt::Debug + Send + Sync {
     fn get(&self, answers: Vec<[[u8; 32]; 2]>) -> BoxFuture<'static, Vec<Option<Kept>>>;
     /// Keep this.
     fn put(&self, entries: Vec<([u8; 32], Kept)>);
+    /// For each name, the number that all users of the store have there; where the flag is set, after it was raised to one
+    /// that nobody has had. `None` where nobody else uses the store, or it does not say.
+    fn numbers(&self, names: Vec<(String, bool)>) -> BoxFuture<'static, Vec<Option<u64>>> {
+        ready(vec![None; names.len()]).boxed()
+    }
 }
 
 impl<S: Store> Store for Arc<S> {
@@ -54,6 +60,10 @@ impl<S: Store> Store for Arc<S> {
 
     fn put(&self, entries: Vec<([u8; 32], Kept)>) {
         S::put(self, entries);
+    }
+
+    fn numbers(&self, names: Vec<(String, bool)>) -> BoxFuture<'static, Vec<Option<u64>>> {
+        S::numbers(self, names)
     }
 }
 
@@ -65,15 +75,36 @@ pub struct AnswerCache {
 }
 
 /// What is known of a subgraph.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cached {
     /// Whether it has ever let an answer be kept: if not, nobody looks for one.
     allows: AtomicBool,
     version: AtomicU64,
+    /// Stands for the last mutation: at all users of the store, or, with the highest bit, at this gateway alone.
     changes: AtomicU64,
+    /// The first `changes`, before any mutation.
+    first: u64,
+    /// The last `changes` that all users of the store had.
+    agreed: AtomicU64,
     /// Entities and answers that were found, and not found.
     pub hits: AtomicU64,
     pub misses: AtomicU64,
+}
+
+impl Default for Cached {
+    /// What others have kept is not found before they have been asked.
+    fn default() -> Self {
+        let first = own_number();
+        Self {
+            allows: AtomicBool::default(),
+            version: AtomicU64::default(),
+            changes: first.into(),
+            first,
+            agreed: AtomicU64::default(),
+            hits: AtomicU64::default(),
+            misses: AtomicU64::default(),
+        }
+    }
 }
 
 impl Cached {
@@ -92,10 +123,27 @@ impl Cached {
         (self.version.load(Ordering::Acquire), self.changes.load(Ordering::Acquire))
     }
 
-    /// A mutation may have changed what was kept. The number is one that nobody else has: what other gateways with the
-    /// same store have kept may be of before.
+    /// A mutation may have changed what was kept. Until other users of the store know of it, the number is one that they
+    /// don't have: what they keep may still be of before.
     pub fn change(&self) {
-        self.changes.store(RandomState::new().build_hasher().finish(), Ordering::Release);
+        self.changes.store(own_number(), Ordering::Release);
+    }
+
+    /// `changes`, and whether others have to be told of it.
+    fn news(&self) -> (u64, bool) {
+        let changes = self.changes.load(Ordering::Acquire);
+        (changes, changes >= OWN && changes != self.first)
+    }
+
+    /// All users of the store have this number now. `changes` was here when they were asked, and `told`.
+    fn agree(&self, changes: u64, told: bool, number: u64) {
+        // a store that was set back may have what was kept before a mutation: it is told again
+        let is_news = told || number >= self.agreed.load(Ordering::Acquire);
+        let next = if is_news { number } else { own_number() };
+        // a mutation since then is told the next time
+        if self.changes.compare_exchange(changes, next, Ordering::AcqRel, Ordering::Acquire).is_ok() && is_news {
+            self.agreed.store(number, Ordering::Release);
+        }
     }
 }
 
@@ -113,6 +161,23 @@ impl AnswerCache {
     /// A subgraph has this version of its data now: what was kept of another one is forgotten.
     pub fn set_version(&self, subgraph: &str, version: u64) {
         self.of(subgraph).version.store(version, Ordering::Release);
+    }
+
+    /// Tell the other users of the store of mutations, and hear of theirs: what was kept before is then found by none. To be
+    /// called again and again.
+    pub async fn follow_changes(&self) {
+        let subgraphs: Vec<(String, Arc<Cached>)> = {
+            let all = self.subgraphs.lock().unwrap_or_else(PoisonError::into_inner);
+            all.iter().map(|(name, cached)| (name.clone(), Arc::clone(cached))).collect()
+        };
+        let known: Vec<(u64, bool)> = subgraphs.iter().map(|(_, cached)| cached.news()).collect();
+        let names = subgraphs.iter().zip(&known).map(|((name, _), &(_, tells))| (name.clone(), tells)).collect();
+        let numbers = self.store.numbers(names).await;
+        for (((_, cached), (changes, told)), number) in subgraphs.iter().zip(known).zip(numbers) {
+            if let Some(number) = number.filter(|number| *number < OWN) {
+                cached.agree(changes, told, number);
+            }
+        }
     }
 
     /// Whether a subgraph has let an answer be kept, so that its version matters.
@@ -146,6 +211,14 @@ impl AnswerCache {
         });
         self.store.put(entries.collect());
     }
+}
+
+/// From here on, numbers are of one gateway alone.
+const OWN: u64 = 1 << 63;
+
+/// A number that nobody else has.
+fn own_number() -> u64 {
+    RandomState::new().build_hasher().finish() | OWN
 }
 
 /// Seconds of Unix time.

@@ -21,8 +21,11 @@ async fn connect(redis: &RedisServer) -> MultiplexedConnection {
     redis::Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
+/// The keys of answers.
 async fn keys(redis: &mut MultiplexedConnection) -> Vec<Vec<u8>> {
-    redis::cmd("KEYS").arg("terrane:*").query_async(redis).await.unwrap()
+    let mut keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("terrane:*").query_async(redis).await.unwrap();
+    keys.retain(|key| !key.starts_with(b"terrane:changes:"));
+    keys
 }
 
 #[tokio::test]
@@ -67,19 +70,88 @@ async fn what_is_private_is_for_its_caller_at_every_gateway() {
     }
 }
 
+const CHANGE: &str = "mutation { addB { inB } }";
+
 #[tokio::test]
 async fn after_a_mutation_nothing_of_before_is_found() {
     let redis = RedisServer::start();
     let shop = Shop::new("max-age=60");
     let one = Gateway::connected(&shop, &options(redis.url())).await;
     let other = Gateway::connected(&shop, &options(redis.url())).await;
-    // both have changed the data once: as numbers, their changes would be the same
-    one.run("mutation { addB { inB } }", "").await;
+    let keep = async || {
+        one.asks("").await;
+        one.store.written().await;
+    };
+    keep().await;
+    assert_eq!(other.asks("").await, 0);
+    // at once at the gateway that it went through; of the root's subgraph nothing was changed
+    other.run(CHANGE, "").await;
+    assert_eq!(other.asks("").await, 1);
+    // at the others, when they have heard of it
+    other.cache.follow_changes().await;
+    one.cache.follow_changes().await;
+    assert_eq!(one.asks("").await, 1);
+    // from then on they share again
+    one.store.written().await;
+    assert_eq!(other.asks("").await, 0);
+    // both at once: neither finds what the other one kept between the two
+    one.run(CHANGE, "").await;
+    keep().await;
+    other.run(CHANGE, "").await;
+    one.cache.follow_changes().await;
+    other.cache.follow_changes().await;
+    assert_eq!(other.asks("").await, 1);
+    one.cache.follow_changes().await;
+    other.store.written().await;
+    assert_eq!(one.asks("").await, 0);
+    // one that starts hears of it, and changes nothing
+    let third = Gateway::connected(&shop, &options(redis.url())).await;
+    assert_eq!(third.asks("").await, 0);
+    one.cache.follow_changes().await;
+    assert_eq!(one.asks("").await, 0);
+}
+
+#[tokio::test]
+async fn a_mutation_is_told_of_when_it_can_be() {
+    let mut redis = RedisServer::start();
+    let shop = Shop::new("max-age=60");
+    let one = Gateway::connected(&shop, &options(redis.url())).await;
+    let other = Gateway::connected(&shop, &options(redis.url())).await;
+    let key = "terrane:changes:b";
+    let number = async || -> i64 { redis::cmd("GET").arg(key).query_async(&mut connect(&redis).await).await.unwrap() };
+    let before = number().await;
+    // nonsense is nobody's number: what is kept meanwhile is one gateway's own
+    for nonsense in ["a text", "-5", "9999999999999999999"] {
+        redis::cmd("SET").arg(key).arg(nonsense).exec_async(&mut connect(&redis).await).await.unwrap();
+        one.run(CHANGE, "").await;
+        one.cache.follow_changes().await;
+        other.cache.follow_changes().await;
+        one.asks("").await;
+        one.store.written().await;
+        assert_eq!(one.asks("").await, 0, "{nonsense}");
+    }
+    // a store that was set back is told again
+    redis::cmd("SET").arg(key).arg(before - 1).exec_async(&mut connect(&redis).await).await.unwrap();
+    other.cache.follow_changes().await;
+    other.cache.follow_changes().await;
+    assert_eq!(number().await, before);
+    one.cache.follow_changes().await;
+    assert_eq!(number().await, before + 1, "its own change");
+    // and one that was gone
+    redis.kill();
+    one.run(CHANGE, "").await;
+    one.cache.follow_changes().await;
+    assert_eq!(one.asks("").await, 2);
+    redis.start_again();
+    one.store.becomes(true).await;
+    // its numbers begin anew: where they are less than before, that is a change
+    one.cache.follow_changes().await;
+    one.cache.follow_changes().await;
     one.asks("").await;
     one.store.written().await;
-    other.run("mutation { addB { inB } }", "").await;
-    // of the root's subgraph nothing was changed
-    assert_eq!(other.asks("").await, 1);
+    assert_eq!(one.asks("").await, 0);
+    let third = Gateway::connected(&shop, &options(redis.url())).await;
+    assert_eq!(third.asks("").await, 0);
 }
 
 #[tokio::test]

@@ -64,6 +64,7 @@ pub struct Gateway {
     graph: Arc<Supergraph>,
     executor: Arc<Executor>,
     pub store: Arc<RedisStore>,
+    pub cache: Arc<AnswerCache>,
     shop: Arc<Mutex<Shop>>,
 }
 
@@ -86,15 +87,16 @@ impl Gateway {
         };
         let store = Arc::new(RedisStore::open(options).unwrap());
         let cache = Arc::new(AnswerCache::new(Arc::clone(&store)));
-        let executor = Executor::new(["a", "b", "c"].map(client).into(), 20).with_cache(cache);
-        Self { graph, executor: Arc::new(executor), store, shop: Arc::clone(shop) }
+        let executor = Executor::new(["a", "b", "c"].map(client).into(), 20).with_cache(Arc::clone(&cache));
+        Self { graph, executor: Arc::new(executor), store, cache, shop: Arc::clone(shop) }
     }
 
-    /// One that is connected, and has heard from both subgraphs that they let answers be kept.
+    /// One that is connected, has heard from both subgraphs that they let answers be kept, and of others' changes.
     pub async fn connected(shop: &Arc<Mutex<Shop>>, options: &Options) -> Self {
         let gateway = Self::new(shop, options);
         gateway.store.becomes(true).await;
         gateway.run("{ items { price } }", "nobody").await;
+        gateway.cache.follow_changes().await;
         gateway
     }
 
