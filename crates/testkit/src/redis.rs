@@ -76,7 +76,7 @@ fn spawn(port: u16, directory: &Path) -> Option<Child> {
         .stdout(Stdio::piped())
         .spawn()
         .expect("`redis-server` runs (Debian: `apt install redis-server`)");
-    let mut lines = BufReader::new(child.stdout.take()?).lines().map_while(Result::ok);
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
     if lines.any(|line| line.contains("Ready to accept connections")) {
         // it would block some time where nobody reads
         std::thread::spawn(move || lines.for_each(drop));
