@@ -5,7 +5,6 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, Response};
 use axum::middleware::map_response;
 use serde_json::json;
-use terrane_testkit::RedisServer;
 
 /// A gateway over a subgraph whose answers say `control`.
 async fn over(control: &'static str, settings: &str) -> Gateway {
@@ -43,42 +42,4 @@ async fn what_may_be_kept_is_not_asked_for_again() {
     let answer =
         gateway.ask(json!({"query": "query($n: String) { hello(name: $n) }", "variables": {"n": "bob"}})).await;
     assert_eq!(answer["data"]["hello"], "hello bob");
-}
-
-/// A gateway that is connected to its Redis.
-async fn connected(gateway: Gateway) -> Gateway {
-    while !gateway.client().get("/metrics").await.text().lines().any(|line| line == "terrane_cache_redis_up 1") {
-        tokio::task::yield_now().await;
-    }
-    gateway
-}
-
-#[tokio::test]
-async fn gateways_with_the_same_redis_share_what_they_keep() {
-    let mut redis = RedisServer::start();
-    let settings = format!("cache: {{redis: {{url: \"{}\", prefix: \"mesh:\", timeout_ms: 5000}}}}\n", redis.url());
-    let one = connected(over("max-age=600", &settings).await).await;
-    let subgraph = Subgraph { url: one.subgraph.url.clone(), seen: one.subgraph.seen.clone() };
-    let other = connected(Gateway::over(subgraph, "", &[], &settings).await).await;
-    // both have to hear that there is something to keep, and of each other
-    let mut shared = 0;
-    for name in 0..1_000 {
-        let greeting = json!({"query": format!("{{ hello(name: \"{name}\") }}")});
-        let expected = json!({"data": {"hello": format!("hello {name}")}});
-        assert_eq!(one.ask(greeting.clone()).await, expected);
-        let before = other.subgraph.count();
-        assert_eq!(other.ask(greeting).await, expected);
-        shared += usize::from(other.subgraph.count() == before);
-        if shared == 3 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    assert_eq!(shared, 3, "{}", other.mesh.output());
-    // without the Redis, each is as alone
-    redis.kill();
-    asked(&one).await;
-    assert_eq!(asked(&one).await, 0);
-    let answer = other.ask(json!({"query": "{ hello(name: \"ada\") }"})).await;
-    assert_eq!(answer, json!({"data": {"hello": "hello ada"}}));
 }
