@@ -1,7 +1,7 @@
 //! `terrane dev`: turns a products folder into the whole mesh in one process, on an embedded Postgres.
 
 use crate::mesh::{load_products, reads_from, service_token, token_secret};
-use crate::serve::{listen, runtime, serve_until};
+use crate::serve::{collect_metrics, listen, runtime, serve, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
 use axum::body::Body;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_gateway::config::{
-    CacheConfig, DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, SubscriptionsConfig,
-    TrafficConfig,
+    CacheConfig, DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, ServerConfig,
+    SubscriptionsConfig, TrafficConfig,
 };
 use terrane_gateway::{
     EventSource, Front, Gateway, GatewaySettings, HeaderRules, SharedRules, StreamTransport, SubgraphSource, Watched,
@@ -28,6 +28,7 @@ use terrane_runtime::{
     ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Transport, Upstream, Upstreams,
     ensure_database, local_transport,
 };
+use terrane_telemetry::trace::{self, TraceSettings};
 use terrane_telemetry::{LogFormat, init_logging};
 
 /// A day: the demo token is for trying things out.
@@ -82,18 +83,23 @@ async fn mesh(
     started: Instant,
 ) -> Result<()> {
     let (listener, address) = listen(&format!("127.0.0.1:{}", arguments.port)).await?;
+    let metrics = collect_metrics()?;
+    let traces = TraceSettings::from_environment("terrane", &|name| std::env::var(name).ok());
+    let traces = trace::start(&traces.map_err(|reason| anyhow!(reason))?)?;
     let jwt = JwtConfig { secret: Some(secret.to_owned()), ..JwtConfig::default() };
     let authenticator = Authenticator::new(&jwt)?;
     let mut transports: BTreeMap<String, Transport> = BTreeMap::new();
     let mut sources = Vec::new();
     let mut router = Router::new();
+    let mut services = Vec::new();
     for (folder, product) in &products {
         progress.say(&format!("{}: opening its database", product.id));
         let service = open(server, folder, product, &transports, secret, authenticator.clone())
             .await
             .with_context(|| format!("product `{}`", product.id))?;
         publish(&service, &product.id, progress).await?;
-        let routes = terrane_runtime::router(service);
+        let routes = terrane_runtime::router(service.clone());
+        services.push(service);
         transports.insert(product.id.clone(), local_transport(routes.clone()));
         sources.push(SubgraphSource {
             name: product.id.clone(),
@@ -141,8 +147,20 @@ async fn mesh(
     }
     progress.clear();
     print_welcome(&format!("http://{address}"), &products, secret, started.elapsed())?;
-    let routes = router.merge(terrane_gateway::router(gateway.clone()));
-    serve_until(listener, routes, || gateway.stop()).await
+    let router = router.merge(terrane_gateway::router(gateway.clone()));
+    let measured = gateway.clone();
+    let router = with_metrics(router, &metrics, move || {
+        let (gateway, services) = (measured.clone(), services.clone());
+        async move {
+            gateway.measure();
+            futures_util::future::join_all(services.iter().map(ProductService::measure)).await;
+        }
+    });
+    let ended = serve(listener, router, &ServerConfig::default(), || gateway.stop()).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    ended
 }
 
 async fn open(

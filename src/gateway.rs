@@ -2,7 +2,7 @@
 
 use crate::compose::read_subgraphs;
 use crate::product::AuthArguments;
-use crate::serve::{listen, runtime, serve_with, with_metrics};
+use crate::serve::{collect_metrics, listen, runtime, serve_with, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -16,7 +16,7 @@ use terrane_gateway::{
     EventSource, FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpStreams, HttpTransport, SharedRules,
     StreamTransport, SubgraphSource, Transport, Watched, catalog_source, compressed, secure,
 };
-use terrane_telemetry::{LogFormat, MetricsHandle, init_logging, init_metrics};
+use terrane_telemetry::{LogFormat, MetricsHandle, init_logging, trace};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -192,7 +192,9 @@ fn streams(subgraph: &SubgraphConfig) -> Result<Option<StreamTransport>> {
 async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<()> {
     let address = arguments.listen.as_ref().or(config.listen.as_ref());
     let (listener, local) = listen(address.map_or("127.0.0.1:4000", String::as_str)).await?;
-    let metrics = init_metrics().context("collect metrics")?;
+    let metrics = collect_metrics()?;
+    let traces = config.telemetry.settings(&|name| std::env::var(name).ok()).map_err(|reason| anyhow!(reason))?;
+    let traces = trace::start(&traces)?;
     let running = Running::start(arguments, config, None).await?;
     let service = Arc::new(ArcSwap::from_pointee(running.router(&metrics)));
     let current = Mutex::new(running);
@@ -205,6 +207,9 @@ async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig) ->
     };
     let gateway = current.lock().unwrap_or_else(PoisonError::into_inner).gateway.clone();
     gateway.streams_ended(GOODBYES).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
     ended
 }
 
@@ -285,7 +290,11 @@ impl Running {
     }
 
     fn router(&self, metrics: &MetricsHandle) -> Router {
-        with_metrics(terrane_gateway::router(self.gateway.clone()), metrics)
+        let gateway = self.gateway.clone();
+        with_metrics(terrane_gateway::router(self.gateway.clone()), metrics, move || {
+            gateway.measure();
+            std::future::ready(())
+        })
     }
 }
 

@@ -1,16 +1,18 @@
 //! `terrane product`: turns one product folder and a database into a server of its five ports.
 
-use crate::serve::{listen, runtime, serve};
+use crate::serve::{collect_metrics, listen, runtime, serve, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use terrane_auth::{Authenticator, JwtConfig};
+use terrane_gateway::config::ServerConfig;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
     ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Upstream, Upstreams, ensure_database,
     http_transport,
 };
+use terrane_telemetry::trace::{self, TraceSettings};
 use terrane_telemetry::{LogFormat, init_logging};
 
 /// Sources may start later than this product: a failed first run is tried again after this long.
@@ -40,6 +42,9 @@ pub struct ProductArguments {
     /// How far behind the primary a replica may be and still be read, in seconds
     #[arg(long, default_value_t = 5.0, env = "TERRANE_MAX_REPLICA_LAG", value_name = "SECONDS", value_parser = seconds)]
     max_replica_lag: f64,
+    /// Seconds after SIGTERM in which requests are still taken, while /health/ready says that no more should come
+    #[arg(long, default_value_t = 0, env = "TERRANE_SHUTDOWN_DELAY", value_name = "SECONDS")]
+    shutdown_delay: u64,
     /// Where the embedded database lives
     #[arg(long, default_value = ".terrane", value_name = "DIR")]
     state: PathBuf,
@@ -112,6 +117,9 @@ pub fn run(arguments: &ProductArguments) -> Result<()> {
 
 async fn product_server(arguments: &ProductArguments, id: &str, url: String) -> Result<()> {
     let (listener, address) = listen(&arguments.listen).await?;
+    let metrics = collect_metrics()?;
+    let traces = TraceSettings::from_environment(&format!("terrane-{id}"), &|name| std::env::var(name).ok());
+    let traces = trace::start(&traces.map_err(|reason| anyhow!(reason))?)?;
     let options = ServiceOptions {
         folder: Path::new(&arguments.folder).to_path_buf(),
         store: StoreOptions {
@@ -128,7 +136,17 @@ async fn product_server(arguments: &ProductArguments, id: &str, url: String) -> 
     }
     tokio::spawn(publish_when_stale(service.clone()));
     tracing::info!(product = id, %address, "listening");
-    serve(listener, terrane_runtime::router(service)).await
+    let measured = service.clone();
+    let router = with_metrics(terrane_runtime::router(service.clone()), &metrics, move || {
+        let service = measured.clone();
+        async move { service.measure().await }
+    });
+    let config = ServerConfig { shutdown_delay_seconds: arguments.shutdown_delay, ..ServerConfig::default() };
+    let ended = serve(listener, router, &config, || service.stop()).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    ended
 }
 
 /// Publish a first version, or a new one after a change of the folder. Replicas start together: one of them runs, the

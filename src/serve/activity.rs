@@ -1,5 +1,6 @@
 //! Activity: turns what happens on a connection into whether it is still of use.
 
+use metrics::Gauge;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -84,11 +85,31 @@ impl Judge {
 pub struct Counted<S> {
     stream: S,
     activity: Arc<Activity>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+/// The place of a connection among those that are open.
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+    open: Gauge,
+}
+
+impl Place {
+    /// A place that `open` counts.
+    pub fn new(permit: OwnedSemaphorePermit, open: Gauge) -> Self {
+        open.increment(1.0);
+        Self { _permit: permit, open }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.open.decrement(1.0);
+    }
 }
 
 impl<S> Counted<S> {
-    pub fn new(stream: S, activity: Arc<Activity>, place: OwnedSemaphorePermit) -> Self {
+    pub fn new(stream: S, activity: Arc<Activity>, place: Place) -> Self {
         Self { stream, activity, _place: place }
     }
 

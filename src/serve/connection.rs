@@ -1,6 +1,6 @@
 //! Connections: turns a TCP stream into served requests, over HTTP/1.1 or HTTP/2, with TLS or without.
 
-use super::activity::{Activity, Counted, Judge, Verdict};
+use super::activity::{Activity, Counted, Judge, Place, Verdict};
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use terrane_gateway::config::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
@@ -61,7 +61,7 @@ impl Connections {
     }
 
     /// Serve one connection to its end. It keeps its place until then.
-    pub async fn run(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+    pub async fn run(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place) {
         // an error means that the connection is gone already, which the next read will tell
         let _ = stream.set_nodelay(true);
         let activity = Arc::new(Activity::default());

@@ -4,9 +4,11 @@ mod activity;
 mod connection;
 mod tls;
 
+use activity::Place;
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use connection::{Connections, Service};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -31,22 +33,41 @@ pub async fn listen(address: &str) -> Result<(TcpListener, SocketAddr)> {
     Ok((listener, local))
 }
 
-/// Serve `router`, and this process's metrics at `/metrics`, with the default settings.
-pub async fn serve(listener: TcpListener, router: Router) -> Result<()> {
-    serve_until(listener, router, || {}).await
+/// Serve `router` as the settings have it.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: &ServerConfig,
+    stopping: impl FnOnce(),
+) -> Result<()> {
+    serve_with(listener, Arc::new(ArcSwap::from_pointee(router)), config, stopping).await
 }
 
-/// The same; `stopping` is called when the end begins.
-pub async fn serve_until(listener: TcpListener, router: Router, stopping: impl FnOnce()) -> Result<()> {
+/// Count what this process does from now on, and keep what was counted small.
+pub fn collect_metrics() -> Result<MetricsHandle> {
     let metrics = init_metrics().context("collect metrics")?;
-    let service = Arc::new(ArcSwap::from_pointee(with_metrics(router, &metrics)));
-    serve_with(listener, service, &ServerConfig::default(), stopping).await
+    tokio::spawn(metrics.clone().keep());
+    Ok(metrics)
 }
 
-/// The router, and this process's metrics at `/metrics`.
-pub fn with_metrics(router: Router, metrics: &MetricsHandle) -> Router {
+/// The router, and this process's metrics at `/metrics`; `measure` brings those up to date that nobody keeps.
+pub fn with_metrics<F>(
+    router: Router,
+    metrics: &MetricsHandle,
+    measure: impl Fn() -> F + Clone + Send + Sync + 'static,
+) -> Router
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let metrics = metrics.clone();
-    router.route("/metrics", get(move || std::future::ready(metrics.render())))
+    let render = move || {
+        let (metrics, measure) = (metrics.clone(), measure.clone());
+        async move {
+            measure().await;
+            ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
+        }
+    };
+    router.route("/metrics", get(render))
 }
 
 /// Serve what `service` holds at the time of each request, until SIGINT or SIGTERM. Then `stopping` is called, requests
@@ -60,9 +81,10 @@ pub async fn serve_with(
     raise_file_limit();
     let certificates = config.tls.as_ref().map(Certificates::read).transpose()?;
     let (stop, stopped) = watch::channel(false);
+    let open = metrics::gauge!("terrane_connections_open");
     let connections = Connections::new(service, config, certificates.as_ref().map(Certificates::acceptor), stopped);
     let places = Arc::new(Semaphore::new(config.max_connections as usize));
-    let taking = take(listener, connections, Arc::clone(&places));
+    let taking = take(listener, connections, Arc::clone(&places), open);
     let watching = async {
         match certificates {
             Some(certificates) => certificates.watch().await,
@@ -91,12 +113,15 @@ pub async fn serve_with(
 }
 
 /// Take connections while there are places.
-async fn take(listener: TcpListener, connections: Connections, places: Arc<Semaphore>) {
+async fn take(listener: TcpListener, connections: Connections, places: Arc<Semaphore>, open: metrics::Gauge) {
     let connections = Arc::new(connections);
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, peer)) => drop(tokio::spawn(Arc::clone(&connections).run(stream, peer, place))),
+            Ok((stream, peer)) => {
+                let place = Place::new(place, open.clone());
+                tokio::spawn(Arc::clone(&connections).run(stream, peer, place));
+            }
             Err(error) => {
                 tracing::debug!(%error, "a connection could not be taken");
                 tokio::time::sleep(PAUSE).await;

@@ -18,18 +18,29 @@ pub struct Mesh {
 impl Mesh {
     /// Run `binary` with `arguments`, in which `{port}` stands for a free port, and wait until it is ready.
     pub async fn start(binary: &Path, arguments: &[&str], log: &Path) -> Self {
-        let mut mesh = Self::spawn(binary, arguments, log);
+        Self::start_in(binary, arguments, log, &[]).await
+    }
+
+    /// The same, with variables of the environment.
+    pub async fn start_in(binary: &Path, arguments: &[&str], log: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut mesh = Self::spawn_in(binary, arguments, log, environment);
         mesh.await_ready(Duration::from_secs(240)).await;
         mesh
     }
 
     /// Run it without waiting.
     pub fn spawn(binary: &Path, arguments: &[&str], log: &Path) -> Self {
+        Self::spawn_in(binary, arguments, log, &[])
+    }
+
+    /// The same, with variables of the environment.
+    pub fn spawn_in(binary: &Path, arguments: &[&str], log: &Path, environment: &[(&str, &str)]) -> Self {
         let port = free_port();
         let file = std::fs::File::create(log).expect("a log file");
         let errors = file.try_clone().expect("a log file");
         let child = Command::new(binary)
             .args(arguments.iter().map(|a| a.replace("{port}", &port.to_string())))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(errors)

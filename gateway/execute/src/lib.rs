@@ -10,6 +10,7 @@ mod deliver;
 mod error;
 mod introspect;
 mod lookup;
+mod meters;
 mod program;
 mod read;
 mod respond;

@@ -29,7 +29,15 @@ impl Sender {
             return subgraph.post(body, Arc::clone(headers), true).boxed();
         }
         let identity = Identity::new(number, body.clone(), Arc::clone(headers));
-        requests.join(identity, || subgraph.post(body, Arc::clone(headers), false)).boxed()
+        let mut joined = true;
+        let asked = requests.join(identity, || {
+            joined = false;
+            Arc::clone(&subgraph).post(body, Arc::clone(headers), false)
+        });
+        if joined {
+            subgraph.meters.joined();
+        }
+        asked.boxed()
     }
 }
 

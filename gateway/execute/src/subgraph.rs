@@ -1,12 +1,14 @@
 //! Subgraphs: turns request bodies into HTTP requests to a subgraph.
 
 use crate::cache::{Cached, Freshness};
+use crate::meters::SubgraphMeters;
 use crate::transport::{Answered, AtMostOnce, Headers, Received, Transport, TransportError, along};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_telemetry::trace;
 use tower::ServiceExt;
 
 /// How a subgraph is asked.
@@ -32,6 +34,7 @@ impl std::fmt::Debug for SubgraphClient {
 #[derive(Debug, Clone)]
 pub(crate) struct Subgraph {
     pub client: SubgraphClient,
+    pub meters: Arc<SubgraphMeters>,
     headers: HeaderMap,
     /// Where its answers are kept.
     pub cached: Option<Arc<Cached>>,
@@ -46,7 +49,7 @@ impl Subgraph {
         if let Some(host) = host(&client.uri) {
             headers.insert(HOST, host);
         }
-        Self { client, headers, cached: None }
+        Self { meters: Arc::new(SubgraphMeters::new(&client.name)), client, headers, cached: None }
     }
 
     /// Send a body, with the caller's headers; `once` where sending it again might do something again.
@@ -64,14 +67,36 @@ impl Subgraph {
                 _ => drop(headers.append(name, value.clone())),
             }
         }
-        for (name, value) in along::current().iter().flat_map(|along| &along.headers) {
-            headers.insert(name, value.clone());
-        }
+        let (trace, mut span) = trace::request("subgraph request");
+        along::write_id(headers);
+        trace.write(headers);
         if once {
             request.extensions_mut().insert(AtMostOnce);
         }
+        if span.is_recording() {
+            span.set("terrane.subgraph", client.name.clone());
+            span.set("http.request.method", "POST");
+            span.set("http.request.body.size", size(request.body().len()));
+        }
+        let asked = self.meters.ask(request.body().len());
         let answer = tokio::time::timeout(client.timeout, client.transport.clone().oneshot(request)).await;
-        let response = answer.map_err(|_| TransportError::Timeout(client.timeout))??;
+        let answered = match answer {
+            Ok(answer) => answer.map(|response| self.received(response, &forwarded, once)),
+            Err(_) => Err(TransportError::Timeout(client.timeout)),
+        };
+        let outcome = asked.end(&answered);
+        if let Ok(Received { status, body, .. }) = &answered {
+            span.set("http.response.status_code", i64::from(status.as_u16()));
+            span.set("http.response.body.size", size(body.len()));
+        }
+        if outcome != "answered" {
+            span.fail(outcome);
+        }
+        answered
+    }
+
+    /// An answer, and how long it may be kept.
+    fn received(&self, response: http::Response<Bytes>, forwarded: &Headers, once: bool) -> Received {
         let freshness = self.cached.as_ref().filter(|_| !once && response.status() == http::StatusCode::OK);
         let freshness = freshness.and_then(|cached| {
             let authorized = forwarded.iter().any(|(name, _)| *name == AUTHORIZATION);
@@ -79,8 +104,12 @@ impl Subgraph {
             cached.allow();
             Some(freshness)
         });
-        Ok(Received { status: response.status(), body: response.into_body(), freshness })
+        Received { status: response.status(), body: response.into_body(), freshness }
     }
+}
+
+fn size(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// The `host` header for an address: without the port where it is the scheme's own (RFC 9110, section 7.2).

@@ -82,9 +82,9 @@ async fn ids_of_requests_go_along_and_keep_nothing_apart() {
     let mesh = Mesh::new();
     let query = mesh.program("{ count }");
     let name = |id: &'static str| {
-        let request_id = HeaderValue::from_static(id);
-        let headers = vec![(HeaderName::from_static("x-request-id"), request_id.clone())];
-        Some(Arc::new(along::Names { request_id, headers }))
+        let request_id = Some(HeaderValue::from_static(id));
+        let header = Some(HeaderName::from_static("x-request-id"));
+        Some(Arc::new(along::Names { request_id, header, ..along::Names::default() }))
     };
     let runs = ["a", "b"].map(|id| along::with(name(id), mesh.run(&query, json!({}), "one")));
     let (numbers, ()) = join(join_all(runs), mesh.open()).await;

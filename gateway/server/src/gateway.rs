@@ -11,6 +11,7 @@ use crate::demand::Demand;
 use crate::graph::Graph;
 use crate::headers::HeaderRules;
 use crate::http::Front;
+use crate::meters::{Meters, Refreshed};
 use crate::policy::SharedRules;
 use crate::rates::Rates;
 use crate::subgraph::SubgraphSource;
@@ -21,7 +22,7 @@ use futures_util::future::join_all;
 use http::HeaderName;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terrane_auth::{ApiKeys, Authenticator};
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
@@ -85,6 +86,7 @@ pub(crate) struct Inner {
     /// One refresh at a time.
     refreshing: tokio::sync::Mutex<()>,
     stopping: watch::Sender<bool>,
+    pub(crate) meters: Meters,
 }
 
 impl Gateway {
@@ -116,6 +118,7 @@ impl Gateway {
             composer: Arc::default(),
             refreshing: tokio::sync::Mutex::default(),
             stopping: watch::Sender::new(false),
+            meters: Meters::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -140,6 +143,13 @@ impl Gateway {
     /// What is wrong with the newest state of the sources; empty when it is what is served.
     pub fn problems(&self) -> Arc<Vec<Diagnostic>> {
         self.inner.problems.load_full()
+    }
+
+    /// Bring those metrics up to date that are only looked at when somebody asks for them.
+    pub fn measure(&self) {
+        if let Some(graph) = self.graph() {
+            graph.measure();
+        }
     }
 
     /// From now on this is the gateway: open subscriptions go on in its graph.
@@ -177,6 +187,12 @@ impl Gateway {
             None => self.compose(&mut problems).await,
         };
         let changed = sdl.is_some_and(|sdl| self.swap(sdl, &mut problems));
+        let refreshed = match (changed, problems.is_empty()) {
+            (_, false) => Refreshed::Failed,
+            (true, true) => Refreshed::Changed,
+            (false, true) => Refreshed::Same,
+        };
+        self.inner.meters.refreshed(refreshed, problems.len());
         for problem in &problems {
             tracing::warn!(code = problem.code, "{}", problem.message);
         }
@@ -235,7 +251,9 @@ impl Gateway {
         }
         let composer = self.inner.composer.clone();
         let composing = move || composer.lock().unwrap_or_else(PoisonError::into_inner).compose(&subgraphs);
+        let started = Instant::now();
         let composed = tokio::task::spawn_blocking(composing).await;
+        self.inner.meters.composed(started.elapsed());
         match composed {
             Ok(Ok(composition)) => {
                 for hint in composition.hints {
@@ -262,6 +280,7 @@ impl Gateway {
         let settings = &self.inner.settings;
         match Graph::new(sdl, settings, &self.inner.subscriptions, self.inner.cache.clone()) {
             Ok(graph) => {
+                self.inner.meters.loaded(graph.sdl());
                 self.inner.graph.store(Some(Arc::new(graph)));
                 self.inner.subscriptions.changed();
                 true

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use moka::sync::Cache;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terrane_execute::cache::AnswerCache;
 use terrane_execute::subscribe::SourceClient;
 use terrane_execute::transport::along;
@@ -24,6 +24,8 @@ use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
 use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_plan::{PlanOptions, QueryPlan, Source, Supergraph};
 use terrane_policy::Caller;
+use terrane_telemetry::meters::PlanMeters;
+use terrane_telemetry::trace;
 use tokio::sync::mpsc;
 
 /// Errors in one response at most.
@@ -52,6 +54,7 @@ pub struct Graph {
     mode: PolicyMode,
     programs: Cache<ProgramKey, Arc<Prepared>>,
     limits: Limits,
+    meters: PlanMeters,
     introspection: IntrospectionConfig,
     /// Where costs are estimated.
     weights: Option<Weights>,
@@ -128,12 +131,31 @@ impl Graph {
         let weighs = settings.demand.mode != DemandMode::Off;
         let weights = weighs.then(|| Weights::new(supergraph.costs(), settings.demand.list_size));
         let introspection = settings.introspection.clone();
-        Ok(Self { sdl, supergraph, executor, event_sources, policy, mode, programs, limits, introspection, weights })
+        let meters = PlanMeters::new("gateway");
+        Ok(Self {
+            sdl,
+            supergraph,
+            executor,
+            event_sources,
+            policy,
+            mode,
+            programs,
+            limits,
+            meters,
+            introspection,
+            weights,
+        })
     }
 
     /// The supergraph's text.
     pub fn sdl(&self) -> &str {
         &self.sdl
+    }
+
+    /// Say how large the cache of plans is.
+    pub(crate) fn measure(&self) {
+        self.programs.run_pending_tasks();
+        self.meters.measure(self.programs.entry_count(), self.programs.weighted_size());
     }
 
     /// The parsed supergraph.
@@ -237,11 +259,7 @@ impl Graph {
         match why {
             Ok(error) => Err(RunError::one(GraphqlError::new(error.code(), error.to_string()))),
             Err(internal) => {
-                tracing::error!(
-                    error = internal,
-                    request_id = along::request_id(),
-                    "an incremental response ended before it began"
-                );
+                tracing::error!(error = internal, "an incremental response ended before it began");
                 Err(RunError::one(GraphqlError::new("INTERNAL_SERVER_ERROR", "the operation could not be run")))
             }
         }
@@ -284,9 +302,13 @@ impl Graph {
         let name = name.map(str::to_owned);
         let key = ProgramKey { document: document.clone(), name, access: access.number, incremental };
         if let Some(known) = self.programs.get(&key) {
+            self.meters.hit();
             return Ok(known);
         }
-        let prepared = Arc::new(self.prepare(document, key.name.as_deref(), access, incremental)?);
+        let started = Instant::now();
+        let prepared = self.prepare(document, key.name.as_deref(), access, incremental);
+        self.meters.miss(started);
+        let prepared = Arc::new(prepared?);
         self.programs.insert(key, prepared.clone());
         Ok(prepared)
     }
@@ -298,7 +320,11 @@ impl Graph {
         access: Arc<Access>,
         incremental: bool,
     ) -> Result<Prepared, RunError> {
-        let document = self.parse(text)?;
+        let document = {
+            let _span = trace::span("parse");
+            self.parse(text)?
+        };
+        let _span = trace::span("plan");
         let operation = document
             .operations
             .get(name)

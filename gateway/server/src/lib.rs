@@ -15,6 +15,7 @@ mod graph;
 mod headers;
 mod http;
 mod limits;
+mod meters;
 mod pages;
 mod policy;
 mod rates;

@@ -16,12 +16,10 @@ mod queue;
 mod reader;
 mod replicas;
 mod rows;
-mod stream;
 mod target;
 
 pub use error::DriverError;
 pub use reader::{Ask, Reader, ReaderOptions};
 pub use replicas::Replicas;
 pub use rows::Rows;
-pub use stream::RowStream;
 pub use target::Target;

@@ -106,6 +106,12 @@ impl Queue {
         Ok(())
     }
 
+    /// How many quick and slow statements wait.
+    pub(crate) fn waiting(&self) -> [usize; 2] {
+        let state = self.lock();
+        [state.quick.len(), state.slow.len()]
+    }
+
     fn may_start(&self, state: &State, kind: Kind) -> bool {
         match kind {
             Kind::Quick => state.quick_running < self.limits.quick,

@@ -3,13 +3,13 @@
 use crate::message::{bind_and_execute, statement_name};
 use crate::queue::{Limits, Queue, Request};
 use crate::replicas::Targets;
-use crate::{DriverError, Replicas, RowStream, Rows, Target, lane};
+use crate::{DriverError, Replicas, Rows, Target, lane};
 use bytes::BytesMut;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use terrane_query::Bind;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// Statements that take no longer than this travel together.
@@ -26,8 +26,6 @@ pub struct ReaderOptions {
     pub replicas: Option<Replicas>,
     /// Connections for statements.
     pub connections: usize,
-    /// Connections for streams beside them.
-    pub streams: usize,
     /// Statements of a kind (quick, slow) that may wait; more are refused.
     pub waiting: usize,
     /// How long a slow statement may wait for a connection.
@@ -45,7 +43,6 @@ impl ReaderOptions {
             primary,
             replicas: None,
             connections: 16,
-            streams: 8,
             waiting: 1000,
             wait: Duration::from_secs(10),
             silence: limit + Duration::from_secs(5),
@@ -69,6 +66,13 @@ pub struct Ask<'a> {
     pub primary: bool,
 }
 
+impl Ask<'_> {
+    /// The name of the prepared statement.
+    pub fn name(&self) -> String {
+        statement_name(self.id)
+    }
+}
+
 /// Runs statements. Cheap to clone; the last one dropped closes the connections.
 #[derive(Clone)]
 pub struct Reader {
@@ -89,7 +93,6 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) replicas: Targets,
     pub(crate) options: ReaderOptions,
-    streams: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -107,8 +110,7 @@ impl Reader {
         let quick = cores.clamp(1, lanes.div_ceil(2));
         let limits = Limits { quick, slow: (lanes - quick).max(1), waiting: options.waiting };
         let replicas = Targets::new(options.primary.clone(), options.replicas.as_ref());
-        let streams = Arc::new(Semaphore::new(options.streams.max(1)));
-        let shared = Arc::new(Shared { queue: Queue::new(lanes, limits), replicas, options, streams });
+        let shared = Arc::new(Shared { queue: Queue::new(lanes, limits), replicas, options });
         for number in 0..lanes {
             tokio::spawn(lane::run(Arc::clone(&shared), number));
         }
@@ -152,16 +154,9 @@ impl Reader {
         Ok(answer.rows)
     }
 
-    /// Run a statement whose rows are taken as they come, over a connection of its own to the primary, with
-    /// `statement_timeout` off: the reader decides how long it takes. Dropping the stream cancels the statement.
-    ///
-    /// # Errors
-    /// [`DriverError`]; `Busy` where too many streams are open.
-    pub async fn stream(&self, text: &str, binds: &[Bind]) -> Result<RowStream, DriverError> {
-        let shared = &self.inner.0;
-        let permit = timeout(shared.options.wait, Arc::clone(&shared.streams).acquire_owned()).await;
-        let permit = permit.map_err(|_| DriverError::Busy)?.map_err(|_| DriverError::Closed)?;
-        RowStream::open(&shared.options.primary, text, binds, permit).await
+    /// How many quick and slow statements wait for a connection.
+    pub fn waiting(&self) -> [usize; 2] {
+        self.inner.0.queue.waiting()
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Rows {
     next: usize,
     /// Start and length of each column of the current row; a null has no start.
     columns: Vec<(u32, u32)>,
+    /// Rows so far.
+    count: u64,
 }
 
 const NULL: u32 = u32::MAX;
@@ -19,12 +21,17 @@ const NULL: u32 = u32::MAX;
 impl Rows {
     /// Rows from the messages of one answer; others than `DataRow` are passed over.
     pub(crate) fn new(bytes: Bytes) -> Self {
-        Self { bytes, next: 0, columns: Vec::new() }
+        Self { bytes, next: 0, columns: Vec::new(), count: 0 }
     }
 
     /// The size of the answer in bytes.
     pub fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// How many rows were read so far.
+    pub fn count(&self) -> u64 {
+        self.count
     }
 
     /// Whether there was no answer to ask for.
@@ -61,6 +68,7 @@ impl RowSource for Rows {
             let body = self.next + 5;
             self.next = end;
             if tag == b'D' {
+                self.count += 1;
                 return self.read(body, end).is_some();
             }
         }

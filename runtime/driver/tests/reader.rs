@@ -188,30 +188,3 @@ async fn a_wrong_password_says_so() {
     let answer = reader.fetch(&Statement::new("SELECT 1").ask(&[])).await;
     assert!(matches!(answer, Err(DriverError::Refused(_))), "{answer:?}");
 }
-
-#[tokio::test]
-async fn streams_come_in_pieces_and_end_with_an_error_or_whole() {
-    let reader = Reader::start(options(&[("statement_timeout", "100")]).await);
-    let binds = [Bind::Int8(Some(200_000))];
-    let mut stream =
-        reader.stream("SELECT n, repeat('x', 20) FROM generate_series(1, $1::int8) AS n", &binds).await.unwrap();
-    let (mut pieces, mut expected) = (0, 1);
-    while let Some(mut rows) = stream.next().await.unwrap() {
-        pieces += 1;
-        assert!(rows.len() < 1_000_000);
-        while rows.advance() {
-            assert_eq!(rows.column(0), Some(&i64::to_be_bytes(expected)[..]));
-            expected += 1;
-        }
-    }
-    assert_eq!(expected, 200_001);
-    assert!(pieces > 10);
-    let mut broken = reader.stream("SELECT 1 / (100000 - n) FROM generate_series(1, 200000) AS n", &[]).await.unwrap();
-    let error = loop {
-        match broken.next().await {
-            Ok(rows) => assert!(rows.is_some(), "it cannot end well"),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(code(&error), "22012");
-}

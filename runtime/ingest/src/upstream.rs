@@ -6,6 +6,7 @@ use cynic::{GraphQlResponse, QueryBuilder as _};
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use std::collections::BTreeMap;
+use terrane_telemetry::{along, trace};
 use tower::{Service as _, ServiceExt as _};
 
 /// Rows asked for at once.
@@ -86,6 +87,10 @@ impl Upstream {
         if let Some(authorization) = &self.authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
+        let (trace, mut span) = trace::request("product request");
+        span.set("terrane.product", product.to_owned());
+        along::write_id(request.headers_mut());
+        trace.write(request.headers_mut());
         let mut transport = self.transport.clone();
         let service = transport.ready().await.map_err(|e| failed(e.to_string()))?;
         let response = service.call(request).await.map_err(|e| failed(format!("no answer: {e}")))?;

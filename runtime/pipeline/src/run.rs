@@ -7,6 +7,7 @@ use std::sync::Arc;
 use terrane_ingest::{Upstreams, pull};
 use terrane_manifest::{Connector, Layer, Product};
 use terrane_store::{Run, RunRecord, RunState, RunTrigger, StepKind, Store, StoreError};
+use terrane_telemetry::{along, trace};
 
 /// Everything a run needs.
 #[derive(Debug, Clone)]
@@ -105,6 +106,8 @@ impl Pipeline {
         let mut broken = Vec::new();
         for dataset in self.product.outputs() {
             let checks = checks(&self.product, dataset);
+            let mut span = trace::span("check");
+            span.set("terrane.step", dataset.name.clone());
             let position = record.begin_step(StepKind::Check, &dataset.name).await?;
             let mut failures = 0;
             for check in &checks {
@@ -153,12 +156,20 @@ async fn step(
     work: impl Future<Output = Result<(u64, Option<String>), PipelineError>>,
 ) -> Result<(), PipelineError> {
     let position = record.begin_step(kind, name).await?;
-    match work.await {
+    let mut span = trace::span(kind.word());
+    span.set("terrane.step", name.to_owned());
+    let done = match span.trace() {
+        Some(trace) => along::with(Some(along::under(trace)), work).await,
+        None => work.await,
+    };
+    match done {
         Ok((rows, detail)) => {
+            span.set("terrane.rows", i64::try_from(rows).unwrap_or(i64::MAX));
             record.end_step(position, RunState::Succeeded, Some(rows), detail.as_deref()).await?;
             Ok(())
         }
         Err(error) => {
+            span.fail("step_failed");
             let recorded = record.end_step(position, RunState::Failed, None, Some(&error.public_text())).await;
             recorded.map_err(|e: StoreError| PipelineError::from(e))?;
             Err(error)

@@ -1,41 +1,98 @@
-//! Meters: turns a product's id into the counters of its GraphQL requests, looked up once.
+//! Meters: turns a product's id into the counters of what it does, looked up once.
 
-use metrics::{Counter, Histogram};
-use std::time::Duration;
+use metrics::{Counter, Gauge};
+use std::time::{Duration, Instant};
+use terrane_driver::{DriverError, Rows};
+use terrane_store::{Run, Version};
+use terrane_telemetry::Histogram;
+use terrane_telemetry::meters::{HttpMeters, OperationMeters, PlanMeters, number};
 
-/// What became of a request: a short list, so that the metrics' labels are bounded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It has an answer.
-    Answered,
-    /// The caller's token is bad.
-    Unauthenticated,
-    /// The request is wrong, or not allowed.
-    Refused,
-    /// We failed.
-    Failed,
-}
+/// What became of an operation: a short list, so that the metrics' labels are bounded.
+const OUTCOMES: [&str; 4] = ["answered", "unauthenticated", "refused", "failed"];
+/// What became of a statement.
+const STATEMENTS: [&str; 5] = ["answered", "timeout", "busy", "too_large", "failed"];
 
-/// Counters and times of one product's requests.
+/// Counters and times of one product.
 pub struct Meters {
-    requests: [Counter; 4],
-    seconds: Histogram,
+    pub http: HttpMeters,
+    pub operations: OperationMeters,
+    pub plans: PlanMeters,
+    statements: [Counter; 5],
+    statement_seconds: Histogram,
+    rows: Counter,
+    bytes: Counter,
+    waiting: [Gauge; 2],
+    runs: [Counter; 3],
+    run_seconds: Histogram,
+    version: Gauge,
+    published: Gauge,
 }
 
 impl Meters {
     /// Register them; the process's recorder must be there.
     pub fn new(product: &str) -> Self {
-        let outcomes = ["answered", "unauthenticated", "refused", "failed"];
-        let requests = outcomes.map(|outcome| {
-            metrics::counter!("terrane_graphql_requests_total", "server" => product.to_owned(), "outcome" => outcome)
-        });
-        let seconds = metrics::histogram!("terrane_graphql_request_seconds", "server" => product.to_owned());
-        Self { requests, seconds }
+        let server = || product.to_owned();
+        Self {
+            http: HttpMeters::new(product),
+            operations: OperationMeters::new(product, &OUTCOMES),
+            plans: PlanMeters::new(product),
+            statements: STATEMENTS.map(
+                |outcome| metrics::counter!("terrane_statements_total", "server" => server(), "outcome" => outcome),
+            ),
+            statement_seconds: Histogram::seconds("terrane_statement_seconds", Some(("server", product))),
+            rows: metrics::counter!("terrane_statement_rows_total", "server" => server()),
+            bytes: metrics::counter!("terrane_statement_received_bytes_total", "server" => server()),
+            waiting: ["quick", "slow"]
+                .map(|kind| metrics::gauge!("terrane_statements_waiting", "server" => server(), "kind" => kind)),
+            runs: ["succeeded", "failed", "refused"]
+                .map(|outcome| metrics::counter!("terrane_runs_total", "server" => server(), "outcome" => outcome)),
+            run_seconds: Histogram::seconds("terrane_run_seconds", Some(("server", product))),
+            version: metrics::gauge!("terrane_published_version", "server" => server()),
+            published: metrics::gauge!("terrane_published_timestamp_seconds", "server" => server()),
+        }
     }
 
-    /// Count a request that took `time`.
-    pub fn request(&self, outcome: Outcome, time: Duration) {
-        self.requests[outcome as usize].increment(1);
-        self.seconds.record(time);
+    /// A statement that was sent at `started` has its answer; a word for what became of it.
+    pub fn statement(&self, answer: &Result<Rows, DriverError>, started: Instant) -> &'static str {
+        let outcome = match answer {
+            Ok(_) => 0,
+            Err(DriverError::Timeout) => 1,
+            Err(DriverError::Busy) => 2,
+            Err(DriverError::TooLarge(_)) => 3,
+            Err(_) => 4,
+        };
+        if let Ok(rows) = answer {
+            self.bytes.increment(rows.len() as u64);
+        }
+        self.statements[outcome].increment(1);
+        self.statement_seconds.record(started.elapsed());
+        STATEMENTS[outcome]
+    }
+
+    /// So many rows were read.
+    pub fn rows(&self, count: u64) {
+        self.rows.increment(count);
+    }
+
+    /// A run has ended, or there was none.
+    pub fn run(&self, run: Option<&Run>, time: Duration) {
+        let outcome = match run {
+            Some(run) if run.version.is_some() => 0,
+            Some(_) => 1,
+            None => 2,
+        };
+        self.runs[outcome].increment(1);
+        self.run_seconds.record(time);
+    }
+
+    /// The version that readers see, and the statements that wait.
+    pub fn measure(&self, version: Option<&Version>, waiting: [usize; 2]) {
+        if let Some(version) = version {
+            self.version.set(number(version.version.unsigned_abs()));
+            self.published.set(number(version.published_at.timestamp().unsigned_abs()));
+        }
+        for (gauge, count) in self.waiting.iter().zip(waiting) {
+            gauge.set(number(count as u64));
+        }
     }
 }

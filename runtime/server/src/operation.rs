@@ -5,11 +5,13 @@ use crate::ports::PortsContext;
 use crate::service::ProductService;
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::time::Instant;
 use terrane_driver::{Ask, DriverError, Rows};
 use terrane_graphql::json::write_str;
 use terrane_graphql::{GraphqlError, Request};
 use terrane_policy::Caller;
 use terrane_query::{Access, OperationKind, Plan, PortsOperation, Prepared, Source, Statement, Values};
+use terrane_telemetry::trace::{self, Span};
 
 /// SQLSTATE `numeric_value_out_of_range`: a sum of floats can be too large for one.
 const OUT_OF_RANGE: &str = "22003";
@@ -80,6 +82,22 @@ pub fn reads_only_data(service: &ProductService, caller: &Caller, request: &Requ
     })
 }
 
+/// The rows of a statement, and its span.
+#[derive(Default)]
+struct Fetched {
+    rows: Rows,
+    span: Span,
+}
+
+impl Fetched {
+    /// The rows have become a response: now their number is known.
+    fn end(mut self, service: &ProductService) {
+        let count = self.rows.count();
+        service.meters().rows(count);
+        self.span.set("db.response.returned_rows", i64::try_from(count).unwrap_or(i64::MAX));
+    }
+}
+
 /// The hot path: the rows become the response without a step in between.
 async fn data_only(
     service: &ProductService,
@@ -89,10 +107,12 @@ async fn data_only(
     mode: Mode,
 ) -> Result<Vec<u8>, OperationError> {
     let bound = statement.bind(values, &caller.claims).map_err(OperationError::Request)?;
-    let mut rows = fetch(service, statement, &bound, mode).await?;
+    let mut fetched = fetch(service, statement, &bound, mode).await?;
     let mut out = statement.buffer();
     out.extend_from_slice(b"{\"data\":");
-    let errors = statement.write(&bound, &mut rows, &mut out).map_err(|e| OperationError::Internal(e.to_string()))?;
+    let written = statement.write(&bound, &mut fetched.rows, &mut out);
+    let errors = written.map_err(|e| OperationError::Internal(e.to_string()))?;
+    fetched.end(service);
     finish(&mut out, &errors);
     Ok(out)
 }
@@ -102,10 +122,24 @@ async fn fetch(
     statement: &Statement,
     bound: &terrane_query::Bound,
     mode: Mode,
-) -> Result<Rows, OperationError> {
-    let Some(text) = statement.sql() else { return Ok(Rows::default()) };
+) -> Result<Fetched, OperationError> {
+    let Some(text) = statement.sql() else { return Ok(Fetched::default()) };
     let ask = Ask { id: statement.id(), text, binds: &bound.binds, pace: statement.pace(), primary: mode.primary };
-    service.reader().fetch(&ask).await.map_err(|error| {
+    let mut span = trace::request("SELECT").1;
+    let started = Instant::now();
+    let answer = service.reader().fetch(&ask).await;
+    let outcome = service.meters().statement(&answer, started);
+    if span.is_recording() {
+        span.ended();
+        span.set("db.system.name", "postgresql");
+        span.set("db.operation.name", "SELECT");
+        span.set("terrane.product", service.product().id.clone());
+        span.set("terrane.statement", ask.name());
+        if outcome != "answered" {
+            span.fail(outcome);
+        }
+    }
+    answer.map(|rows| Fetched { rows, span }).map_err(|error| {
         let (code, message) = match error {
             DriverError::Timeout => {
                 ("STATEMENT_TIMEOUT", "the operation took longer than a statement may take; ask for less at once")
@@ -184,8 +218,10 @@ impl Mixed<'_> {
     async fn data(&self, errors: &mut Vec<GraphqlError>) -> Result<Vec<(String, Vec<u8>)>, OperationError> {
         let Some(statement) = &self.plan.statement else { return Ok(Vec::new()) };
         let bound = statement.bind(self.values, &self.caller.claims).map_err(OperationError::Request)?;
-        let mut rows = fetch(self.service, statement, &bound, self.mode).await?;
-        let fields = statement.write_fields(&bound, &mut rows).map_err(|e| OperationError::Internal(e.to_string()))?;
+        let mut fetched = fetch(self.service, statement, &bound, self.mode).await?;
+        let written = statement.write_fields(&bound, &mut fetched.rows);
+        let fields = written.map_err(|e| OperationError::Internal(e.to_string()))?;
+        fetched.end(self.service);
         errors.extend(fields.errors);
         Ok(fields.fields)
     }

@@ -11,7 +11,9 @@ use async_graphql::dataloader::DataLoader;
 use http::HeaderValue;
 use moka::sync::Cache;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 use terrane_auth::{AuthError, Authenticator};
 use terrane_diagnostics::Diagnostic;
 use terrane_driver::Reader;
@@ -22,6 +24,7 @@ use terrane_pipeline::{Pipeline, PipelineError, RunRequest};
 use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
 use terrane_query::{Access, DataSchema, Prepared, prepare};
 use terrane_store::{Run, Store, StoreError, StoreOptions, Version};
+use terrane_telemetry::{along, trace};
 use tokio::sync::Semaphore;
 
 /// Role sets whose decisions are kept.
@@ -30,6 +33,8 @@ const KEPT_ACCESS: u64 = 1_000;
 const KEPT_PLANS: u64 = 16 * 1024 * 1024;
 /// Files of which the length is kept.
 const KEPT_LENGTHS: u64 = 10_000;
+/// Until a question to the database for metrics is given up.
+const MEASURING: Duration = Duration::from_secs(1);
 /// Files that are made at once; each has a connection to the database for itself.
 const MOST_EXPORTS: usize = 8;
 
@@ -65,6 +70,7 @@ struct Inner {
     access: Cache<RoleSet, Arc<Access>>,
     plans: Cache<PlanKey, Arc<Prepared>>,
     meters: OnceLock<Meters>,
+    stopping: AtomicBool,
     exports: Arc<Semaphore>,
     export_lengths: Cache<String, u64>,
     cache_control: Option<HeaderValue>,
@@ -130,6 +136,7 @@ impl ProductService {
                 access: Cache::new(KEPT_ACCESS),
                 plans,
                 meters: OnceLock::new(),
+                stopping: AtomicBool::new(false),
                 exports: Arc::new(Semaphore::new(MOST_EXPORTS)),
                 export_lengths: Cache::new(KEPT_LENGTHS),
             }),
@@ -208,10 +215,15 @@ impl ProductService {
         access: &Arc<Access>,
     ) -> Result<Arc<Prepared>, Vec<GraphqlError>> {
         if let Some(prepared) = self.inner.plans.get(&PlanQuery { roles: access.roles(), text, name }) {
+            self.meters().plans.hit();
             return Ok(prepared);
         }
         let key = PlanKey { roles: access.roles().clone(), text: text.into(), name: name.map(str::to_owned) };
-        let prepared = Arc::new(prepare(&self.inner.schema, text, name, access)?);
+        let (span, started) = (trace::span("prepare"), Instant::now());
+        let prepared = prepare(&self.inner.schema, text, name, access);
+        self.meters().plans.miss(started);
+        drop(span);
+        let prepared = Arc::new(prepared?);
         self.inner.plans.insert(key, prepared.clone());
         Ok(prepared)
     }
@@ -242,7 +254,46 @@ impl ProductService {
     /// # Errors
     /// [`PipelineError`] when there is no record of a run; a failed run is a run.
     pub async fn run(&self, request: &RunRequest) -> Result<Run, PipelineError> {
-        self.inner.pipeline.run(request).await
+        let (started, mut span) = (Instant::now(), trace::begin("pipeline run"));
+        if span.is_recording() {
+            span.set("terrane.product", self.inner.product.id.clone());
+            span.set("terrane.run.trigger", request.trigger.word());
+        }
+        let along = span.trace().map(along::under).or_else(along::current);
+        let run = along::with(along, self.inner.pipeline.run(request)).await;
+        self.meters().run(run.as_ref().ok(), started.elapsed());
+        match &run {
+            Ok(run) => {
+                span.set("terrane.run.id", run.id.to_string());
+                if let Some(version) = run.version {
+                    span.set("terrane.version", version);
+                } else {
+                    span.fail("run_failed");
+                }
+            }
+            Err(_) => span.fail("no_run"),
+        }
+        run
+    }
+
+    /// Bring those metrics up to date that are only looked at when somebody asks for them. A database that does not
+    /// answer leaves those that it knows as they were.
+    pub async fn measure(&self) {
+        let version = tokio::time::timeout(MEASURING, self.inner.store.current_version()).await;
+        let version = version.ok().and_then(Result::ok).flatten();
+        self.meters().measure(version.as_ref(), self.inner.reader.waiting());
+        self.inner.plans.run_pending_tasks();
+        self.meters().plans.measure(self.inner.plans.entry_count(), self.inner.plans.weighted_size());
+    }
+
+    /// The process is about to end: from now on the product is not ready for more.
+    pub fn stop(&self) {
+        self.inner.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the process is about to end.
+    pub fn is_stopping(&self) -> bool {
+        self.inner.stopping.load(Ordering::Relaxed)
     }
 
     /// Whether a run is due: nothing is published, or the folder has changed since.

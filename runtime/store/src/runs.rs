@@ -70,7 +70,8 @@ pub enum StepKind {
 }
 
 impl StepKind {
-    fn word(self) -> &'static str {
+    /// The word in the records.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Pull => "pull",
             Self::Model => "model",

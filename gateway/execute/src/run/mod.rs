@@ -13,13 +13,14 @@ use crate::respond::respond;
 use crate::store::{Failure, Store, Value};
 use crate::subgraph::{Subgraph, SubgraphClient};
 use crate::targets::Guard;
-use crate::transport::{Answered, Executed, Headers, Identity, QueryIdentity, Received, Shares, along, compared};
+use crate::transport::{Answered, Executed, Headers, Identity, QueryIdentity, Received, Shares, compared};
 use crate::variables::Variables;
 use apollo_compiler::ast::OperationType;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::HeaderMap;
+use metrics::Counter;
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +34,8 @@ pub struct Executor {
     requests: Arc<Shares<Identity, Answered>>,
     /// Queries under way.
     queries: Arc<Shares<QueryIdentity, Executed>>,
+    /// Queries that were not run, because an equal one was under way.
+    joined: Counter,
     max_errors: usize,
     /// Answers that subgraphs allow to keep.
     cache: Option<Arc<AnswerCache>>,
@@ -76,6 +79,7 @@ impl Executor {
             subgraphs,
             requests: Arc::default(),
             queries: Arc::default(),
+            joined: metrics::counter!("terrane_operations_joined_total"),
             max_errors,
             cache: None,
             last_event: AtomicU64::new(0),
@@ -130,12 +134,18 @@ impl Executor {
             .map(|variables| serde_json::to_vec(variables).expect("a JSON value becomes JSON text").into())
             .unwrap_or_default();
         let identity = QueryIdentity::new(Arc::clone(program), text, compared(headers));
+        let mut joined = true;
         let start = || {
+            joined = false;
             let (executor, program) = (Arc::clone(self), Arc::clone(program));
             let (variables, headers) = (variables.cloned(), headers.clone());
             async move { Ok(executor.execute(&program, variables.as_ref(), &headers).await?.into()) }
         };
-        self.queries.join(identity, start).await
+        let executed = self.queries.join(identity, start);
+        if joined {
+            self.joined.increment(1);
+        }
+        executed.await
     }
 
     /// Data was changed: nobody joins reading that began before.
@@ -289,7 +299,7 @@ impl Run<'_> {
         let outcome = match sent.answered {
             None => Ok(()),
             Some(Err(error)) => {
-                tracing::warn!(subgraph = name, %error, request_id = along::request_id(), "subgraph request failed");
+                tracing::warn!(subgraph = name, %error, "subgraph request failed");
                 Err(Failure::new(error.code(), Some(name), error.public_message(name)))
             }
             Some(Ok(Received { status, body, freshness })) => match read::read(&answer, &body, &mut self.store) {

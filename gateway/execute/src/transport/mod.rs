@@ -1,6 +1,5 @@
 //! Transports: turns a request body into a subgraph's response body, over HTTP or within the process.
 
-pub mod along;
 mod encoding;
 mod http;
 mod plain;
@@ -14,6 +13,7 @@ pub use encoding::compressed;
 pub use plain::AtMostOnce;
 pub use secure::{TlsFiles, secure};
 pub(crate) use shared::{Answered, Executed, Headers, Identity, QueryIdentity, Received, Shares, compared};
+pub use terrane_telemetry::along;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};

@@ -157,6 +157,7 @@ pub fn findings(config: &GatewayConfig) -> Vec<Finding> {
     check_documents(config, &mut found);
     check_headers(config, &mut found);
     check_server(config, &mut found);
+    found.extend(config.telemetry.wrong().into_iter().map(|(path, reason)| Finding::new(path, reason)));
     found
 }
 

@@ -15,6 +15,7 @@ mod rates;
 mod server;
 mod subgraph;
 mod subscriptions;
+mod telemetry;
 mod traffic;
 mod transfer;
 
@@ -33,6 +34,7 @@ pub use rates::{RateConfig, RatesConfig};
 pub use server::{ServerConfig, TlsConfig};
 pub use subgraph::{SubgraphConfig, SubgraphTlsConfig};
 pub use subscriptions::{ReconnectConfig, SlowConsumer, SourceProtocol, SubgraphSubscriptions, SubscriptionsConfig};
+pub use telemetry::{TelemetryConfig, TracesConfig};
 pub use traffic::{BreakerConfig, CallConfig, ConcurrencyConfig, RetryConfig, TrafficConfig};
 pub use transfer::{BatchingConfig, CompressionConfig};
 
@@ -118,6 +120,9 @@ pub struct GatewayConfig {
     /// A line for each request.
     #[serde(default)]
     pub access_log: AccessLogConfig,
+    /// What the gateway tells of itself.
+    #[serde(default)]
+    pub telemetry: TelemetryConfig,
 }
 
 /// The sections that say how requests come in and responses go out.
@@ -253,6 +258,7 @@ impl GatewayConfig {
             headers: HeadersConfig::default(),
             request_id: RequestIdConfig::default(),
             access_log: AccessLogConfig::default(),
+            telemetry: TelemetryConfig::default(),
         }
     }
 

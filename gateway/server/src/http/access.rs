@@ -12,10 +12,10 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
-use terrane_execute::transport::along;
+use terrane_telemetry::along::{self, Along};
 
 /// Characters of an operation's name that a line has at most.
-const LONGEST_NAME: usize = 100;
+pub const LONGEST_NAME: usize = 100;
 
 /// A line to be. It has no header's value, no variable and no text of a document: nothing that may be secret.
 pub struct Line {
@@ -35,9 +35,8 @@ impl Line {
     pub fn end(self, mut response: Response) -> Response {
         let noted = response.extensions_mut().remove::<Noted>();
         let status = response.status().as_u16();
-        let request_id = along::request_id();
-        response
-            .map(|body| Body::new(Logged { body, bytes: 0, complete: false, status, request_id, noted, line: self }))
+        let along = along::current();
+        response.map(|body| Body::new(Logged { body, bytes: 0, complete: false, status, along, noted, line: self }))
     }
 }
 
@@ -46,7 +45,7 @@ struct Logged {
     bytes: u64,
     complete: bool,
     status: u16,
-    request_id: Option<String>,
+    along: Option<Along>,
     noted: Option<Noted>,
     line: Line,
 }
@@ -85,7 +84,8 @@ impl Drop for Logged {
         let document = noted.as_ref().and_then(|noted| noted.document.as_ref()).map(|document| hex(&digest(document)));
         tracing::info!(
             target: "terrane::access",
-            request_id = self.request_id,
+            request_id = self.along.as_ref().and_then(|along| along.id()),
+            trace_id = self.along.as_ref().and_then(|along| along.trace.id()),
             client = self.line.client.map(|client| client.ip().to_string()),
             method = self.line.method.as_str(),
             operation,

@@ -4,7 +4,11 @@ use super::csrf::Csrf;
 use super::request_id::RequestIds;
 use crate::config::{BatchingConfig, CompressionConfig, CorsConfig, HttpConfig};
 use crate::documents::Documents;
+use axum::http::HeaderMap;
+use std::sync::Arc;
 use std::time::Duration;
+use terrane_telemetry::trace::Trace;
+use terrane_telemetry::{Along, Names};
 
 /// How requests come in and responses go out.
 pub struct Front {
@@ -19,6 +23,14 @@ pub struct Front {
 }
 
 impl Front {
+    /// What goes along with a request, if anything does.
+    pub(crate) fn names(&self, headers: &HeaderMap, trace: Trace) -> Option<Along> {
+        let ids = self.request_ids.as_ref();
+        let request_id = ids.map(|ids| ids.name(headers));
+        let names = Names { request_id, header: ids.and_then(RequestIds::forwarded), trace };
+        (!names.is_empty()).then(|| Arc::new(names))
+    }
+
     /// Make it of its settings.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the graph, and their results into responses.
 
-use super::access::Line;
+use super::access::{LONGEST_NAME, Line};
 use super::batch::{self, is_batch};
 use super::compress::compress;
 use super::incoming::{self, Bounds};
@@ -14,7 +14,7 @@ use crate::rates::{Wait, Who};
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Query, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream::{self, StreamExt};
 use std::convert::Infallible;
@@ -22,12 +22,13 @@ use std::net::IpAddr;
 use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
-use terrane_execute::transport::along::{self, Along};
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
 use terrane_graphql::media::{ResponseMedia, negotiate};
 use terrane_graphql::parts::{self, accepts_parts};
 use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_policy::Caller;
+use terrane_telemetry::along::{self, Along};
+use terrane_telemetry::trace::{self, Span, Trace};
 
 /// What an operation is asked with.
 pub struct Asked<'a> {
@@ -69,7 +70,8 @@ pub async fn get(
         if let Err(error) = front.csrf.check_socket(&head.headers) {
             return refuse(StatusCode::FORBIDDEN, ResponseMedia::Json, &[error]).map(Body::from);
         }
-        let along = front.request_ids.as_ref().map(|ids| ids.name(&head.headers));
+        let (trace, _span) = accept(&head);
+        let along = front.names(&head.headers, trace);
         let response = along::with(along.clone(), streaming::upgrade(gateway.clone(), &mut head)).await;
         return tell(&gateway, along.as_ref(), response);
     }
@@ -83,10 +85,14 @@ pub async fn get(
 /// Name the request, compress its response, and log it, as far as the settings have it.
 async fn finish(gateway: &Gateway, head: &Parts, respond: impl Future<Output = Response>) -> Response {
     let front = &gateway.inner.settings.front;
-    let along = front.request_ids.as_ref().map(|ids| ids.name(&head.headers));
+    let counted = gateway.inner.meters.http.begin();
+    let (trace, mut span) = accept(head);
+    let along = front.names(&head.headers, trace);
     let finished = async {
         let line = front.access_log.then(|| Line::begin(head));
-        let response = compress(&front.compression, &head.headers, respond.await).await;
+        let response = respond.await;
+        describe(&mut span, head, &response);
+        let response = compress(&front.compression, &head.headers, response).await;
         match line {
             Some(line) => line.end(response),
             None => response,
@@ -94,6 +100,7 @@ async fn finish(gateway: &Gateway, head: &Parts, respond: impl Future<Output = R
     };
     let response = along::with(along.clone(), finished).await;
     let response = tell(gateway, along.as_ref(), response);
+    counted.end(response.status());
     match along {
         // what runs while a stream is read is also for this request
         Some(along) if response.body().size_hint().exact().is_none() => {
@@ -105,10 +112,36 @@ async fn finish(gateway: &Gateway, head: &Parts, respond: impl Future<Output = R
 
 /// Tell the client the request's id.
 fn tell(gateway: &Gateway, along: Option<&Along>, mut response: Response) -> Response {
-    if let (Some(ids), Some(along)) = (&gateway.inner.settings.front.request_ids, along) {
-        ids.tell(along, response.headers_mut());
+    let id = along.and_then(|along| along.request_id.as_ref());
+    if let (Some(ids), Some(id)) = (&gateway.inner.settings.front.request_ids, id) {
+        ids.tell(id, response.headers_mut());
     }
     response
+}
+
+/// The trace of a request, and its span: named by method and route.
+fn accept(head: &Parts) -> (Trace, Span) {
+    trace::accept(|| if head.method == Method::GET { "GET /graphql" } else { "POST /graphql" }, &head.headers)
+}
+
+/// Note what a request was and became, as far as nothing in it may be secret.
+fn describe(span: &mut Span, head: &Parts, response: &Response) {
+    if !span.is_recording() {
+        return;
+    }
+    let status = response.status();
+    span.set("http.request.method", head.method.to_string());
+    span.set("url.path", head.uri.path().to_owned());
+    span.set("http.response.status_code", i64::from(status.as_u16()));
+    if let Some(noted) = response.extensions().get::<Noted>() {
+        span.set("terrane.outcome", noted.outcome);
+        if let Some(name) = &noted.operation {
+            span.set("graphql.operation.name", name.chars().take(LONGEST_NAME).collect::<String>());
+        }
+    }
+    if status.is_server_error() {
+        span.fail("server_error");
+    }
 }
 
 async fn got(gateway: &Gateway, headers: &HeaderMap, address: Option<IpAddr>, parts: &[(String, String)]) -> Response {
@@ -167,8 +200,8 @@ async fn respond_to(asked: &Asked<'_>, request: &mut Request) -> Response {
         Ok(prepared) => run_in_parts_or_whole(asked, request, &prepared).await,
         Err((outcome, reply)) => (outcome, reply.map(Body::from)),
     };
-    count(outcome, started);
-    if asked.gateway.inner.settings.front.access_log {
+    asked.gateway.inner.meters.operations.count(outcome, response.status(), started);
+    if asked.gateway.inner.settings.front.access_log || trace::is_recorded() {
         let (operation, document) = (request.operation_name.clone(), request.query.clone());
         response.extensions_mut().insert(Noted { operation, document, outcome });
     }
@@ -182,13 +215,8 @@ pub async fn answer(asked: &Asked<'_>, request: &mut Request) -> Reply {
         Ok(prepared) => run(asked, request, &prepared).await,
         Err(refused) => refused,
     };
-    count(outcome, started);
+    asked.gateway.inner.meters.operations.count(outcome, reply.status(), started);
     reply
-}
-
-fn count(outcome: &'static str, started: Instant) {
-    metrics::counter!("terrane_graphql_requests_total", "server" => "gateway", "outcome" => outcome).increment(1);
-    metrics::histogram!("terrane_graphql_request_seconds", "server" => "gateway").record(started.elapsed());
 }
 
 /// What became of a request in one word of a short list, and the reply.

@@ -8,10 +8,7 @@ use http_body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use terrane_execute::transport::along::{self, Along, Names};
-
-/// Characters of an id at most.
-const LONGEST: usize = 128;
+use terrane_telemetry::along::{self, Along, is_sane};
 
 /// How requests get their ids.
 #[derive(Debug, Clone)]
@@ -27,16 +24,19 @@ impl RequestIds {
         config.enabled.then_some(Self { header, forward: config.forward })
     }
 
-    /// The id of a request, and what goes along with it.
-    pub fn name(&self, headers: &HeaderMap) -> Along {
-        let request_id = headers.get(&self.header).filter(|value| is_sane(value)).cloned().unwrap_or_else(made);
-        let headers = if self.forward { vec![(self.header.clone(), request_id.clone())] } else { Vec::new() };
-        Arc::new(Names { request_id, headers })
+    /// The id of a request.
+    pub fn name(&self, headers: &HeaderMap) -> HeaderValue {
+        headers.get(&self.header).filter(|value| is_sane(value)).cloned().unwrap_or_else(made)
+    }
+
+    /// The header in which subgraphs are sent it.
+    pub fn forwarded(&self) -> Option<HeaderName> {
+        self.forward.then(|| self.header.clone())
     }
 
     /// Tell the client.
-    pub fn tell(&self, along: &Along, headers: &mut HeaderMap) {
-        headers.insert(self.header.clone(), along.request_id.clone());
+    pub fn tell(&self, id: &HeaderValue, headers: &mut HeaderMap) {
+        headers.insert(self.header.clone(), id.clone());
     }
 }
 
@@ -64,13 +64,6 @@ impl HttpBody for NamedBody {
     }
 }
 
-/// Whether an id of a client can stand in logs and headers: short, and of characters that mean nothing anywhere.
-fn is_sane(value: &HeaderValue) -> bool {
-    let bytes = value.as_bytes();
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
-    (1..=LONGEST).contains(&bytes.len()) && bytes.iter().all(plain)
-}
-
 fn made() -> HeaderValue {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let random: [u8; 16] = rand::random();
@@ -90,7 +83,7 @@ mod tests {
         let ids = RequestIds::new(&RequestIdConfig::default()).unwrap();
         let name = |value: &str| {
             let headers = HeaderMap::from_iter([(ids.header.clone(), HeaderValue::from_str(value).unwrap())]);
-            ids.name(&headers).request_id.to_str().unwrap().to_owned()
+            ids.name(&headers).to_str().unwrap().to_owned()
         };
         assert_eq!(name("a-1/b"), "a-1/b");
         for wrong in ["", "a b", "a\"b", "{}", &"x".repeat(129)] {

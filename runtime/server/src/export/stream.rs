@@ -9,6 +9,7 @@ use futures_util::{Stream, StreamExt as _};
 use sqlx::postgres::PgPool;
 use std::time::Duration;
 use terrane_query::Bind;
+use terrane_telemetry::along;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Bytes are sent in pieces of about this many.
@@ -68,7 +69,7 @@ impl Work {
     pub async fn open(self, pool: PgPool, permit: OwnedSemaphorePermit) -> Result<Opened, String> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (ready, started) = oneshot::channel();
-        tokio::spawn(async move {
+        tokio::spawn(along::with(along::current(), async move {
             let _permit = permit;
             let mut session = match Session::open(&pool).await {
                 Ok(session) => session,
@@ -85,7 +86,7 @@ impl Work {
             }
             drop(sender);
             session.close(matches!(end, Ok(End::Finished))).await;
-        });
+        }));
         match started.await {
             Ok(Ok(())) => Ok(Opened { receiver }),
             Ok(Err(error)) => Err(error),

@@ -1,6 +1,5 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the product, and their results into responses.
 
-use crate::meters::Outcome;
 use crate::operation::{self, Mode, OperationError};
 use crate::service::ProductService;
 use axum::body::Body;
@@ -14,6 +13,7 @@ use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_opera
 use terrane_graphql::media::ResponseMedia;
 use terrane_graphql::{GraphqlError, Request};
 use terrane_policy::Caller;
+use terrane_telemetry::along;
 use uuid::Uuid;
 
 /// `POST /graphql` with a JSON body.
@@ -48,7 +48,7 @@ async fn answer(
 ) -> Reply {
     let started = Instant::now();
     let (outcome, reply) = outcome(service, headers, request, media, mutations).await;
-    service.meters().request(outcome, started.elapsed());
+    service.meters().operations.count(outcome, reply.status(), started);
     reply
 }
 
@@ -59,22 +59,22 @@ async fn outcome(
     request: &Request,
     media: ResponseMedia,
     mutations: bool,
-) -> (Outcome, Reply) {
+) -> (&'static str, Reply) {
     let caller = match service.authenticate(exchange::authorization(headers)).await {
         Ok(caller) => caller,
         Err(error) => {
             let error = GraphqlError::new("UNAUTHENTICATED", error.to_string());
-            return (Outcome::Unauthenticated, refuse(StatusCode::UNAUTHORIZED, media, &[error]));
+            return ("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error]));
         }
     };
     match operation::run(service, &caller, request, Mode { mutations, primary: false }).await {
-        Ok(body) => (Outcome::Answered, kept(service, &caller, request, respond(media, body))),
-        Err(OperationError::Request(errors)) => (Outcome::Refused, refuse_operation(media, request, &errors)),
-        Err(OperationError::NotAQuery) => (Outcome::Refused, refuse_method(media)),
+        Ok(body) => ("answered", kept(service, &caller, request, respond(media, body))),
+        Err(OperationError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),
+        Err(OperationError::NotAQuery) => ("refused", refuse_method(media)),
         Err(OperationError::Internal(cause)) => {
-            let id = Uuid::new_v4().to_string();
-            tracing::error!(request = %id, %cause, "an operation failed");
-            (Outcome::Failed, refuse(StatusCode::INTERNAL_SERVER_ERROR, media, &[GraphqlError::internal(&id)]))
+            let id = along::request_id().unwrap_or_else(|| Uuid::new_v4().to_string());
+            tracing::error!(request_id = id, %cause, "an operation failed");
+            ("failed", refuse(StatusCode::INTERNAL_SERVER_ERROR, media, &[GraphqlError::internal(&id)]))
         }
     }
 }

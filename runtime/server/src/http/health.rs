@@ -9,8 +9,11 @@ pub async fn live() -> &'static str {
     "live\n"
 }
 
-/// The next request will be answered: the database answers, and a version is published.
+/// The next request will be answered: the database answers, a version is published, and the process is not about to end.
 pub async fn ready(State(service): State<ProductService>) -> (StatusCode, &'static str) {
+    if service.is_stopping() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+    }
     match service.store().current_version().await {
         Ok(Some(_)) if service.store().is_ready().await => (StatusCode::OK, "ready\n"),
         Ok(None) => (StatusCode::SERVICE_UNAVAILABLE, "nothing is published yet\n"),

@@ -5,6 +5,7 @@ mod error;
 mod graphql;
 mod health;
 mod input;
+mod named;
 mod negotiate;
 mod output;
 mod page;
@@ -13,6 +14,7 @@ mod range;
 use crate::service::ProductService;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 /// GraphQL requests larger than this are refused.
@@ -28,6 +30,8 @@ pub fn router(service: ProductService) -> Router {
         .route("/discovery/schema.graphql", get(discovery::sdl))
         .route("/discovery/{file}", get(discovery::diagram))
         .route("/assets/discovery.css", get(discovery::css))
+        .layer(from_fn_with_state(service.clone(), named::named))
+        // who probes every second is neither counted nor traced
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .with_state(service)

@@ -6,6 +6,7 @@ use async_graphql::{Context, Object, Result};
 use serde_json::json;
 use terrane_pipeline::{PipelineError, RunRequest};
 use terrane_store::{RunTrigger, StoreError};
+use terrane_telemetry::along;
 
 /// The standard ports' mutations.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +21,9 @@ impl Mutation {
         let request = RunRequest { trigger: RunTrigger::Manual, by: context.caller.subject.clone(), pull };
         let service = context.service.clone();
         // a client that goes away does not stop the run
-        let run = tokio::spawn(async move { service.run(&request).await }).await.map_err(internal)?;
+        let run = tokio::spawn(along::with(along::current(), async move { service.run(&request).await }))
+            .await
+            .map_err(internal)?;
         match run {
             Ok(run) => Ok(Run::from(run)),
             Err(error @ PipelineError::Store(StoreError::RunInProgress(_))) => Err(refused(error.code(), &error)),
