@@ -6,8 +6,10 @@ mod binary;
 mod client;
 mod database;
 mod folders;
+mod redis;
 
 pub use binary::Mesh;
 pub use client::{Answer, Client};
 pub use database::{Replicated, fresh_database, server_log};
 pub use folders::{copy_folder, product_folder, repository, state_directory};
+pub use redis::RedisServer;

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use terrane_auth::{ApiKeys, Authenticator};
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
-use terrane_execute::cache::{AnswerCache, MemoryStore};
+use terrane_execute::cache::AnswerCache;
 use tokio::sync::watch;
 
 /// Settings of a gateway, checked.
@@ -106,10 +106,9 @@ impl Gateway {
     }
 
     fn with(settings: GatewaySettings, subscriptions: Subscriptions) -> Self {
-        let CacheConfig { enabled, memory_bytes } = settings.cache;
         let inner = Inner {
             subscriptions,
-            cache: enabled.then(|| Arc::new(AnswerCache::new(MemoryStore::new(memory_bytes)))),
+            cache: crate::answers::open(&settings.cache, &settings.sources),
             rates: Rates::new(&settings.rates, settings.demand.budget.is_some()),
             demand: Demand::new(settings.demand.clone()),
             settings,

@@ -3,6 +3,7 @@
 //! [`Gateway::refresh`] reads the subgraphs and composes them; [`router`] serves the result, with the catalog as one
 //! more subgraph ([`catalog_source`]).
 
+mod answers;
 mod callers;
 mod catalog;
 pub mod config;

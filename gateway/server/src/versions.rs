@@ -20,7 +20,7 @@ pub async fn follow_versions(gateway: Gateway) {
     loop {
         tokio::time::sleep(EVERY).await;
         let used = gateway.inner.settings.sources.iter().filter(|source| cache.is_used_for(&source.name));
-        join_all(used.map(|source| follow(&cache, source))).await;
+        tokio::join!(join_all(used.map(|source| follow(&cache, source))), cache.follow_changes());
     }
 }
 

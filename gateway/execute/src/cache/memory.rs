@@ -30,11 +30,18 @@ impl MemoryStore {
         let weigh = |_: &[u8; 32], kept: &Kept| u32::try_from(kept.text.len() + OVERHEAD).unwrap_or(u32::MAX);
         Self { entries: Cache::builder().max_capacity(bytes).weigher(weigh).expire_after(UntilStale).build() }
     }
+
+    /// As [`Store::get`], at once.
+    pub fn find(&self, answers: &[[[u8; 32]; 2]]) -> Vec<Option<Kept>> {
+        let now = super::now();
+        let fresh = |key: &[u8; 32]| self.entries.get(key).filter(|kept| kept.until > now);
+        answers.iter().map(|keys| keys.iter().find_map(fresh)).collect()
+    }
 }
 
 impl Store for MemoryStore {
-    fn get(&self, keys: Vec<[u8; 32]>) -> BoxFuture<'static, Vec<Option<Kept>>> {
-        ready(keys.iter().map(|key| self.entries.get(key)).collect()).boxed()
+    fn get(&self, answers: Vec<[[u8; 32]; 2]>) -> BoxFuture<'static, Vec<Option<Kept>>> {
+        ready(self.find(&answers)).boxed()
     }
 
     fn put(&self, entries: Vec<([u8; 32], Kept)>) {

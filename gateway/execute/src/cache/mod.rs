@@ -13,8 +13,10 @@ pub(crate) use key::{Keys, Prefix};
 pub use memory::MemoryStore;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -40,10 +42,29 @@ impl Kept {
 
 /// Where answers are kept. A store that fails or is slow is one that has nothing.
 pub trait Store: std::fmt::Debug + Send + Sync {
-    /// What is kept under these keys, in their order.
-    fn get(&self, keys: Vec<[u8; 32]>) -> BoxFuture<'static, Vec<Option<Kept>>>;
+    /// For each answer, in their order: what is fresh of that which is kept under its two keys, the first one first.
+    fn get(&self, answers: Vec<[[u8; 32]; 2]>) -> BoxFuture<'static, Vec<Option<Kept>>>;
     /// Keep this.
     fn put(&self, entries: Vec<([u8; 32], Kept)>);
+    /// For each name, the number that all users of the store have there; where the flag is set, after it was raised to one
+    /// that nobody has had. `None` where nobody else uses the store, or it does not say.
+    fn numbers(&self, names: Vec<(String, bool)>) -> BoxFuture<'static, Vec<Option<u64>>> {
+        ready(vec![None; names.len()]).boxed()
+    }
+}
+
+impl<S: Store> Store for Arc<S> {
+    fn get(&self, answers: Vec<[[u8; 32]; 2]>) -> BoxFuture<'static, Vec<Option<Kept>>> {
+        S::get(self, answers)
+    }
+
+    fn put(&self, entries: Vec<([u8; 32], Kept)>) {
+        S::put(self, entries);
+    }
+
+    fn numbers(&self, names: Vec<(String, bool)>) -> BoxFuture<'static, Vec<Option<u64>>> {
+        S::numbers(self, names)
+    }
 }
 
 /// Kept answers of all subgraphs. It outlives the graphs that use it.
@@ -54,15 +75,36 @@ pub struct AnswerCache {
 }
 
 /// What is known of a subgraph.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cached {
     /// Whether it has ever let an answer be kept: if not, nobody looks for one.
     allows: AtomicBool,
     version: AtomicU64,
+    /// Stands for the last mutation: at all users of the store, or, with the highest bit, at this gateway alone.
     changes: AtomicU64,
+    /// The first `changes`, before any mutation.
+    first: u64,
+    /// The last `changes` that all users of the store had.
+    agreed: AtomicU64,
     /// Entities and answers that were found, and not found.
     pub hits: AtomicU64,
     pub misses: AtomicU64,
+}
+
+impl Default for Cached {
+    /// What others have kept is not found before they have been asked.
+    fn default() -> Self {
+        let first = own_number();
+        Self {
+            allows: AtomicBool::default(),
+            version: AtomicU64::default(),
+            changes: first.into(),
+            first,
+            agreed: AtomicU64::default(),
+            hits: AtomicU64::default(),
+            misses: AtomicU64::default(),
+        }
+    }
 }
 
 impl Cached {
@@ -76,14 +118,32 @@ impl Cached {
         }
     }
 
-    /// The version of the subgraph's data, and how often mutations have changed them.
+    /// The version of the subgraph's data, and what stands for the last mutation that changed them.
     pub fn version(&self) -> (u64, u64) {
         (self.version.load(Ordering::Acquire), self.changes.load(Ordering::Acquire))
     }
 
-    /// A mutation may have changed what was kept.
+    /// A mutation may have changed what was kept. Until other users of the store know of it, the number is one that they
+    /// don't have: what they keep may still be of before.
     pub fn change(&self) {
-        self.changes.fetch_add(1, Ordering::Release);
+        self.changes.store(own_number(), Ordering::Release);
+    }
+
+    /// `changes`, and whether others have to be told of it.
+    fn news(&self) -> (u64, bool) {
+        let changes = self.changes.load(Ordering::Acquire);
+        (changes, changes >= OWN && changes != self.first)
+    }
+
+    /// All users of the store have this number now. `changes` was here when they were asked, and `told`.
+    fn agree(&self, changes: u64, told: bool, number: u64) {
+        // a store that was set back may have what was kept before a mutation: it is told again
+        let is_news = told || number >= self.agreed.load(Ordering::Acquire);
+        let next = if is_news { number } else { own_number() };
+        // a mutation since then is told the next time
+        if self.changes.compare_exchange(changes, next, Ordering::AcqRel, Ordering::Acquire).is_ok() && is_news {
+            self.agreed.store(number, Ordering::Release);
+        }
     }
 }
 
@@ -103,6 +163,23 @@ impl AnswerCache {
         self.of(subgraph).version.store(version, Ordering::Release);
     }
 
+    /// Tell the other users of the store of mutations, and hear of theirs: what was kept before is then found by none. To be
+    /// called again and again.
+    pub async fn follow_changes(&self) {
+        let subgraphs: Vec<(String, Arc<Cached>)> = {
+            let all = self.subgraphs.lock().unwrap_or_else(PoisonError::into_inner);
+            all.iter().map(|(name, cached)| (name.clone(), Arc::clone(cached))).collect()
+        };
+        let known: Vec<(u64, bool)> = subgraphs.iter().map(|(_, cached)| cached.news()).collect();
+        let names = subgraphs.iter().zip(&known).map(|((name, _), &(_, tells))| (name.clone(), tells)).collect();
+        let numbers = self.store.numbers(names).await;
+        for (((_, cached), (changes, told)), number) in subgraphs.iter().zip(known).zip(numbers) {
+            if let Some(number) = number.filter(|number| *number < OWN) {
+                cached.agree(changes, told, number);
+            }
+        }
+    }
+
     /// Whether a subgraph has let an answer be kept, so that its version matters.
     pub fn is_used_for(&self, subgraph: &str) -> bool {
         self.of(subgraph).allows()
@@ -116,11 +193,13 @@ impl AnswerCache {
 
     /// What is kept and still fresh, for every caller or for this one.
     pub(crate) async fn get(&self, keys: &[Keys]) -> Vec<Option<(Kept, Freshness)>> {
-        let asked = keys.iter().flat_map(|keys| [keys.public.0, keys.private.0]).collect();
-        let found = self.store.get(asked).await;
+        let asked = keys.iter().map(|keys| [keys.public.0, keys.private.0]).collect();
+        let mut found = self.store.get(asked).await;
+        // one for each, whatever the store says: who has none here is asked for
+        found.resize(keys.len(), None);
         let now = now();
-        let fresh = |kept: &Option<Kept>| kept.as_ref().and_then(|k| Some((k.clone(), k.freshness(now)?)));
-        found.chunks(2).map(|pair| pair.iter().find_map(fresh)).collect()
+        let fresh = |kept: Kept| kept.freshness(now).map(|freshness| (kept, freshness));
+        found.into_iter().map(|kept| kept.and_then(fresh)).collect()
     }
 
     /// Keep texts for as long as they are fresh.
@@ -134,7 +213,15 @@ impl AnswerCache {
     }
 }
 
+/// From here on, numbers are of one gateway alone.
+const OWN: u64 = 1 << 63;
+
+/// A number that nobody else has.
+fn own_number() -> u64 {
+    RandomState::new().build_hasher().finish() | OWN
+}
+
 /// Seconds of Unix time.
-fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }

@@ -141,6 +141,7 @@ pub fn findings(config: &GatewayConfig) -> Vec<Finding> {
         found.push(Finding::new("", "there is nothing to serve; give `subgraphs` or a `supergraph`"));
     }
     check_subgraphs(config, &mut found);
+    config.cache.check(&mut found);
     let readable = [("supergraph", &config.supergraph), ("policy.mesh", &config.policy.mesh)];
     for (path, file) in readable {
         let Some(file) = file else { continue };

@@ -21,7 +21,7 @@ mod transfer;
 
 pub use auth::{ApiKeysConfig, AuthConfig};
 pub use browsers::{CorsConfig, CsrfConfig, CsrfRefusal};
-pub use cache::CacheConfig;
+pub use cache::{CacheConfig, RedisConfig};
 pub use check::{Finding, findings};
 pub use demand::{DemandConfig, DemandMode, DemandReport};
 pub use documents::{AutomaticConfig, DocumentsConfig, OtherDocuments, TrustedConfig};
