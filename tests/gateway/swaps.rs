@@ -212,3 +212,29 @@ fn supergraph(url: &str, sdl: &str) -> String {
     assert!(composed.status.success(), "{composed:?}");
     String::from_utf8(composed.stdout).unwrap()
 }
+
+/// What has been asked before need not be planned anew when it is asked of the next graph.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_are_ready_in_the_graph_that_takes_over() {
+    let (subgraph, sdl) = subgraph().await;
+    let gateway = Gateway::over(subgraph, "product: false", &[], "poll_seconds: 1\n").await;
+    let known = json!({"query": "{ hello number }"});
+    let misses = async || {
+        let scrape = gateway.client().get("/metrics").await.text();
+        let line = scrape.lines().find(|line| line.starts_with("terrane_plan_cache_misses_total{")).unwrap();
+        line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()
+    };
+    let is_known = async || {
+        let before = misses().await;
+        assert_eq!(gateway.ask(known.clone()).await, json!({"data": {"hello": "hello you", "number": 7}}));
+        misses().await == before
+    };
+    assert!(!is_known().await);
+    assert!(is_known().await);
+    *sdl.lock().unwrap() = WITH;
+    gateway.until(json!({"query": "{ added }"}), is_there).await;
+    assert!(is_known().await, "after another graph");
+    gateway.configure("poll_seconds: 1\nbatching: {enabled: true}\n");
+    gateway.until(json!([{"query": "{ hello }"}]), |answer| answer[0]["data"]["hello"] == "hello you").await;
+    assert!(is_known().await, "after other settings");
+}

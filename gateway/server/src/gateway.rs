@@ -78,6 +78,8 @@ pub(crate) struct Inner {
     pub(crate) rates: Rates,
     pub(crate) demand: Demand,
     graph: ArcSwapOption<Graph>,
+    /// The graph of the gateway that this one takes the place of, until there is one.
+    former: ArcSwapOption<Graph>,
     problems: ArcSwap<Vec<Diagnostic>>,
     /// The last SDL that each source gave.
     known: Mutex<HashMap<String, String>>,
@@ -113,6 +115,7 @@ impl Gateway {
             demand: Demand::new(settings.demand.clone()),
             settings,
             graph: ArcSwapOption::empty(),
+            former: ArcSwapOption::empty(),
             problems: ArcSwap::default(),
             known: Mutex::default(),
             composer: Arc::default(),
@@ -172,6 +175,7 @@ impl Gateway {
 
     /// Know what `other` knows of the subgraphs that both have, until they answer again.
     fn inherit(&self, other: &Self) {
+        self.inner.former.store(other.graph());
         let known = other.inner.known.lock().expect("nothing panics while it is held").clone();
         let mut own = self.inner.known.lock().expect("nothing panics while it is held");
         let sources = &self.inner.settings.sources;
@@ -186,7 +190,10 @@ impl Gateway {
             Some(sdl) => Some(sdl.clone()),
             None => self.compose(&mut problems).await,
         };
-        let changed = sdl.is_some_and(|sdl| self.swap(sdl, &mut problems));
+        let changed = match sdl {
+            Some(sdl) => self.swap(sdl, &mut problems).await,
+            None => false,
+        };
         let refreshed = match (changed, problems.is_empty()) {
             (_, false) => Refreshed::Failed,
             (true, true) => Refreshed::Changed,
@@ -273,15 +280,17 @@ impl Gateway {
         }
     }
 
-    fn swap(&self, sdl: String, problems: &mut Vec<Diagnostic>) -> bool {
-        if self.graph().is_some_and(|graph| graph.sdl() == sdl) {
+    async fn swap(&self, sdl: String, problems: &mut Vec<Diagnostic>) -> bool {
+        let before = self.graph();
+        if before.as_ref().is_some_and(|graph| graph.sdl() == sdl) {
             return false;
         }
         let settings = &self.inner.settings;
         match Graph::new(sdl, settings, &self.inner.subscriptions, self.inner.cache.clone()) {
             Ok(graph) => {
                 self.inner.meters.loaded(graph.sdl());
-                self.inner.graph.store(Some(Arc::new(graph)));
+                let graph = warmed(Arc::new(graph), before.or_else(|| self.inner.former.swap(None))).await;
+                self.inner.graph.store(Some(graph));
                 self.inner.subscriptions.changed();
                 true
             }
@@ -291,4 +300,16 @@ impl Gateway {
             }
         }
     }
+}
+
+/// `graph`, with the operations of the one before it ready. Those are asked for at once, and planning all of them then
+/// would be felt.
+async fn warmed(graph: Arc<Graph>, before: Option<Arc<Graph>>) -> Arc<Graph> {
+    let Some(before) = before else { return graph };
+    let warming = Arc::clone(&graph);
+    match tokio::task::spawn_blocking(move || warming.warm(&before)).await {
+        Ok(ready) => tracing::debug!(ready, "operations are ready in the new graph"),
+        Err(error) => tracing::error!(%error, "preparing operations ended unexpectedly"),
+    }
+    graph
 }

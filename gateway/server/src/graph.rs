@@ -62,7 +62,7 @@ pub struct Graph {
 
 /// An operation, ready to run for callers with the same decisions.
 #[derive(Debug)]
-struct Prepared {
+pub(crate) struct Prepared {
     program: Arc<Program>,
     access: Arc<Access>,
     /// Variables whose values could speak of what is denied.
@@ -74,11 +74,11 @@ struct Prepared {
 
 /// What a compiled operation depends on. Callers with the same decisions share it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct ProgramKey {
+pub(crate) struct ProgramKey {
     document: Document,
     name: Option<String>,
     /// The number of the decisions.
-    access: u64,
+    pub(crate) access: u64,
     incremental: bool,
 }
 
@@ -289,6 +289,25 @@ impl Graph {
         }
         let schema = self.supergraph.api_schema();
         check_variables(schema, &prepared.access, &prepared.checks, request.variables.as_ref()).map_err(RunError::one)
+    }
+
+    pub(crate) fn policy(&self) -> &GraphPolicy {
+        &self.policy
+    }
+
+    pub(crate) fn programs(&self) -> &Cache<ProgramKey, Arc<Prepared>> {
+        &self.programs
+    }
+
+    /// Have an operation of another graph ready for callers with these decisions; whether it is valid here.
+    pub(crate) fn prepare_as(&self, key: &ProgramKey, access: Arc<Access>) -> bool {
+        let ProgramKey { document, name, incremental, .. } = key.clone();
+        let key = ProgramKey { document, name, access: access.number, incremental };
+        match self.prepare(&key.document, key.name.as_deref(), access, incremental) {
+            Ok(prepared) => self.programs.insert(key, Arc::new(prepared)),
+            Err(_) => return false,
+        }
+        true
     }
 
     fn prepared(

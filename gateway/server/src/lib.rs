@@ -23,6 +23,7 @@ mod subgraph;
 mod subscriptions;
 mod traffic;
 mod versions;
+mod warm;
 mod watch;
 
 pub use catalog::source as catalog_source;

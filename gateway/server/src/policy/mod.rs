@@ -100,6 +100,19 @@ impl GraphPolicy {
         self.decided.get_with_by_ref(&asking, || self.decide(&rules, &asking))
     }
 
+    /// By the numbers of another graph's decisions: those of this one for the same callers.
+    pub fn decided_before<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = (u64, Arc<Access>)> + 'a {
+        let rules = self.rules.now();
+        let open = (self.requirements.is_empty() && rules.is_empty()).then(|| (before.open.number, self.open.clone()));
+        let again = before.decided.iter().filter_map(move |(asking, access)| {
+            let asked = Asking { version: rules.version, ..Asking::clone(&asking) };
+            // scopes that the other graph knew nothing of are not in it
+            let whole = self.scopes.is_subset(&before.scopes);
+            whole.then(|| (access.number, self.decided.get_with_by_ref(&asked, || self.decide(&rules, &asked))))
+        });
+        open.into_iter().chain(again)
+    }
+
     fn decide(&self, rules: &MeshRules, asking: &Asking) -> Arc<Access> {
         let mut fields: BTreeSet<(String, String)> =
             rules.denied(&asking.roles, &self.fields).into_iter().cloned().collect();
