@@ -9,8 +9,8 @@ and the settings are read again every 5. Each answer is checked. RATE bounds the
 the load leaves a core for others.
 
 Every five seconds it prints what /proc says of the gateway. It ends with status 1 when an answer was wrong, or when the
-median of the second half is above that of the first, of which the first tenth is left out as warm-up, by more than
-5 % + 4 MB of memory, 5 open files or 5 threads. Needs nothing but Python 3.9.
+median of the second half is above that of the first, of which the first tenth of all is left out as warm-up, by more than
+2 % + 256 kB of its own memory, 5 open files or 5 threads: for runs of ten minutes or more. Needs nothing but Python 3.9.
 """
 import argparse
 import asyncio
@@ -258,7 +258,7 @@ async def watch(pid, end):
 def verdict(samples):
     half, grown = len(samples) // 2, []
     first, second = samples[len(samples) // 10:half], samples[half:]
-    for name, at, bound in (('memory of its own, kB', 1, lambda m: m * 1.05 + 4096), ('open files', 2, lambda m: m + 5),
+    for name, at, bound in (('memory of its own, kB', 1, lambda m: m * 1.02 + 256), ('open files', 2, lambda m: m + 5),
                             ('threads', 3, lambda m: m + 5)):
         before, after = (statistics.median(found[at] for found in part) for part in (first, second))
         print(f'{name}: median {before:.0f} in the first half, {after:.0f} in the second (bound {bound(before):.0f})')
