@@ -25,13 +25,14 @@ fi
 work=$(mktemp -d)
 mesh=
 finish() {
-    if [ -n "$mesh" ]; then kill -INT "$mesh" 2>/dev/null && wait "$mesh" 2>/dev/null || true; fi
+    if [ -n "$mesh" ]; then kill "$mesh" 2>/dev/null && wait "$mesh" 2>/dev/null || true; fi
     rm -rf "$work"
 }
 trap finish EXIT
 export TERRANE_JWT_SECRET=a-secret-of-this-test-with-more-than-32-bytes
 unset DATABASE_URL
-"$terrane" dev --port 0 --state "$work/state" >"$work/mesh.log" 2>&1 &
+: >"$work/mesh.log" # it is read before the mesh may have written to it
+"$terrane" dev --port 0 --state "$work/state" >>"$work/mesh.log" 2>&1 &
 mesh=$!
 for _ in $(seq 600); do
     base=$(sed -n 's#^ *Marketplace *\(http://[^/]*\)/$#\1#p' "$work/mesh.log")
