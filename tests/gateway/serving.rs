@@ -200,3 +200,20 @@ async fn what_runs_is_finished_before_the_end() {
     assert_eq!(code(&held.json()), "");
     assert!(gateway.mesh.end_by_itself());
 }
+
+/// urql says with each operation all that it takes.
+#[tokio::test]
+async fn a_query_is_answered_plainly_where_that_is_taken() {
+    let gateway = Gateway::start("").await;
+    let kind = async |accept: &str, body: &str| {
+        let answer = gateway.post(&[("accept", accept)], body).await;
+        answer.headers["content-type"].to_str().unwrap().split(';').next().unwrap().to_owned()
+    };
+    let all = "application/graphql-response+json, application/json, text/event-stream, multipart/mixed";
+    assert_eq!(kind(all, r#"{"query":"{ hello }"}"#).await, "application/graphql-response+json");
+    assert_eq!(kind("text/event-stream", r#"{"query":"{ hello }"}"#).await, "text/event-stream");
+    let unknown = json!({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0".repeat(64)}}}).to_string();
+    assert_eq!(kind(all, &unknown).await, "application/graphql-response+json");
+    // what is no operation of the schema is told in the stream that was asked for
+    assert_eq!(kind(all, r#"{"query":"subscription { nothing }"}"#).await, "text/event-stream");
+}

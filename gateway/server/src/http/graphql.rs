@@ -188,13 +188,13 @@ async fn posted(gateway: &Gateway, headers: &HeaderMap, address: Option<IpAddr>,
 }
 
 /// The media type of a refusal, for any client.
-fn media(headers: &HeaderMap) -> ResponseMedia {
+pub(super) fn media(headers: &HeaderMap) -> ResponseMedia {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     negotiate(accept).unwrap_or(ResponseMedia::Json)
 }
 
 /// The response to one operation: in parts, where the client takes them and something is deferred.
-async fn respond_to(asked: &Asked<'_>, request: &mut Request) -> Response {
+pub(super) async fn respond_to(asked: &Asked<'_>, request: &mut Request) -> Response {
     let started = Instant::now();
     let (outcome, mut response) = match prepare(asked, request).await {
         Ok(prepared) => run_in_parts_or_whole(asked, request, &prepared).await,

@@ -12,6 +12,7 @@ pub(crate) use reserved::Reservations;
 pub(super) use reserved::{complete, reserve};
 pub(super) use websocket::{is_upgrade, upgrade};
 
+use super::graphql::{Asked, respond_to};
 use super::incoming::{self, Bounds};
 use crate::gateway::Gateway;
 use crate::subscriptions::{Output, Outputs, Session};
@@ -123,9 +124,13 @@ async fn answer(
     form: Form,
     headers: &HeaderMap,
     address: Address,
-    request: Request,
+    mut request: Request,
     mutations: bool,
 ) -> Response<Body> {
+    if form != Form::Reserved && takes_json(headers) && !may_subscribe(gateway, &mut request) {
+        let media = super::graphql::media(headers);
+        return respond_to(&Asked { gateway, headers, media, mutations, address }, &mut request).await;
+    }
     if !gateway.inner.subscriptions.config.enabled {
         let error =
             GraphqlError::new("UNSUPPORTED_OPERATION", "this gateway serves no streams; ask for a plain response");
@@ -146,6 +151,18 @@ async fn answer(
         // A stream with the errors: browsers' EventSource sees nothing of another response.
         (_, Err(errors)) => sse::respond(gateway, stream::iter([Output::Failed(errors)]).boxed()),
     }
+}
+
+/// Whether the client takes a plain response as well: some say everything that they take with each operation.
+fn takes_json(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    ["application/json", "application/graphql-response+json"].iter().any(|kind| accept.contains(kind))
+}
+
+/// Whether the operation may be a subscription. A document that is not known is none: its response is an error.
+fn may_subscribe(gateway: &Gateway, request: &mut Request) -> bool {
+    let resolved = gateway.inner.settings.front.documents.resolve(request);
+    resolved.is_ok() && request.query.as_deref().is_some_and(|text| text.contains("subscription"))
 }
 
 /// How outputs become bytes.
