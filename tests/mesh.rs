@@ -134,7 +134,10 @@ async fn the_graph_is_introspectable_and_speaks_graphql_over_http() {
     assert_eq!(errors(&forged)[0].0, "UNAUTHENTICATED");
     assert_eq!(client.get("/health/live").await.status, 200);
     let metrics = client.get("/metrics").await.text();
-    assert!(metrics.contains("terrane_graphql_requests_total{server=\"gateway\",outcome=\"answered\",status=\"2xx\"}"), "{metrics}");
+    assert!(
+        metrics.contains("terrane_graphql_requests_total{server=\"gateway\",outcome=\"answered\",status=\"2xx\"}"),
+        "{metrics}"
+    );
 }
 
 /// `@defer` over HTTP: in parts for who takes them, at once for others.
