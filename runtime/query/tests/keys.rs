@@ -59,7 +59,10 @@ fn keys_are_in_the_sdl_and_names_that_collide_are_found() {
     assert!(
         sdl.contains("type Person @key(fields: \"id\") @key(fields: \"badge\") @key(fields: \"teamCode grade\") {")
     );
-    assert!(sdl.contains("  \"One Person by its `teamCode` and `grade`.\"\n  personByTeamCodeAndGrade(teamCode: String!, grade: Int!): Person\n"));
+    let lookup = "  \"One Person by its `teamCode` and `grade`.\"\n  personByTeamCodeAndGrade(teamCode: String! \
+                  @describes(type: \"Person\", fields: [\"teamCode\"]), grade: Int! @describes(type: \"Person\", \
+                  fields: [\"grade\"])): Person\n";
+    assert!(sdl.contains(lookup), "{sdl}");
     let contract = product.contracts.iter_mut().find(|c| c.id == "people").unwrap();
     contract.datasets[1].graphql_names.as_mut().unwrap().many = "personByBadge".to_owned();
     let findings = terrane_query::DataSchema::build(&product, support::PORTS).err().unwrap();
