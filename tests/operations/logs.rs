@@ -51,3 +51,20 @@ async fn a_product_names_requests_itself_where_nobody_did() {
     let ids = ids.map(|answer| answer.headers["x-request-id"].to_str().unwrap().to_owned());
     assert!(ids[0] != ids[1] && ids.iter().all(|id| id.len() == 32), "{ids:?}");
 }
+
+#[tokio::test]
+async fn an_operation_over_a_stream_has_a_line_of_its_own() {
+    let pair = Pair::start(&[("TERRANE_LOG_FORMAT", "json")], "access_log: {enabled: true}\n").await;
+    let names = [("content-type", "application/json"), ("accept", "text/event-stream"), ("x-request-id", "id-9")];
+    let answer = pair.gateway.client().send(http::Method::POST, "/graphql", &names, crate::support::QUERY).await;
+    assert!(answer.text().contains("event: complete"), "{}", answer.text());
+    let over_stream = || lines(&pair.gateway, "id-9").into_iter().find(|line| line.get("responses").is_some());
+    let mut line = None;
+    while line.is_none() {
+        line = over_stream();
+    }
+    let line = line.unwrap();
+    let said = ["operation", "outcome", "responses"].map(|name| &line[name]);
+    assert_eq!(said, [&"Names".into(), &"complete".into(), &1.into()], "{line}");
+    assert!(line["document"].as_str().is_some_and(|digest| digest.len() == 64), "{line}");
+}

@@ -87,6 +87,15 @@ async fn a_trace_goes_from_the_client_to_the_statement_and_others_are_not_made()
         assert!(made.span.end_time_unix_nano >= made.span.start_time_unix_nano, "{made:#?}");
     }
 
+    // files are of a trace, too
+    let of_file = [("traceparent", &*parent(&id('e'), true))];
+    let file = pair.product.client().send(http::Method::GET, "/output/continents.csv", &of_file, "").await;
+    assert!(file.status.is_success());
+    let spans = collector.until(|spans: &[Made]| names(spans, &id('e')).len() == 2).await;
+    let statement = find(&spans, &id('e'), "data", "SELECT");
+    let port = spans.iter().find(|made| made.trace() == id('e') && made.parent() == CLIENT).unwrap();
+    assert_eq!((statement.parent(), statement.text("error.type")), (port.id(), None));
+
     // what waits to be sent is sent before the end
     let other = [("traceparent", &*parent(&id('d'), true)), ("content-type", "application/json")];
     let body = r#"{"query":"{ continents(first: 2) { nodes { code } } }"}"#;

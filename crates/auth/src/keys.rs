@@ -17,6 +17,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use subtle::ConstantTimeEq as _;
 use terrane_policy::{Caller, RoleSet};
+use tokio::sync::watch;
 
 const PREFIX: &str = "terrane_";
 const UNKNOWN: AuthError = AuthError::ApiKey("it is not known here");
@@ -88,6 +89,16 @@ pub struct ApiKeys {
     pass_on: Option<PassOn>,
     /// By id: a token that was made for its caller, and when another is to be made.
     tokens: Mutex<FxHashMap<String, (String, u64)>>,
+    /// Counts the lists that were read.
+    lists: watch::Sender<u64>,
+}
+
+/// A key that somebody came with who stays: not the key, but what tells whether it is still good.
+#[derive(Debug, Clone)]
+pub struct Held {
+    id: String,
+    digest: [u8; 32],
+    caller: Arc<Caller>,
 }
 
 struct Known {
@@ -109,7 +120,7 @@ impl ApiKeys {
     /// [`AuthError::Config`] for an entry that is none.
     pub fn new(given: Vec<ApiKey>, pass_on: Option<PassOn>) -> Result<Self, AuthError> {
         let known = ArcSwap::from_pointee(table(&given)?);
-        Ok(Self { known, given, pass_on, tokens: Mutex::default() })
+        Ok(Self { known, given, pass_on, tokens: Mutex::default(), lists: watch::Sender::new(0) })
     }
 
     /// Let the keys of a list (YAML) take the place of those of the list before.
@@ -123,7 +134,27 @@ impl ApiKeys {
         let known = table(&all)?;
         self.known.store(Arc::new(known));
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.lists.send_modify(|number| *number += 1);
         Ok(())
+    }
+
+    /// What is to be kept of a key while `caller`, who came with it, stays.
+    pub fn hold(&self, key: &str, caller: &Arc<Caller>) -> Option<Held> {
+        let id = id_of(key)?.to_owned();
+        Some(Held { id, digest: Sha256::digest(key.as_bytes()).into(), caller: Arc::clone(caller) })
+    }
+
+    /// Whether a key is in the list as it is now, for the same caller with the same rights.
+    pub fn are_good_for(&self, held: &Held) -> bool {
+        self.known.load().get(&held.id).is_some_and(|known| {
+            let expired = known.expires.is_some_and(|end| get_current_timestamp() >= end);
+            !expired && bool::from(known.digest.ct_eq(&held.digest)) && *known.caller == *held.caller
+        })
+    }
+
+    /// Changes whenever another list holds.
+    pub fn lists(&self) -> watch::Receiver<u64> {
+        self.lists.subscribe()
     }
 
     /// The caller of a key.

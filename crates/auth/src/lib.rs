@@ -13,4 +13,4 @@ mod keys;
 pub use authenticator::{AuthError, Authenticator};
 pub use issue::{TokenRequest, issue};
 pub use issuer::JwtConfig;
-pub use keys::{ApiKey, ApiKeys, PassOn};
+pub use keys::{ApiKey, ApiKeys, Held, PassOn};

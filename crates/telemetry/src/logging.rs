@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::IsTerminal as _;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::{Format, Json, Writer};
+use tracing_subscriber::fmt::format::{Format, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -38,10 +38,12 @@ pub fn init_logging(format: LogFormat, default: &str) {
     let set = match format {
         LogFormat::Text => {
             let ansi = std::io::stderr().is_terminal();
-            builder.with_ansi(ansi).event_format(TextLines(Format::default().with_ansi(ansi))).try_init()
+            let line = Format::default().with_ansi(ansi);
+            builder.with_ansi(ansi).event_format(Named { line, put: after_text }).try_init()
         }
         LogFormat::Json => {
-            builder.json().event_format(JsonLines(Format::default().json().flatten_event(true))).try_init()
+            let line = Format::default().json().flatten_event(true);
+            builder.json().event_format(Named { line, put: into_json }).try_init()
         }
     };
     if set.is_err() {
@@ -50,60 +52,52 @@ pub fn init_logging(format: LogFormat, default: &str) {
 }
 
 /// What a line says of the request of the running task, where the event does not say it itself.
-fn names(event: &Event<'_>) -> [(&'static str, Option<String>); 2] {
-    let Some(along) = along::current() else { return [("request_id", None), ("trace_id", None)] };
+fn names(event: &Event<'_>) -> Vec<(&'static str, String)> {
+    let Some(along) = along::current() else { return Vec::new() };
     let said = |name: &str| event.metadata().fields().field(name).is_some();
     let id = if said("request_id") { None } else { along.id() };
     let trace = if said("trace_id") { None } else { along.trace.id() };
-    [("request_id", id), ("trace_id", trace)]
+    [("request_id", id), ("trace_id", trace)].into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-struct JsonLines(Format<Json>);
+/// A form of lines into which the names of a request are put.
+struct Named<F> {
+    line: F,
+    put: fn(&str, &[(&'static str, String)], &mut Writer<'_>) -> fmt::Result,
+}
 
-impl<S, N> FormatEvent<S, N> for JsonLines
+impl<S, N, F> FormatEvent<S, N> for Named<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let names = names(event);
-        if names.iter().all(|(_, value)| value.is_none()) {
-            return self.0.format_event(context, out, event);
+        if names.is_empty() {
+            return self.line.format_event(context, out, event);
         }
         let mut line = String::new();
-        self.0.format_event(context, Writer::new(&mut line), event)?;
-        let Some(rest) = line.strip_prefix('{') else { return out.write_str(&line) };
-        out.write_char('{')?;
-        for (name, value) in names {
-            if let Some(value) = value {
-                // ids have no characters that JSON escapes: see `along::is_sane`
-                write!(out, "\"{name}\":\"{value}\",")?;
-            }
-        }
-        out.write_str(rest)
+        self.line.format_event(context, Writer::new(&mut line), event)?;
+        (self.put)(&line, &names, &mut out)
     }
 }
 
-struct TextLines(Format);
-
-impl<S, N> FormatEvent<S, N> for TextLines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let names = names(event);
-        if names.iter().all(|(_, value)| value.is_none()) {
-            return self.0.format_event(context, out, event);
-        }
-        let mut line = String::new();
-        self.0.format_event(context, Writer::new(&mut line), event)?;
-        out.write_str(line.trim_end_matches('\n'))?;
-        for (name, value) in names {
-            if let Some(value) = value {
-                write!(out, " {name}={value:?}")?;
-            }
-        }
-        out.write_char('\n')
+/// At the beginning of a JSON object. Ids have no characters that JSON escapes: see `along::is_sane`.
+fn into_json(line: &str, names: &[(&'static str, String)], out: &mut Writer<'_>) -> fmt::Result {
+    let Some(rest) = line.strip_prefix('{') else { return out.write_str(line) };
+    out.write_char('{')?;
+    for (name, value) in names {
+        write!(out, "\"{name}\":\"{value}\",")?;
     }
+    out.write_str(rest)
+}
+
+/// At the end of the line.
+fn after_text(line: &str, names: &[(&'static str, String)], out: &mut Writer<'_>) -> fmt::Result {
+    out.write_str(line.trim_end_matches('\n'))?;
+    for (name, value) in names {
+        write!(out, " {name}={value:?}")?;
+    }
+    out.write_char('\n')
 }

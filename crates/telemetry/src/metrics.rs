@@ -3,8 +3,6 @@
 use crate::histogram;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Buckets of the histograms of others: ours are [`crate::Histogram`].
@@ -14,9 +12,6 @@ const BYTES: [f64; 9] = [256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_0
 
 /// Between two times that what histograms were told is put into their buckets: until then, each value is kept.
 const UPKEEP: Duration = Duration::from_secs(5);
-
-/// Values of one label at most, as of the names of subgraphs.
-const MOST_VALUES: usize = 200;
 
 /// What this process counts.
 #[derive(Clone)]
@@ -54,33 +49,5 @@ impl MetricsHandle {
             tokio::time::sleep(UPKEEP).await;
             self.prometheus.run_upkeep();
         }
-    }
-}
-
-/// A label's value that comes from outside, such as a subgraph's name: the name, or `other` when this process has had too
-/// many of them.
-pub fn bounded(name: &str) -> String {
-    static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if known.contains(name) {
-        return name.to_owned();
-    }
-    if known.len() >= MOST_VALUES {
-        return "other".to_owned();
-    }
-    known.insert(name.to_owned());
-    name.to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_are_bounded() {
-        let names: BTreeSet<String> =
-            (0..2 * MOST_VALUES).map(|number| bounded(&format!("subgraph-{number}"))).collect();
-        assert_eq!(names.len(), MOST_VALUES + 1);
-        assert_eq!(bounded("subgraph-1"), "subgraph-1");
     }
 }

@@ -24,6 +24,6 @@ mod variables;
 
 pub use error::ExecuteError;
 pub use program::Program;
-pub use run::Executor;
+pub use run::{Executor, Response};
 pub use subgraph::SubgraphClient;
 pub use transport::{HttpStreams, HttpTransport, StreamTransport, Transport, TransportError};

@@ -1,6 +1,6 @@
 //! Lookups: turns a request whose answers may be kept into those that are, and the request for the others.
 
-use crate::cache::{AnswerCache, Cached, Keys, Prefix};
+use crate::cache::{AnswerCache, Cached, Freshness, Keys, Prefix};
 use crate::program::RequestCode;
 use crate::read::Target;
 use crate::subgraph::Subgraph;
@@ -59,6 +59,8 @@ pub(crate) struct Pieces {
 pub(crate) struct Found {
     /// Entities.
     pub kept: Vec<(Target, Bytes)>,
+    /// For how long all of them are fresh; none where there are none.
+    pub freshness: Option<Freshness>,
     /// By fetch: the keys of the targets that were asked for.
     pub keys: Vec<Vec<Keys>>,
 }
@@ -123,7 +125,7 @@ impl Pieces {
         let hits = entries.as_slice().iter().flatten().count();
         cached.hits.fetch_add(hits as u64, Ordering::Relaxed);
         cached.misses.fetch_add((flat.len() - hits) as u64, Ordering::Relaxed);
-        let mut found = Found { kept: Vec::new(), keys };
+        let mut found = Found { kept: Vec::new(), freshness: None, keys };
         if !self.root.is_empty() {
             let whole = entries.next().flatten();
             let answered = match whole {
@@ -147,7 +149,8 @@ impl Pieces {
             let mut wanted = Vec::new();
             let each = collected.targets.into_iter().zip(&collected.ranges).zip(&found.keys[i]);
             for (((target, &(from, to)), keys), entry) in each.zip(&mut entries) {
-                if let Some((kept, _)) = entry {
+                if let Some((kept, freshness)) = entry {
+                    found.freshness = Some(found.freshness.map_or(freshness, |least| least.and(freshness)));
                     found.kept.push((target, kept.text));
                     continue;
                 }

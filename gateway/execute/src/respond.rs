@@ -41,11 +41,12 @@ impl<'a> Step<'a> {
 /// A null where the type does not allow it: the parent becomes null.
 struct Bubble;
 
-/// Write `{"data":…,"errors":…}`.
-pub(crate) fn respond(source: Source<'_>) -> Vec<u8> {
+/// Write `{"data":…,"errors":…}`; whether there are errors.
+pub(crate) fn respond(source: Source<'_>) -> (Vec<u8>, bool) {
     let mut writer = Writer::new(source, None);
     writer.data(source.root);
-    writer.close().0
+    let has_errors = writer.error_count > 0;
+    (writer.close().0, has_errors)
 }
 
 /// What another delivery has at an object.

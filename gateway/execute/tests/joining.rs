@@ -66,8 +66,8 @@ impl Mesh {
     async fn run(&self, program: &Arc<Program>, variables: Value, caller: &str) -> Value {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(caller).unwrap())]);
         let variables: Map<String, Value> = serde_json::from_value(variables).unwrap();
-        let body = self.executor.execute_once(program, Some(&variables), &headers).await.unwrap();
-        let response: Value = serde_json::from_slice(&body).unwrap();
+        let response = self.executor.execute_once(program, Some(&variables), &headers).await.unwrap();
+        let response: Value = serde_json::from_slice(&response.body).unwrap();
         response.pointer("/data/count").or(response.pointer("/data/addA/inA")).unwrap().clone()
     }
 

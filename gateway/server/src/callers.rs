@@ -3,7 +3,7 @@
 use crate::gateway::Gateway;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use std::sync::Arc;
-use terrane_auth::AuthError;
+use terrane_auth::{AuthError, Held};
 use terrane_graphql::exchange::authorization;
 use terrane_policy::Caller;
 
@@ -36,6 +36,18 @@ impl Gateway {
             }
         }
         forwarded
+    }
+
+    /// What is to be kept of the API key in these headers while `caller`, who came with it, stays; none where there is none.
+    pub(crate) fn held_key(&self, headers: &HeaderMap, caller: &Arc<Caller>) -> Option<Held> {
+        let (key, (_, keys)) = (self.api_key(headers)?, self.inner.settings.api_keys.as_ref()?);
+        keys.hold(key.to_str().unwrap_or_default(), caller)
+    }
+
+    /// Whether the API key that a caller came with is still good.
+    pub(crate) fn is_good(&self, held: Option<&Held>) -> bool {
+        let keys = self.inner.settings.api_keys.as_ref();
+        held.is_none_or(|held| keys.is_some_and(|(_, keys)| keys.are_good_for(held)))
     }
 
     fn api_key<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderValue> {

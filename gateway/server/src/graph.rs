@@ -12,7 +12,6 @@ use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::OperationType;
 use apollo_compiler::parser::Parser;
 use apollo_compiler::validation::{DiagnosticList, Valid};
-use bytes::Bytes;
 use http::HeaderMap;
 use moka::sync::Cache;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use std::time::{Duration, Instant};
 use terrane_execute::cache::AnswerCache;
 use terrane_execute::subscribe::SourceClient;
 use terrane_execute::transport::along;
-use terrane_execute::{Executor, HttpTransport, Program, SubgraphClient};
+use terrane_execute::{Executor, HttpTransport, Program, Response, SubgraphClient};
 use terrane_graphql::{Document, GraphqlError, Request};
 use terrane_plan::{PlanOptions, QueryPlan, Source, Supergraph};
 use terrane_policy::Caller;
@@ -203,7 +202,7 @@ impl Graph {
         Ok(Arc::clone(&prepared.program))
     }
 
-    /// Run an operation; the body of the response. Equal queries that are under way at the same time run once.
+    /// Run an operation. Equal queries that are under way at the same time run once.
     ///
     /// # Errors
     /// The errors of an operation that did not run.
@@ -213,7 +212,7 @@ impl Graph {
         caller: &Caller,
         forwarded: &HeaderMap,
         allow_mutations: bool,
-    ) -> Result<Bytes, RunError> {
+    ) -> Result<Response, RunError> {
         let program = &self.program_of(request, caller)?;
         if !allow_mutations && program.plan().kind != OperationType::Query {
             return Err(RunError::NotAQuery);

@@ -79,6 +79,11 @@ impl HeaderRules {
         Ok(rules)
     }
 
+    /// The names of the headers that any subgraph may be sent; `None` where there are more than can be named.
+    pub fn names(&self) -> Option<&[HeaderName]> {
+        self.prefixes.is_empty().then_some(&self.names)
+    }
+
     /// The headers of a client that any subgraph may be sent.
     pub fn forwarded(&self, headers: &HeaderMap) -> HeaderMap {
         let mut forwarded = HeaderMap::new();

@@ -36,7 +36,16 @@ pub struct Mode {
     pub primary: bool,
 }
 
-/// Run `request` as `caller`; the body of the response.
+/// What an operation is answered with.
+#[derive(Debug)]
+pub struct Answered {
+    /// The body of the response.
+    pub body: Vec<u8>,
+    /// Whether it is a query of the product's data alone: what its ports tell changes without a publish.
+    pub only_data: bool,
+}
+
+/// Run `request` as `caller`.
 ///
 /// # Errors
 /// [`OperationError`], when there is no `data`.
@@ -45,7 +54,7 @@ pub async fn run(
     caller: &Caller,
     request: &Request,
     mode: Mode,
-) -> Result<Vec<u8>, OperationError> {
+) -> Result<Answered, OperationError> {
     let one = |error: terrane_graphql::RequestError| {
         OperationError::Request(vec![GraphqlError::new(error.code(), error.to_string())])
     };
@@ -64,22 +73,11 @@ pub async fn run(
     }
     let (plan, values) = prepared.plan(request.variables.as_ref()).map_err(OperationError::Request)?;
     let only_data = plan.slots.iter().all(|slot| slot.source == Source::Data);
-    match &plan.statement {
-        Some(statement) if only_data => data_only(service, caller, statement, &values, mode).await,
-        _ => Mixed { service, caller, mode, access, prepared: &prepared, plan: &plan, values: &values }.run().await,
-    }
-}
-
-/// Whether a query is of the product's data alone: what its ports tell changes without a publish.
-pub fn reads_only_data(service: &ProductService, caller: &Caller, request: &Request) -> bool {
-    let Ok(text) = request.text() else { return false };
-    let access = service.access(&caller.roles);
-    let prepared = service.prepare(text, request.operation_name.as_deref(), &access);
-    prepared.is_ok_and(|prepared| {
-        let planned = prepared.plan(request.variables.as_ref());
-        prepared.kind() == OperationKind::Query
-            && planned.is_ok_and(|(plan, _)| plan.slots.iter().all(|slot| slot.source == Source::Data))
-    })
+    let body = match &plan.statement {
+        Some(statement) if only_data => data_only(service, caller, statement, &values, mode).await?,
+        _ => Mixed { service, caller, mode, access, prepared: &prepared, plan: &plan, values: &values }.run().await?,
+    };
+    Ok(Answered { body, only_data: only_data && prepared.kind() == OperationKind::Query })
 }
 
 /// The rows of a statement, and its span.

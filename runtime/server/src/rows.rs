@@ -41,7 +41,7 @@ pub async fn page(
     };
     let body = match operation::run(service, &context.caller, &request, Mode { mutations: false, primary: true }).await
     {
-        Ok(body) => body,
+        Ok(answered) => answered.body,
         Err(OperationError::Request(errors)) => {
             let error = errors.into_iter().next();
             return Err(error.map_or_else(

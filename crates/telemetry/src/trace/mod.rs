@@ -1,10 +1,13 @@
 //! Traces: turns work into spans of the trace that a request is part of (W3C Trace Context), where traces are exported and
 //! this one is sampled; else into nothing.
 
+#[cfg(feature = "export")]
 mod client;
+#[cfg(feature = "export")]
 mod export;
 mod settings;
 
+#[cfg(feature = "export")]
 pub use export::{Exporting, TraceError, start};
 pub use settings::{Sampling, TraceSettings};
 

@@ -2,7 +2,7 @@
 
 mod prepare;
 
-use crate::cache::{AnswerCache, Cached};
+use crate::cache::{AnswerCache, Cached, Freshness};
 use crate::deliver::{Delivery, Grouping, Source};
 use crate::error::ExecuteError;
 use crate::introspect::introspect;
@@ -43,6 +43,16 @@ pub struct Executor {
     last_event: AtomicU64,
 }
 
+/// The response to an operation.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// `{"data":…,"errors":…}`
+    pub body: Bytes,
+    /// For how long it may be kept, and for whom: the least that the answers in it allow. None where one of them may not be
+    /// kept, something failed, or nobody was asked.
+    pub freshness: Option<Freshness>,
+}
+
 /// What a request under way was for.
 pub(crate) struct Sent {
     pub request: usize,
@@ -68,6 +78,27 @@ pub(crate) struct Run<'a> {
     introspection: Vec<Vec<u8>>,
     done: Vec<bool>,
     pub started: Vec<bool>,
+    lasts: Lasts,
+}
+
+/// For how long all answers so far may be kept.
+#[derive(Debug, Clone, Copy)]
+enum Lasts {
+    /// Nobody was asked.
+    Unknown,
+    Kept(Freshness),
+    Never,
+}
+
+impl Lasts {
+    /// With one answer more.
+    fn and(self, freshness: Option<Freshness>) -> Self {
+        match (self, freshness) {
+            (Self::Never, _) | (_, None) => Self::Never,
+            (Self::Unknown, Some(other)) => Self::Kept(other),
+            (Self::Kept(least), Some(other)) => Self::Kept(least.and(other)),
+        }
+    }
 }
 
 impl Executor {
@@ -109,10 +140,24 @@ impl Executor {
         variables: Option<&Map<String, Json>>,
         headers: &HeaderMap,
     ) -> Result<Vec<u8>, ExecuteError> {
+        Ok(self.run(program, variables, headers).await?.0)
+    }
+
+    async fn run(
+        &self,
+        program: &Program,
+        variables: Option<&Map<String, Json>>,
+        headers: &HeaderMap,
+    ) -> Result<(Vec<u8>, Option<Freshness>), ExecuteError> {
         let variables = self.variables(program, variables)?;
         let mut run = Run::new(self, program, &variables, headers)?;
         run.all().await;
-        Ok(respond(run.source()))
+        let (body, has_errors) = respond(run.source());
+        let freshness = match run.lasts {
+            Lasts::Kept(freshness) if !has_errors => Some(freshness),
+            _ => None,
+        };
+        Ok((body, freshness))
     }
 
     /// The same; equal queries that are under way at the same time run once. What the response depends on is the program,
@@ -125,9 +170,9 @@ impl Executor {
         program: &Arc<Program>,
         variables: Option<&Map<String, Json>>,
         headers: &HeaderMap,
-    ) -> Result<Bytes, ExecuteError> {
+    ) -> Result<Response, ExecuteError> {
         if program.plan.kind != OperationType::Query {
-            return Ok(self.execute(program, variables, headers).await?.into());
+            return Ok(Response { body: self.execute(program, variables, headers).await?.into(), freshness: None });
         }
         let text = variables
             .filter(|variables| !variables.is_empty())
@@ -139,7 +184,10 @@ impl Executor {
             joined = false;
             let (executor, program) = (Arc::clone(self), Arc::clone(program));
             let (variables, headers) = (variables.cloned(), headers.clone());
-            async move { Ok(executor.execute(&program, variables.as_ref(), &headers).await?.into()) }
+            async move {
+                let (body, freshness) = executor.run(&program, variables.as_ref(), &headers).await?;
+                Ok(Response { body: body.into(), freshness })
+            }
         };
         let executed = self.queries.join(identity, start);
         if joined {
@@ -219,8 +267,8 @@ impl<'a> Run<'a> {
         let count = program.requests.len();
         let introspection = introspect(program, variables)?;
         let (done, started) = (vec![false; count], vec![false; count]);
-        let headers = compared(headers);
-        Ok(Run { executor, program, variables, headers, holds, store, root, introspection, done, started })
+        let (headers, lasts) = (compared(headers), Lasts::Unknown);
+        Ok(Run { executor, program, variables, headers, holds, store, root, introspection, done, started, lasts })
     }
 
     pub fn source(&self) -> Source<'_> {
@@ -280,8 +328,11 @@ impl Run<'_> {
             subgraph.cached.iter().for_each(|cached| cached.change());
         }
         let mut keys = Vec::new();
-        if let Some(Found { kept, keys: wanted }) = sent.found {
+        if let Some(Found { kept, freshness, keys: wanted }) = sent.found {
             keys = wanted;
+            if freshness.is_some() {
+                self.lasts = self.lasts.and(freshness);
+            }
             kept.iter().for_each(|(target, text)| self.finish_kept(target, text));
         }
         let mut parts = Vec::with_capacity(sent.targets.len());
@@ -296,6 +347,11 @@ impl Run<'_> {
             }
         }
         let answer = Answer { program, subgraph: name, parts, keeps: !keys.is_empty() };
+        match &sent.answered {
+            None => {}
+            Some(Ok(received)) => self.lasts = self.lasts.and(received.freshness),
+            Some(Err(_)) => self.lasts = Lasts::Never,
+        }
         let outcome = match sent.answered {
             None => Ok(()),
             Some(Err(error)) => {

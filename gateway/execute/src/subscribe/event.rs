@@ -67,7 +67,7 @@ impl Subscription {
     /// As [`Self::respond_to`].
     pub fn refused(&self) -> Result<Bytes, ExecuteError> {
         let run = Run::new(&self.executor, &self.program, &self.variables, &self.headers)?;
-        Ok(respond(run.source()).into())
+        Ok(respond(run.source()).0.into())
     }
 
     /// The response to an event: its data, with what the other requests of the plan add.
@@ -90,6 +90,6 @@ impl Subscription {
             answered: Some(Ok(Received { status: StatusCode::OK, body: event.body.clone(), freshness: None })),
         });
         run.all().await;
-        Ok(respond(run.source()).into())
+        Ok(respond(run.source()).0.into())
     }
 }

@@ -4,6 +4,7 @@ use super::TransportError;
 use crate::cache::Freshness;
 use crate::error::ExecuteError;
 use crate::program::Program;
+use crate::run::Response;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
@@ -90,7 +91,7 @@ pub(crate) struct Received {
 }
 
 pub(crate) type Answered = Result<Received, TransportError>;
-pub(crate) type Executed = Result<Bytes, ExecuteError>;
+pub(crate) type Executed = Result<Response, ExecuteError>;
 
 /// Work under way, by what its result depends on.
 #[derive(Debug)]

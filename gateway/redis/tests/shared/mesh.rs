@@ -109,8 +109,8 @@ impl Gateway {
             "" => HeaderMap::new(),
             caller => HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(caller).unwrap())]),
         };
-        let body = self.executor.execute_once(&program, None, &headers).await.unwrap();
-        serde_json::from_slice(&body).unwrap()
+        let response = self.executor.execute_once(&program, None, &headers).await.unwrap();
+        serde_json::from_slice(&response.body).unwrap()
     }
 
     /// Ask for all items; how often subgraphs were asked for that.

@@ -2,6 +2,7 @@
 
 use super::access::{LONGEST_NAME, Line};
 use super::batch::{self, is_batch};
+use super::caching;
 use super::compress::compress;
 use super::incoming::{self, Bounds};
 use super::request_id::NamedBody;
@@ -288,8 +289,8 @@ fn wait_for(wait: Wait, mut reply: Reply) -> Reply {
 }
 
 /// The response with what it is charged with.
-fn charged(charge: Option<&Charge>, mut reply: Reply) -> Reply {
-    if let Some(value) = charge.and_then(|charge| HeaderValue::from_str(&charge.header()).ok()) {
+fn charged(charge: &Charge, mut reply: Reply) -> Reply {
+    if let Ok(value) = HeaderValue::from_str(&charge.header()) {
         reply.headers_mut().insert("graphql-cost", value);
     }
     reply
@@ -315,14 +316,15 @@ async fn run_in_parts_or_whole(asked: &Asked<'_>, request: &Request, prepared: &
 async fn run(asked: &Asked<'_>, request: &Request, prepared: &Prepared) -> Outcome<Reply> {
     let Prepared { graph, caller, forwarded, .. } = prepared;
     match graph.run(request, caller, forwarded, asked.mutations).await {
-        Ok(body) => {
+        Ok(terrane_execute::Response { body, freshness }) => {
             register(asked, request, prepared);
-            let charge = prepared.charge.as_ref();
-            let body = match charge {
-                Some(charge) => charge.report(body),
-                None => body,
+            let Some(charge) = &prepared.charge else {
+                let mut reply = respond(asked.media, body);
+                caching::tell(asked.gateway, caller, forwarded, freshness, reply.headers_mut());
+                return ("answered", reply);
             };
-            ("answered", charged(charge, respond(asked.media, body)))
+            // what is left of the budget is in it: nobody keeps that
+            ("answered", charged(charge, respond(asked.media, charge.report(body))))
         }
         Err(error) => ("refused", refuse_run(asked, request, error)),
     }

@@ -3,6 +3,7 @@
 mod access;
 mod assets;
 mod batch;
+mod caching;
 mod compress;
 mod cors;
 mod csrf;

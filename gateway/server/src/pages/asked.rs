@@ -93,8 +93,8 @@ impl Asking {
         let body = serde_json::json!({ "query": query, "variables": variables }).to_string();
         let request = Request::from_json(body.as_bytes()).map_err(|e| PageError::Failed(e.to_string()))?;
         let answered = self.graph.run(&request, &self.caller, &self.forwarded, false).await;
-        let body = answered.map_err(|error| PageError::Failed(describe(&error)))?;
-        let answer: Answer<T> = serde_json::from_slice(&body).map_err(|e| PageError::Failed(e.to_string()))?;
+        let response = answered.map_err(|error| PageError::Failed(describe(&error)))?;
+        let answer: Answer<T> = serde_json::from_slice(&response.body).map_err(|e| PageError::Failed(e.to_string()))?;
         let error = answer
             .errors
             .into_iter()

@@ -4,6 +4,7 @@
 //! clients speak is in `http/streaming`, what subgraphs speak in `terrane_execute::subscribe`.
 
 mod clients;
+mod logged;
 mod operation;
 mod session;
 

@@ -1,10 +1,12 @@
 //! Operations: turns a request over a long connection into the responses to it, as they come.
 
+use super::logged::Line;
 use super::{Place, Session, stopped};
 use crate::demand::Refused;
 use crate::gateway::Gateway;
 use crate::graph::{Graph, Parts, RunError};
 use crate::rates::Who;
+use crate::traffic::mask;
 use apollo_compiler::executable::OperationType;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use terrane_execute::ExecuteError;
 use terrane_execute::subscribe::{Consumer, Event, SourceClient, SourceError, SourceRequest, Subscription};
 use terrane_graphql::{GraphqlError, Request};
+use terrane_telemetry::{along, trace};
 use tokio::sync::watch;
 
 /// What a client gets of an operation.
@@ -40,6 +43,25 @@ pub(crate) async fn start(
     allow_mutations: bool,
 ) -> Result<Outputs, Vec<GraphqlError>> {
     let gateway = gateway.latest();
+    let front = &gateway.inner.settings.front;
+    if !front.access_log {
+        return run(gateway, session, request, allow_mutations).await;
+    }
+    // what was only named is logged by what it is; where it can't be found, running it says so
+    if request.query.is_none() {
+        let _ = front.documents.resolve(&mut request);
+    }
+    let line = Line::begin(&request, session.address);
+    line.end(run(gateway, session, request, allow_mutations).await)
+}
+
+async fn run(
+    gateway: Gateway,
+    session: Arc<Session>,
+    mut request: Request,
+    allow_mutations: bool,
+) -> Result<Outputs, Vec<GraphqlError>> {
+    session.check(&gateway).map_err(|error| vec![error])?;
     let graph = graph(&gateway)?;
     let documents = &gateway.inner.settings.front.documents;
     let digest = documents.resolve(&mut request).map_err(|error| vec![error])?;
@@ -61,7 +83,7 @@ pub(crate) async fn start(
             }
             let once = async move {
                 match graph.run(&request, &session.caller, &session.forwarded, allow_mutations).await {
-                    Ok(body) => vec![Output::Next(body), Output::Complete],
+                    Ok(response) => vec![Output::Next(response.body), Output::Complete],
                     Err(error) => vec![Output::Failed(refused(error))],
                 }
             };
@@ -113,6 +135,14 @@ fn failed(error: &ExecuteError) -> Vec<GraphqlError> {
     vec![GraphqlError::new(error.code(), error.to_string())]
 }
 
+/// Wait for another list of API keys; for ever without keys.
+async fn listed(keys: Option<&mut watch::Receiver<u64>>) {
+    match keys {
+        Some(keys) if keys.changed().await.is_ok() => {}
+        _ => std::future::pending().await,
+    }
+}
+
 /// A subscription of a client.
 struct Running {
     gateway: Gateway,
@@ -124,6 +154,8 @@ struct Running {
     /// The one response without anybody asked is sent.
     refused: bool,
     graphs: watch::Receiver<u64>,
+    /// None where who asks has no API key.
+    keys: Option<watch::Receiver<u64>>,
     stopping: watch::Receiver<bool>,
     _place: Place,
 }
@@ -177,7 +209,8 @@ impl Running {
         let stopping = subscriptions.stopping.subscribe();
         let planned = Planned::new(graph(&gateway)?, &session, &request)?;
         let consumer = planned.consume(&gateway, &session);
-        Ok(Self { gateway, session, request, planned, consumer, refused: false, graphs, stopping, _place: place })
+        let keys = session.key_lists(&gateway);
+        Ok(Self { gateway, session, request, planned, consumer, refused: false, graphs, keys, stopping, _place: place })
     }
 
     /// The next output, and what is left.
@@ -202,6 +235,11 @@ impl Running {
                     let message = "the token has expired; subscribe again with a new one";
                     return Output::Failed(vec![GraphqlError::new("UNAUTHENTICATED", message)]);
                 }
+                () = listed(self.keys.as_mut()) => {
+                    if let Err(error) = self.session.check(&self.gateway) {
+                        return Output::Failed(vec![error]);
+                    }
+                }
                 Ok(()) = self.graphs.changed() => {
                     if let Err(errors) = self.replan() {
                         return Output::Failed(errors);
@@ -224,7 +262,21 @@ impl Running {
         if self.planned.graph.access(&self.session.caller) != self.planned.access {
             self.replan()?;
         }
-        self.planned.subscription.respond_to(event).await.map_err(|error| failed(&error))
+        let masked = self.masked(event);
+        let span = trace::span("event");
+        let responding = self.planned.subscription.respond_to(masked.as_ref().unwrap_or(event));
+        let responded = match span.trace() {
+            Some(trace) => along::with(Some(along::under(trace)), responding).await,
+            None => responding.await,
+        };
+        responded.map_err(|error| failed(&error))
+    }
+
+    /// The event with errors that say no more than clients may read; none where it is so already.
+    fn masked(&self, event: &Event) -> Option<Event> {
+        let name = &self.planned.source.as_ref()?.1.name;
+        let body = mask(name, self.gateway.inner.settings.errors.of(name), &event.body)?;
+        Some(Event { number: event.number, body })
     }
 
     /// Nobody is asked, since the caller may not see the field: there is one response.
@@ -255,6 +307,8 @@ impl Running {
             errors
         };
         self.gateway = self.gateway.latest();
+        self.session.check(&self.gateway).map_err(|error| vec![error])?;
+        self.keys = self.session.key_lists(&self.gateway);
         let graph = graph(&self.gateway)?;
         let planned = Planned::new(graph, &self.session, &self.request).map_err(changed)?;
         if !planned.has_events_of(&self.planned) {

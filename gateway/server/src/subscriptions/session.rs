@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use terrane_auth::AuthError;
+use terrane_auth::{AuthError, Held};
 use terrane_graphql::GraphqlError;
 use terrane_policy::Caller;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Who asks over a connection.
@@ -21,6 +22,8 @@ pub(crate) struct Session {
     pub forwarded: HeaderMap,
     /// When the token is no longer good.
     pub expires: Option<Instant>,
+    /// The API key, where there is one.
+    key: Option<Held>,
 }
 
 impl Session {
@@ -34,7 +37,23 @@ impl Session {
         let leeway = gateway.inner.settings.authenticator.leeway();
         let expires = expiry(&caller.claims).map(|after| Instant::now() + after + leeway);
         let forwarded = gateway.forwarded(headers, &caller);
-        Ok(Self { caller, address, forwarded, expires })
+        let key = gateway.held_key(headers, &caller);
+        Ok(Self { caller, address, forwarded, expires, key })
+    }
+
+    /// Whether who asks may still do so, as far as an API key can tell: one can be taken back at any time.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`.
+    pub fn check(&self, gateway: &Gateway) -> Result<(), GraphqlError> {
+        let taken = || GraphqlError::new("UNAUTHENTICATED", "the API key is no longer good; connect with another one");
+        gateway.is_good(self.key.as_ref()).then_some(()).ok_or_else(taken)
+    }
+
+    /// Tells when API keys change, where there is one.
+    pub fn key_lists(&self, gateway: &Gateway) -> Option<watch::Receiver<u64>> {
+        self.key.as_ref()?;
+        gateway.inner.settings.api_keys.as_ref().map(|(_, keys)| keys.lists())
     }
 
     /// Wait until the token is no longer good; for ever without one.

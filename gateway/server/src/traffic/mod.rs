@@ -9,7 +9,7 @@ mod places;
 mod retry;
 mod shed;
 
-pub use mask::masked;
+pub use mask::{mask, masked};
 pub use shed::{Shed, shed};
 
 use crate::config::CallConfig;

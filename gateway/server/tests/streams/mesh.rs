@@ -3,12 +3,13 @@
 use async_graphql::{EmptyMutation, ID, Object, Result, SDLExportOptions, Schema, Subscription};
 use async_graphql_axum::{GraphQL, GraphQLSubscription};
 use axum::Router;
+use axum::http::HeaderName;
 use axum::routing::post_service;
 use futures_util::stream::{self, Stream, StreamExt};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
+use terrane_auth::{ApiKeys, Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_execute::HttpTransport;
 use terrane_gateway::config::{
     CacheConfig, DemandConfig, ErrorsConfig, HeadersConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig,
@@ -178,6 +179,9 @@ pub struct Options {
     pub rates: RatesConfig,
     pub demand: DemandConfig,
     pub forward: Vec<String>,
+    pub errors: ErrorsConfig,
+    /// Keys that are sent as `x-api-key`.
+    pub keys: Option<Arc<ApiKeys>>,
 }
 
 impl Default for Options {
@@ -189,6 +193,8 @@ impl Default for Options {
             rates: RatesConfig::default(),
             demand: DemandConfig::default(),
             forward: vec!["authorization".to_owned()],
+            errors: ErrorsConfig::default(),
+            keys: None,
         }
     }
 }
@@ -238,10 +244,10 @@ pub fn settings(sources: Vec<SubgraphSource>, options: Options) -> GatewaySettin
         supergraph: None,
         rules,
         policy_mode: PolicyMode::default(),
-        api_keys: None,
+        api_keys: options.keys.map(|keys| (HeaderName::from_static("x-api-key"), keys)),
         cache: CacheConfig::default(),
         traffic: TrafficConfig::default(),
-        errors: ErrorsConfig::default(),
+        errors: options.errors,
         rates: options.rates,
         demand: options.demand,
         introspection: IntrospectionConfig::default(),

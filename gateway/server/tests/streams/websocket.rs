@@ -3,8 +3,12 @@
 use super::clients::Socket;
 use super::mesh::{Options, start, token};
 use serde_json::json;
+use std::sync::Arc;
+use terrane_auth::{ApiKey, ApiKeys};
 use terrane_gateway::MeshRules;
-use terrane_gateway::config::{DemandConfig, DemandMode, RateConfig, RatesConfig};
+use terrane_gateway::config::{
+    DemandConfig, DemandMode, ErrorMessages, ErrorRule, ErrorsConfig, RateConfig, RatesConfig,
+};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -205,4 +209,47 @@ async fn a_client_that_closes_gets_its_answer() {
     socket.send_raw(Message::Close(Some(frame))).await;
     assert_eq!(socket.closed().await, (1000, "done".to_owned()));
     mesh.changes.streams(0).await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_back_ends_what_is_open() {
+    let (key, entry) = ApiKey::generate("robot".to_owned(), vec!["analyst".to_owned()], Vec::new(), None);
+    let (_, other) = ApiKey::generate("other".to_owned(), Vec::new(), Vec::new(), None);
+    let keys = Arc::new(ApiKeys::new(Vec::new(), None).unwrap());
+    let list = |entries: &[&ApiKey]| keys.replace(&serde_json::to_string(entries).unwrap()).unwrap();
+    list(&[&entry]);
+    let mesh = start(Options { keys: Some(Arc::clone(&keys)), ..Options::default() }).await;
+    let init = json!({"type": "connection_init", "payload": {"x-api-key": key}});
+    let mut socket = Socket::ready_with(mesh.address, init).await;
+    socket.subscribe("s", CHANGED).await;
+    mesh.changes.streams(1).await;
+    // another list with the same key changes nothing
+    list(&[&other, &entry]);
+    mesh.changes.send("1");
+    assert_eq!(socket.payload("s").await["data"]["changed"]["stock"], 1);
+    // fewer rights are another caller, and no key is none
+    for entries in [&[&ApiKey { roles: Vec::new(), ..entry.clone() }][..], &[&other]] {
+        list(entries);
+        let error = socket.next().await;
+        assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("s")));
+        assert_eq!(error["payload"][0]["extensions"]["code"], "UNAUTHENTICATED");
+        mesh.changes.streams(0).await;
+        socket.subscribe("s", CHANGED).await;
+    }
+    assert_eq!(socket.next().await["payload"][0]["extensions"]["code"], "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn errors_in_events_say_no_more_than_clients_may_read() {
+    let all = ErrorRule { messages: ErrorMessages::Mask, extensions: None };
+    let errors = ErrorsConfig { all, ..ErrorsConfig::default() };
+    let mesh = start(Options { errors, ..Options::default() }).await;
+    let mut socket = Socket::ready(mesh.address).await;
+    socket.subscribe("s", CHANGED).await;
+    mesh.changes.streams(1).await;
+    mesh.changes.send("broken");
+    let seen = socket.payload("s").await;
+    assert_eq!(seen["data"]["changed"]["name"], json!(null));
+    assert_eq!(seen["errors"][0]["message"], "subgraph `items` reported an error");
+    assert!(!seen.to_string().contains("its name is not known"), "{seen}");
 }

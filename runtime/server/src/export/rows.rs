@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use std::pin::Pin;
 use terrane_query::Bind;
+use terrane_telemetry::trace::{self, Span};
 
 /// An export may take longer than an operation; how long it may stand still is the sender's matter.
 const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = 0";
@@ -17,15 +18,20 @@ pub struct Session {
     connection: PgConnection,
     pool: PgPool,
     process: i32,
+    /// Of the statement, from its connection to its last row.
+    span: Span,
 }
 
 impl Session {
     /// Take a connection.
     pub async fn open(pool: &PgPool) -> Result<Self, sqlx::Error> {
+        let mut span = trace::request("SELECT").1;
+        span.set("db.system.name", "postgresql");
+        span.set("db.operation.name", "SELECT");
         let mut connection = pool.acquire().await?.detach();
         connection.execute(BEGIN).await?;
         let process = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await?;
-        Ok(Self { connection, pool: pool.clone(), process })
+        Ok(Self { connection, pool: pool.clone(), process, span })
     }
 
     /// Run the statement.
@@ -40,7 +46,11 @@ impl Session {
     }
 
     /// End it. A statement that still runs is cancelled: the server would sort and send on for nobody.
-    pub async fn close(self, finished: bool) {
+    pub async fn close(mut self, finished: bool) {
+        if !finished {
+            self.span.fail("not_finished");
+        }
+        self.span.ended();
         if finished {
             // nothing was changed, so nothing can be lost
             let _ = self.connection.close().await;

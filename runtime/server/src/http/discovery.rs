@@ -111,9 +111,9 @@ async fn runs(service: &ProductService, caller: &Caller) -> Result<Runs, HttpErr
 
 async fn ask(service: &ProductService, caller: &Caller, query: String) -> Result<Value, HttpError> {
     let request = Request { query: Some(query.into()), ..Request::default() };
-    let body = operation::run(service, caller, &request, Mode::default()).await;
-    let body = body.map_err(|error: OperationError| HttpError::internal(format!("{error:?}")))?;
-    serde_json::from_slice(&body).map_err(HttpError::internal)
+    let answered = operation::run(service, caller, &request, Mode::default()).await;
+    let answered = answered.map_err(|error: OperationError| HttpError::internal(format!("{error:?}")))?;
+    serde_json::from_slice(&answered.body).map_err(HttpError::internal)
 }
 
 /// `GET /discovery/schema.graphql`: the federation SDL of the data port.

@@ -1,6 +1,6 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the product, and their results into responses.
 
-use crate::operation::{self, Mode, OperationError};
+use crate::operation::{self, Answered, Mode, OperationError};
 use crate::service::ProductService;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -12,7 +12,6 @@ use std::time::Instant;
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
 use terrane_graphql::media::ResponseMedia;
 use terrane_graphql::{GraphqlError, Request};
-use terrane_policy::Caller;
 use terrane_telemetry::along;
 use uuid::Uuid;
 
@@ -68,7 +67,7 @@ async fn outcome(
         }
     };
     match operation::run(service, &caller, request, Mode { mutations, primary: false }).await {
-        Ok(body) => ("answered", kept(service, &caller, request, respond(media, body))),
+        Ok(Answered { body, only_data }) => ("answered", kept(service, only_data, respond(media, body))),
         Err(OperationError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),
         Err(OperationError::NotAQuery) => ("refused", refuse_method(media)),
         Err(OperationError::Internal(cause)) => {
@@ -80,10 +79,8 @@ async fn outcome(
 }
 
 /// The reply, with how long it may be kept, where that is said of the data and nothing else is in it.
-fn kept(service: &ProductService, caller: &Caller, request: &Request, mut reply: Reply) -> Reply {
-    if let Some(value) = service.cache_control()
-        && operation::reads_only_data(service, caller, request)
-    {
+fn kept(service: &ProductService, only_data: bool, mut reply: Reply) -> Reply {
+    if let Some(value) = service.cache_control().filter(|_| only_data) {
         reply.headers_mut().insert(CACHE_CONTROL, value.clone());
     }
     reply
