@@ -14,13 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
-use terrane_gateway::config::{
-    CacheConfig, DemandConfig, ErrorsConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig, ServerConfig,
-    SubscriptionsConfig, TrafficConfig,
-};
+use terrane_gateway::config::ServerConfig;
 use terrane_gateway::{
-    EventSource, Front, Gateway, GatewaySettings, HeaderRules, SharedRules, StreamTransport, SubgraphSource, Watched,
-    catalog_source, from_service, stream_from_service,
+    EventSource, Gateway, GatewaySettings, SharedRules, StreamTransport, SubgraphSource, Watched, catalog_source,
+    from_service, stream_from_service,
 };
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
@@ -118,24 +115,7 @@ async fn mesh(
         let watched = Watched::rules(&mesh_lines, &rules).map_err(anyhow::Error::msg)?;
         tokio::spawn(terrane_gateway::watch(vec![watched]));
     }
-    let gateway = Gateway::new(GatewaySettings {
-        sources,
-        supergraph: None,
-        rules,
-        policy_mode: PolicyMode::default(),
-        authenticator,
-        api_keys: None,
-        limits: Limits::default(),
-        subscriptions: SubscriptionsConfig::default(),
-        cache: CacheConfig::default(),
-        traffic: TrafficConfig::default(),
-        errors: ErrorsConfig::default(),
-        rates: RatesConfig::default(),
-        demand: DemandConfig::default(),
-        introspection: IntrospectionConfig::default(),
-        headers: HeaderRules::default(),
-        front: Front::default(),
-    });
+    let gateway = Gateway::new(GatewaySettings { rules, ..GatewaySettings::new(sources, authenticator) });
     tokio::spawn(terrane_gateway::follow_versions(gateway.clone()));
     progress.say("composing the graph");
     gateway.refresh().await;

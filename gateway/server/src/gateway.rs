@@ -65,6 +65,30 @@ pub struct GatewaySettings {
     pub front: Front,
 }
 
+impl GatewaySettings {
+    /// What a gateway over these subgraphs is without any setting.
+    pub fn new(sources: Vec<SubgraphSource>, authenticator: Authenticator) -> Self {
+        Self {
+            sources,
+            supergraph: None,
+            rules: SharedRules::default(),
+            policy_mode: PolicyMode::default(),
+            authenticator,
+            api_keys: None,
+            limits: Limits::default(),
+            subscriptions: SubscriptionsConfig::default(),
+            cache: CacheConfig::default(),
+            traffic: TrafficConfig::default(),
+            errors: ErrorsConfig::default(),
+            rates: RatesConfig::default(),
+            demand: DemandConfig::default(),
+            introspection: IntrospectionConfig::default(),
+            headers: HeaderRules::default(),
+            front: Front::default(),
+        }
+    }
+}
+
 /// A running gateway; cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {

@@ -11,12 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use terrane_auth::{ApiKeys, Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_execute::HttpTransport;
-use terrane_gateway::config::{
-    CacheConfig, DemandConfig, ErrorsConfig, HeadersConfig, IntrospectionConfig, Limits, PolicyMode, RatesConfig,
-    SubscriptionsConfig, TrafficConfig,
-};
+use terrane_gateway::config::{DemandConfig, ErrorsConfig, HeadersConfig, RatesConfig, SubscriptionsConfig};
 use terrane_gateway::{
-    EventSource, Front, Gateway, GatewaySettings, HeaderRules, MeshRules, Protocol, SharedRules, SubgraphSource,
+    EventSource, Gateway, GatewaySettings, HeaderRules, MeshRules, Protocol, SharedRules, SubgraphSource,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -240,22 +237,14 @@ pub fn settings(sources: Vec<SubgraphSource>, options: Options) -> GatewaySettin
     let jwt = JwtConfig { secret: Some(SECRET.to_owned()), leeway_seconds: Some(0), ..JwtConfig::default() };
     let rules = SharedRules::new(MeshRules::new(options.policy.as_deref()).unwrap());
     GatewaySettings {
-        sources,
-        supergraph: None,
         rules,
-        policy_mode: PolicyMode::default(),
-        api_keys: options.keys.map(|keys| (HeaderName::from_static("x-api-key"), keys)),
-        cache: CacheConfig::default(),
-        traffic: TrafficConfig::default(),
+        api_keys: options.keys.clone().map(|keys| (HeaderName::from_static("x-api-key"), keys)),
         errors: options.errors,
         rates: options.rates,
         demand: options.demand,
-        introspection: IntrospectionConfig::default(),
-        authenticator: Authenticator::new(&jwt).unwrap(),
-        limits: Limits::default(),
         subscriptions: options.subscriptions,
         headers: HeaderRules::new(&options.forward, &HeadersConfig::default()).unwrap(),
-        front: Front::default(),
+        ..GatewaySettings::new(sources, Authenticator::of(&[jwt], options.keys).unwrap())
     }
 }
 
