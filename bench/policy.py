@@ -68,12 +68,14 @@ def ask(connection, body):
 def served(process):
     for _ in range(600):
         assert process.poll() is None, "terrane has ended"
+        connection = http.client.HTTPConnection("127.0.0.1", PORT)
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", PORT)
-            ask(connection, b'{"query": "{ __typename }"}')
-            return connection
+            connection.request("GET", "/health/ready")
+            if connection.getresponse().status == 200:
+                return http.client.HTTPConnection("127.0.0.1", PORT)
         except OSError:
-            time.sleep(0.5)
+            pass
+        time.sleep(0.5)
     raise SystemExit("terrane does not answer")
 
 

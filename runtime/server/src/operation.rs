@@ -13,6 +13,8 @@ use terrane_policy::Caller;
 use terrane_query::{Access, OperationKind, Plan, PortsOperation, Prepared, Source, Statement, Values};
 use terrane_telemetry::trace::{self, Span};
 
+/// SQLSTATE `undefined_table`: the tables of the output layer come with the first publish.
+const UNDEFINED_TABLE: &str = "42P01";
 /// SQLSTATE `numeric_value_out_of_range`: a sum of floats can be too large for one.
 const OUT_OF_RANGE: &str = "22003";
 
@@ -143,6 +145,9 @@ async fn fetch(
                 ("STATEMENT_TIMEOUT", "the operation took longer than a statement may take; ask for less at once")
             }
             DriverError::Busy => ("DATABASE_BUSY", "too many operations wait for the database; try again in a moment"),
+            DriverError::Database { code, .. } if code == UNDEFINED_TABLE => {
+                ("NOT_PUBLISHED", "nothing is published yet; run the pipeline")
+            }
             DriverError::Database { code, .. } if code == OUT_OF_RANGE => (
                 "VALUE_OUT_OF_RANGE",
                 "a figure of this operation is larger than its type can hold; ask for fewer rows",
