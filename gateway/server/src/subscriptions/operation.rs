@@ -137,10 +137,12 @@ fn failed(error: &ExecuteError) -> Vec<GraphqlError> {
 
 /// Wait for another list of API keys; for ever without keys.
 async fn listed(keys: Option<&mut watch::Receiver<u64>>) {
-    match keys {
-        Some(keys) if keys.changed().await.is_ok() => {}
-        _ => std::future::pending().await,
+    if let Some(keys) = keys
+        && keys.changed().await.is_ok()
+    {
+        return;
     }
+    std::future::pending().await
 }
 
 /// A subscription of a client.
