@@ -64,7 +64,7 @@ async fn an_operation_over_a_stream_has_a_line_of_its_own() {
         line = over_stream();
     }
     let line = line.unwrap();
-    let said = ["operation", "outcome", "responses"].map(|name| &line[name]);
-    assert_eq!(said, [&"Names".into(), &"complete".into(), &1.into()], "{line}");
+    let said = (&line["operation"], &line["outcome"], &line["responses"]);
+    assert_eq!(said, (&"Names".into(), &"complete".into(), &1.into()), "{line}");
     assert!(line["document"].as_str().is_some_and(|digest| digest.len() == 64), "{line}");
 }
