@@ -9,7 +9,9 @@ mod descriptor;
 mod field;
 mod index;
 mod key;
+mod lineage;
 mod mask;
+mod materialization;
 mod model;
 mod nested;
 mod policy_lines;
@@ -28,7 +30,9 @@ pub use dataset::{
     Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Index, IndexColumn, Layer, Link,
     Metric, Nested, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
+pub use lineage::{ColumnLineage, ColumnRef, Driver, Origins};
 pub use mask::{DateUnit, FieldMask, Mask};
+pub use materialization::Materialization;
 pub use model::{Model, TableRef};
 pub use product::{
     Connector, Contract, Description, InputPort, ManagementPort, Member, OutputPort, Product, Role, Sla, Support, Team,
@@ -111,6 +115,7 @@ fn read_product(files: &BTreeMap<String, String>, findings: &mut Vec<Diagnostic>
     };
     check::resolve_ports(&mut product, descriptor.input_ports, descriptor.output_ports, findings);
     check::check_product(&mut product, files, findings);
+    lineage::analyze(&mut product, findings);
     policy_lines::check_objects(&product, &policy, findings);
     Some(product)
 }

@@ -1,6 +1,8 @@
 //! Models: turns SQL files into checked SELECT statements with the tables they read, in dependency order.
 
 use crate::dataset::Layer;
+use crate::lineage::{ColumnLineage, Driver};
+use crate::materialization::{Materialization, read_materialization};
 use crate::names::is_sql_name;
 use sqlparser::ast::{Expr, ObjectName, Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor};
 use sqlparser::dialect::PostgreSqlDialect;
@@ -22,6 +24,19 @@ pub struct Model {
     pub sql: String,
     /// Tables it reads, sorted.
     pub depends_on: Vec<TableRef>,
+    /// How its result is kept.
+    pub materialization: Materialization,
+    /// Its columns, and what each is made from.
+    pub columns: Vec<ColumnLineage>,
+    /// Of an incremental model: whose new rows say which of its rows are computed anew.
+    pub driver: Option<Driver>,
+}
+
+impl Model {
+    /// The table that it fills.
+    pub fn table(&self) -> TableRef {
+        TableRef { layer: self.layer, table: self.name.clone() }
+    }
 }
 
 /// A table in a layer.
@@ -81,6 +96,9 @@ pub(crate) fn read_models(files: &BTreeMap<String, String>, findings: &mut Vec<D
                     file: path.clone(),
                     sql: text.trim().trim_end_matches(';').trim_end().to_owned(),
                     depends_on: depends_on.into_iter().collect(),
+                    materialization: read_materialization(path, layer, text, findings),
+                    columns: Vec::new(),
+                    driver: None,
                 });
             }
             Err(problems) => findings.extend(problems.into_iter().map(|p| p.into_diagnostic(path))),
@@ -242,7 +260,8 @@ impl Reader {
     }
 }
 
-fn fold(ident: &sqlparser::ast::Ident) -> String {
+/// A name as Postgres folds it.
+pub(crate) fn fold(ident: &sqlparser::ast::Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
@@ -267,7 +286,7 @@ fn order(models: Vec<Model>, findings: &mut Vec<Diagnostic>) -> Vec<Model> {
     let mut waiting = models;
     let mut ordered: Vec<Model> = Vec::with_capacity(waiting.len());
     loop {
-        let pending: BTreeSet<TableRef> = waiting.iter().map(table_of).collect();
+        let pending: BTreeSet<TableRef> = waiting.iter().map(Model::table).collect();
         let (ready, blocked): (Vec<Model>, Vec<Model>) =
             waiting.into_iter().partition(|m| !m.depends_on.iter().any(|d| pending.contains(d)));
         let stuck = ready.is_empty();
@@ -289,10 +308,6 @@ fn order(models: Vec<Model>, findings: &mut Vec<Diagnostic>) -> Vec<Model> {
         );
     }
     ordered
-}
-
-fn table_of(model: &Model) -> TableRef {
-    TableRef { layer: model.layer, table: model.name.clone() }
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ const SWAP_ATTEMPTS: u32 = 100;
 pub struct Version {
     /// Number, from 1.
     pub version: i64,
+    /// `batch`: by a run, beside what was published; `stream`: in place, by rows that came in since.
+    pub kind: String,
     /// The run that made it.
     pub run_id: Uuid,
     /// Hash of the product folder it was made from.
