@@ -30,6 +30,8 @@ pub struct Model {
     pub columns: Vec<ColumnLineage>,
     /// Of an incremental model: whose new rows say which of its rows are computed anew.
     pub driver: Option<Driver>,
+    /// Whether it gives the same rows from the same rows: it calls neither `now()` nor `random()` nor the like.
+    pub is_steady: bool,
 }
 
 impl Model {
@@ -60,6 +62,19 @@ const FORBIDDEN_FUNCTIONS: &[&str] = &[
     "xpath_table",
     "version",
     "inet_server_addr",
+    "inet_client_addr",
+    "ts_stat",
+    "ts_rewrite",
+    "crosstab",
+    "connectby",
+    "currval",
+    "lastval",
+    "current_query",
+    "current_user",
+    "session_user",
+    "current_role",
+    "current_database",
+    "current_schemas",
 ];
 
 /// Read every model of the folder. Returned in dependency order; every problem goes to `findings`.
@@ -99,6 +114,7 @@ pub(crate) fn read_models(files: &BTreeMap<String, String>, findings: &mut Vec<D
                     materialization: read_materialization(path, layer, text, findings),
                     columns: Vec::new(),
                     driver: None,
+                    is_steady: true,
                 });
             }
             Err(problems) => findings.extend(problems.into_iter().map(|p| p.into_diagnostic(path))),
@@ -341,6 +357,25 @@ mod tests {
             "SELECT * FROM security.grants",
             "SELECT * FROM db.input.a",
             "SELECT pg_read_file('/etc/passwd')",
+            "SELECT pg_sleep(100)",
+            "SELECT pg_advisory_lock(1)",
+            "SELECT dblink_connect('host=example.org')",
+            "SELECT lo_import('/etc/passwd')",
+            "SELECT pg_catalog.set_config('role', 'postgres', false)",
+            "SELECT query_to_xml('DELETE FROM input.a', true, true, '')",
+            "SELECT * FROM ts_stat('SELECT t FROM input.a')",
+            "SELECT nextval('input.a__position_seq')",
+            "COPY input.a TO PROGRAM 'cat'",
+            "COPY (SELECT * FROM input.a) TO STDOUT",
+            "EXPLAIN ANALYZE SELECT 1",
+            "SET ROLE postgres",
+            "DO $$ BEGIN END $$",
+            "CALL x()",
+            "TABLE input.a",
+            "SELECT * FROM information_schema.tables",
+            "SELECT * FROM pg_catalog.pg_class",
+            "INSERT INTO output.x SELECT 1",
+            "SELECT 1 FROM input.a; DROP TABLE input.a",
             "SELECT * FROM pg_ls_dir('.')",
             "SELECT FROM WHERE",
             "",

@@ -2,6 +2,8 @@
 ALTER TABLE control.versions ADD COLUMN kind text NOT NULL DEFAULT 'batch' CHECK (kind IN ('batch', 'stream'));
 -- Which input rows are in it: {TABLE: {"position": …, "generation": …}}.
 ALTER TABLE control.versions ADD COLUMN inputs jsonb NOT NULL DEFAULT '{}';
+-- What each model was made from: {"LAYER.TABLE": stamp}; a model of the same stamp need not be made again.
+ALTER TABLE control.versions ADD COLUMN models jsonb NOT NULL DEFAULT '{}';
 
 -- How often rows of an input table went or were changed. Rows that only came are known by their position.
 CREATE TABLE control.input_generations (

@@ -4,7 +4,7 @@ use crate::tables::{POSITION, create_table};
 use crate::{Role, Store, StoreError};
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Executor as _, Postgres, Row as _, Transaction};
-use terrane_manifest::{Dataset, Product};
+use terrane_manifest::{Dataset, Layer, Model, Product};
 use terrane_sql::Sql;
 use uuid::Uuid;
 
@@ -87,10 +87,28 @@ pub async fn apply(owner: &PgPool, product: &Product) -> Result<(), StoreError> 
         sql.push("GRANT SELECT, INSERT, DELETE, TRUNCATE ON ").qualified("input", &dataset.table);
         sql.push(" TO ").ident(&control).push(";\n");
         sql.append(&count_generations(owner, &dataset.table).await?);
+        let drives = |model: &&Model| {
+            let driver = model.driver.as_ref().map(|driver| &driver.table);
+            driver.is_some_and(|table| table.layer == Layer::Input && table.table == dataset.table)
+        };
+        for driver in product.models.iter().filter(drives).filter_map(|model| model.driver.as_ref()) {
+            push_driver_indexes(&mut sql, &dataset.table, &driver.columns);
+        }
         let made = owner.execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await;
         made.map_err(StoreError::on("make input tables"))?;
     }
     Ok(())
+}
+
+/// New rows are found by their position, and the other rows of their keys by the key.
+fn push_driver_indexes(sql: &mut Sql, table: &str, key: &[String]) {
+    sql.push("CREATE INDEX IF NOT EXISTS ").ident(&format!("position_of_{table}")).push(" ON ");
+    sql.qualified("input", table).push(" (_position);\nCREATE INDEX IF NOT EXISTS ");
+    sql.ident(&format!("{}_of_{table}", key.join("_"))).push(" ON ").qualified("input", table).push(" (");
+    for (i, column) in key.iter().enumerate() {
+        sql.push(if i > 0 { ", " } else { "" }).ident(column);
+    }
+    sql.push(");\n");
 }
 
 /// Rows that go or change are counted, whoever does it: what was computed from them cannot be brought up to date by the

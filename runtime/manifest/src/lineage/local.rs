@@ -92,7 +92,8 @@ fn key_column(derived: &Derived, name: &str) -> Result<ColumnRef, String> {
     column.plain.clone().ok_or_else(|| format!("`{name}` of its key is no plain column of what it reads"))
 }
 
-fn unsteady_calls(query: &Query) -> Vec<String> {
+/// Functions that a query calls and whose value changes by itself.
+pub(super) fn unsteady_calls(query: &Query) -> Vec<String> {
     struct Calls(Vec<String>);
     impl sqlparser::ast::Visitor for Calls {
         type Break = ();

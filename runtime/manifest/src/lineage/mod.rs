@@ -82,6 +82,7 @@ pub(crate) fn analyze(product: &mut Product, findings: &mut Vec<Diagnostic>) {
         let derived = resolver.query(query, &[], None);
         report(model, &derived, &resolver, promised.get(&table), findings);
         model.columns = columns_of(&derived);
+        model.is_steady = local::unsteady_calls(query).is_empty();
         if let Materialization::Incremental { key } = &model.materialization {
             match local::driver(query, key, &tables, &views) {
                 Ok(driver) => model.driver = Some(driver),
