@@ -72,8 +72,9 @@ pub async fn apply(connect: &PgConnectOptions, product: &str) -> Result<(), Stor
         .fetch_one(&mut connection)
         .await
         .map_err(StoreError::on("look up the database's name"))?;
-    let mut sql = Sql::lit("REVOKE ALL ON SCHEMA public FROM PUBLIC;\nGRANT CREATE ON DATABASE ");
-    sql.ident(&database).push(" TO ").ident(&owner);
+    let mut sql = Sql::lit("REVOKE ALL ON SCHEMA public FROM PUBLIC;\nGRANT CREATE, TEMPORARY ON DATABASE ");
+    sql.ident(&database).push(" TO ").ident(&owner).push(";\nGRANT TEMPORARY ON DATABASE ").ident(&database);
+    sql.push(" TO ").ident(&Role::Pipeline.name_for(product));
     tolerate_existing(run(&mut connection, sql).await)?;
     connection.close().await.map_err(StoreError::on("close a connection"))
 }
