@@ -1,8 +1,10 @@
-//! `terrane check`: turns product folders into a verdict: each is a product, together they compose, and clients of an
-//! earlier supergraph are not broken.
+//! `terrane check`: turns product folders into a verdict: each is a product, its models do what its tests say, together they
+//! compose, and clients of an earlier supergraph are not broken.
 
 use crate::changes;
 use crate::compose::{product_subgraphs, report};
+use crate::mesh::load_products;
+use crate::model_tests;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use std::path::PathBuf;
@@ -27,6 +29,9 @@ pub struct CheckArguments {
     /// Operations that clients send: what none of them uses is safe to change
     #[arg(long, value_name = "PATH", requires = "against")]
     operations: Option<PathBuf>,
+    /// Do not run the model tests (tests/*.yaml), which need a Postgres
+    #[arg(long)]
+    no_tests: bool,
     /// Diagnostics of composition (standard error) and changes (standard output) as JSON
     #[arg(long)]
     json: bool,
@@ -45,7 +50,7 @@ pub fn run(arguments: &CheckArguments) -> Result<()> {
         report(std::slice::from_ref(&alone), compose(std::slice::from_ref(&alone)), arguments.json)
             .context("the product's subgraph")?;
         eprintln!("{}: a product, version {}", product.id, product.version);
-        return Ok(());
+        return if arguments.no_tests { Ok(()) } else { model_tests::run([product.as_ref()]) };
     }
     if let (Some(new), Some(old)) = (&arguments.supergraph, &arguments.against) {
         let sdl = std::fs::read_to_string(new).with_context(|| format!("supergraph {}", new.display()))?;
@@ -55,6 +60,10 @@ pub fn run(arguments: &CheckArguments) -> Result<()> {
     let composition = report(&subgraphs, compose(&subgraphs), arguments.json)?;
     let names: Vec<&str> = subgraphs.iter().map(|s| s.name.as_str()).collect();
     eprintln!("{} products, and they compose: {}", names.len(), names.join(", "));
+    if !arguments.no_tests {
+        let products = load_products(&arguments.products)?;
+        model_tests::run(products.iter().map(|(_, product)| product.as_ref()))?;
+    }
     match &arguments.against {
         Some(old) => changes::check(old, &composition.supergraph, arguments.operations.as_deref(), arguments.json),
         None => Ok(()),

@@ -1,6 +1,6 @@
 //! `terrane dev`: turns a products folder into the whole mesh in one process, on an embedded Postgres.
 
-use crate::mesh::{load_products, reads_from, service_token, token_secret};
+use crate::mesh::{load_products, looks_at, service_token, token_secret};
 use crate::serve::{collect_metrics, listen, runtime, serve, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
@@ -156,7 +156,7 @@ async fn open(
     let token = service_token(secret, &product.id)?;
     let authorization = http::HeaderValue::from_str(&format!("Bearer {token}")).context("a token is a header value")?;
     let mut upstreams = Upstreams::new();
-    for source in reads_from(product) {
+    for source in looks_at(product) {
         if let Some(transport) = transports.get(source) {
             let upstream = Upstream { transport: transport.clone(), authorization: Some(authorization.clone()) };
             upstreams.insert(source.to_owned(), upstream);

@@ -9,6 +9,7 @@ mod export;
 mod gateway;
 mod key;
 mod mesh;
+mod model_tests;
 mod new;
 mod plan;
 mod product;

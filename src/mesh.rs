@@ -52,12 +52,29 @@ pub fn reads_from(product: &Product) -> BTreeSet<&str> {
     sources.collect()
 }
 
+/// Products that a product reads from or refers to.
+pub fn looks_at(product: &Product) -> BTreeSet<&str> {
+    let mut found = reads_from(product);
+    let relationships = product.outputs().flat_map(|dataset| &dataset.relationships);
+    found.extend(relationships.filter_map(|relationship| relationship.target.product.as_deref()));
+    found
+}
+
 fn in_order(mut waiting: Vec<(PathBuf, Arc<Product>)>) -> Result<Vec<(PathBuf, Arc<Product>)>> {
     let mut done: Vec<(PathBuf, Arc<Product>)> = Vec::new();
     while !waiting.is_empty() {
         let here: BTreeSet<String> = waiting.iter().map(|(_, p)| p.id.clone()).collect();
         let (ready, rest): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|(_, p)| reads_from(p).iter().all(|source| !here.contains(*source)));
+        // of those, products that others refer to come first: what refers to them can be checked then
+        let here: BTreeSet<String> = ready.iter().chain(&rest).map(|(_, p)| p.id.clone()).collect();
+        let refers =
+            |product: &Product| looks_at(product).iter().any(|other| here.contains(*other) && *other != product.id);
+        let (first, later): (Vec<_>, Vec<_>) = ready.into_iter().partition(|(_, p)| !refers(p));
+        let (ready, rest) = match first.is_empty() {
+            true => (later, rest),
+            false => (first, later.into_iter().chain(rest).collect()),
+        };
         if ready.is_empty() {
             let names: Vec<&str> = rest.iter().map(|(_, p)| p.id.as_str()).collect();
             bail!("these products read from each other in a circle: {}", names.join(", "));

@@ -13,6 +13,8 @@ use terrane_gateway::HttpTransport;
 const OPERATION: &str = "mutation Run($product: ID!, $pull: Boolean!) { runPipeline(product: $product, pull: $pull) { state \
                          version milliseconds errorCode error steps { kind name state milliseconds rows detail } } }";
 
+const PLAN: &str = "query Plan($pull: Boolean!) { pipelinePlan(pull: $pull) { level kind name action detail } }";
+
 /// Run a pipeline.
 #[derive(Args)]
 pub struct RunArguments {
@@ -25,6 +27,9 @@ pub struct RunArguments {
     /// Take the input layer as it is instead of pulling the sources
     #[arg(long)]
     no_pull: bool,
+    /// Show the stages of a run, and which models it would build and why, without running it
+    #[arg(long)]
+    explain: bool,
     /// A token with a role that may run pipelines; made from the state directory's secret by default
     #[arg(long, env = "TERRANE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -47,14 +52,27 @@ pub fn run(arguments: &RunArguments) -> Result<()> {
             issue(&token_secret(&arguments.state)?, &request)?
         }
     };
+    let base = arguments.url.trim_end_matches('/');
+    if arguments.explain {
+        let variables = json!({"pull": !arguments.no_pull});
+        let address = format!("{base}/products/{}/graphql", arguments.product);
+        let answer = ask(arguments, &token, &address, PLAN, &variables)?;
+        return print_plan(&answer["data"]["pipelinePlan"]);
+    }
     let variables = json!({"product": arguments.product, "pull": !arguments.no_pull});
-    let body = json!({"query": OPERATION, "variables": variables}).to_string();
-    let request = http::Request::post(format!("{}/graphql", arguments.url.trim_end_matches('/')))
+    eprintln!("running the pipeline of {} …", arguments.product);
+    let answer = ask(arguments, &token, &format!("{base}/graphql"), OPERATION, &variables)?;
+    print_run(&answer["data"]["runPipeline"])
+}
+
+/// Send an operation; what came back, where it has no errors.
+fn ask(arguments: &RunArguments, token: &str, address: &str, query: &str, variables: &Value) -> Result<Value> {
+    let body = json!({"query": query, "variables": variables}).to_string();
+    let request = http::Request::post(address)
         .header("content-type", "application/json")
         .header("authorization", format!("Bearer {token}"))
         .body(Bytes::from(body))
         .context("--url is no address")?;
-    eprintln!("running the pipeline of {} …", arguments.product);
     let transport = HttpTransport::new(16 * 1024 * 1024).transport(&arguments.url);
     let response =
         runtime()?.block_on(async { tower::ServiceExt::oneshot(transport, request).await }).with_context(|| {
@@ -64,7 +82,25 @@ pub fn run(arguments: &RunArguments) -> Result<()> {
     if let Some(error) = answer["errors"].get(0) {
         bail!("{}", error["message"].as_str().unwrap_or("the mesh refused"));
     }
-    print_run(&answer["data"]["runPipeline"])
+    Ok(answer)
+}
+
+fn print_plan(stages: &Value) -> Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout();
+    for stage in stages.as_array().context("the answer has no plan")? {
+        let text = |key: &str| stage[key].as_str().unwrap_or_default();
+        let line = format!(
+            "{:>2}  {:<8} {:<32} {:<16} {}",
+            stage["level"],
+            text("kind"),
+            text("name"),
+            text("action"),
+            text("detail")
+        );
+        writeln!(out, "{}", line.trim_end()).context("write the plan")?;
+    }
+    Ok(())
 }
 
 fn print_run(run: &Value) -> Result<()> {

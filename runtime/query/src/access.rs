@@ -75,6 +75,11 @@ impl Access {
         entity.columns.iter().any(|c| self.reading_of(c) != Reading::Denied)
     }
 
+    /// Whether the roles see some rows of a dataset only.
+    pub fn filters_rows(&self, dataset: &str) -> bool {
+        self.row_filters.contains_key(dataset)
+    }
+
     pub(crate) fn row_filter(&self, dataset: &str) -> Option<&RowFilter> {
         self.row_filters.get(dataset)
     }

@@ -20,7 +20,7 @@ use terrane_driver::Reader;
 use terrane_graphql::GraphqlError;
 use terrane_ingest::Upstreams;
 use terrane_manifest::Product;
-use terrane_pipeline::{Pipeline, PipelineError, RunRequest};
+use terrane_pipeline::{Pipeline, PipelineError, PlannedStage, RunRequest};
 use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
 use terrane_query::{Access, DataSchema, Prepared, prepare};
 use terrane_store::{Run, Store, StoreError, StoreOptions, Version};
@@ -302,6 +302,29 @@ impl ProductService {
     /// [`PipelineError`].
     pub async fn is_stale(&self) -> Result<bool, PipelineError> {
         self.inner.pipeline.is_stale().await
+    }
+
+    /// Runs models, and takes in new ones.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.inner.pipeline
+    }
+
+    /// The product with the models and rules that were put in at run time; as the folder has it where these don't go with
+    /// it any more, which the next run says.
+    pub async fn amended(&self) -> Arc<Product> {
+        let amended = self.inner.pipeline.amended_product().await;
+        amended.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was put in at run time cannot be used");
+            self.inner.product.clone()
+        })
+    }
+
+    /// What a run would do.
+    ///
+    /// # Errors
+    /// [`PipelineError`].
+    pub async fn explain(&self, pull: bool) -> Result<Vec<PlannedStage>, PipelineError> {
+        self.inner.pipeline.explain(pull).await
     }
 
     /// Make a kept version current.

@@ -2,9 +2,8 @@
 
 use super::lineage::lineage;
 use super::product::{
-    AccessMethod, DatasetInfo, DescriptionInfo, FieldInfo, InputPortInfo, LineageInfo, LinkInfo, ManagementPortInfo,
-    MemberInfo, OutputPortInfo, ProductDescription, QualityRuleInfo, RelationshipInfo, ServiceLevelInfo, SupportInfo,
-    TeamInfo,
+    AccessMethod, DatasetInfo, DescriptionInfo, FieldInfo, InputPortInfo, LinkInfo, ManagementPortInfo, MemberInfo,
+    OutputPortInfo, ProductDescription, QualityRuleInfo, RelationshipInfo, ServiceLevelInfo, SupportInfo, TeamInfo,
 };
 use super::records::{QualityResult, Version};
 use crate::export::Format;
@@ -20,7 +19,6 @@ pub fn describe(
     quality: Vec<QualityResult>,
 ) -> ProductDescription {
     let team = product.team.as_ref();
-    let (nodes, edges) = lineage(product);
     ProductDescription {
         id: product.id.clone(),
         name: product.name.clone(),
@@ -57,7 +55,7 @@ pub fn describe(
         output_ports: output_ports(product),
         management_ports: management_ports(product),
         datasets: product.outputs().map(|d| dataset(product, d, access, version.as_ref())).collect(),
-        lineage: LineageInfo { nodes, edges },
+        lineage: lineage(product),
         quality_results: quality,
         updated_at: version.as_ref().map(|v| v.published_at),
         current_version: version,

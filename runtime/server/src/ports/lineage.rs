@@ -1,7 +1,8 @@
 //! Lineage: turns input ports, models and output ports into the graph of what is made from what.
 
+use super::product::LineageInfo;
 use async_graphql::SimpleObject;
-use terrane_manifest::{Connector, Product};
+use terrane_manifest::{ColumnRef, Connector, Product};
 
 /// A table, source or port in a lineage graph.
 #[derive(SimpleObject, Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,8 +26,23 @@ pub struct LineageEdge {
     pub to: String,
 }
 
-/// Nodes and edges of a product, in a stable order.
-pub fn lineage(product: &Product) -> (Vec<LineageNode>, Vec<LineageEdge>) {
+/// A column of a model, and the columns that it is made from, as `LAYER.TABLE.COLUMN`.
+#[derive(SimpleObject, Debug, Clone, PartialEq, Eq)]
+pub struct LineageColumn {
+    /// Node of its table.
+    pub node: String,
+    /// Its name.
+    pub column: String,
+    /// What its value is computed from.
+    pub direct: Vec<String>,
+    /// What decides which rows there are: conditions, joins, groups.
+    pub indirect: Vec<String>,
+    /// Input columns that its value goes back to, through every model between.
+    pub origins: Vec<String>,
+}
+
+/// Nodes, edges and columns of a product, in a stable order.
+pub fn lineage(product: &Product) -> LineageInfo {
     let mut nodes = Vec::new();
     let mut edges = Vec::new();
     let mut node = |id: &str, label: &str, kind: &str, of: Option<&str>| {
@@ -67,5 +83,24 @@ pub fn lineage(product: &Product) -> (Vec<LineageNode>, Vec<LineageEdge>) {
     nodes.dedup();
     edges.sort();
     edges.dedup();
-    (nodes, edges)
+    LineageInfo { nodes, edges, columns: columns(product) }
+}
+
+fn columns(product: &Product) -> Vec<LineageColumn> {
+    let names = |of: &std::collections::BTreeSet<ColumnRef>| of.iter().map(ColumnRef::to_string).collect();
+    let origins = product.origins();
+    let mut columns = Vec::new();
+    for model in &product.models {
+        for column in &model.columns {
+            let of = ColumnRef { table: model.table(), column: column.name.clone() };
+            columns.push(LineageColumn {
+                node: format!("{}.{}", model.layer.name(), model.name),
+                column: column.name.clone(),
+                direct: names(&column.direct),
+                indirect: names(&column.indirect),
+                origins: origins.get(&of).map(|o| names(&o.direct)).unwrap_or_default(),
+            });
+        }
+    }
+    columns
 }

@@ -6,6 +6,7 @@
 mod describe;
 pub(crate) mod guard;
 mod lineage;
+mod models;
 mod mutation;
 mod product;
 mod quality;

@@ -1,6 +1,6 @@
 //! Descriptions: the GraphQL objects that say what a product is: the answer of `product { … }`.
 
-use super::lineage::{LineageEdge, LineageNode};
+use super::lineage::{LineageColumn, LineageEdge, LineageNode};
 use super::records::{QualityResult, Version};
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
@@ -312,4 +312,6 @@ pub struct LineageInfo {
     pub nodes: Vec<LineageNode>,
     /// What each is made from.
     pub edges: Vec<LineageEdge>,
+    /// Columns of models, and what the SQL makes them from.
+    pub columns: Vec<LineageColumn>,
 }

@@ -3,9 +3,10 @@
 use super::describe::describe;
 use super::guard::{DISCOVER, OBSERVE, internal, refused, require};
 use super::lineage::lineage;
+use super::models::{ModelInfo, PlannedStage, PutModel, PutQualityRule, models, refused_or_internal};
 use super::product::{LineageInfo, ProductDescription};
-use super::quality::visible;
-use super::records::{AuditEntry, QualityResult, RowPage, Run, Version};
+use super::quality::{visible, visible_past};
+use super::records::{AuditEntry, PastQualityResult, QualityResult, RowPage, Run, Version};
 use async_graphql::{Context, Object, Result};
 use uuid::Uuid;
 
@@ -26,8 +27,9 @@ impl Query {
         let service = &context.service;
         let version = service.store().current_version().await.map_err(internal)?.map(Version::from);
         let quality = service.store().quality_results(None).await.map_err(internal)?;
-        let quality = visible(service.product(), &context.access, quality);
-        Ok(describe(service.product(), service.schema().sdl(), &context.access, version, quality))
+        let product = service.amended().await;
+        let quality = visible(&product, &context.access, quality);
+        Ok(describe(&product, service.schema().sdl(), &context.access, version, quality))
     }
 
     /// The newest runs of the pipeline.
@@ -56,7 +58,67 @@ impl Query {
         let context = require(ctx, DISCOVER)?;
         let results = context.service.store().quality_results(None).await.map_err(internal)?;
         let wanted = results.into_iter().filter(|r| dataset.as_deref().is_none_or(|d| d == r.dataset));
-        Ok(visible(context.service.product(), &context.access, wanted.collect()))
+        let product = context.service.amended().await;
+        Ok(visible(&product, &context.access, wanted.collect()))
+    }
+
+    /// What was found of a dataset's rules, or of one of them, over time, the newest first: by runs, and between them.
+    async fn quality_history(
+        &self,
+        ctx: &Context<'_>,
+        dataset: String,
+        rule: Option<String>,
+        #[graphql(default = 50)] first: i32,
+    ) -> Result<Vec<PastQualityResult>> {
+        let context = require(ctx, DISCOVER)?;
+        let limit = bounded(first)?;
+        let past = context.service.store().quality_history(&dataset, rule.as_deref(), limit).await;
+        let product = context.service.amended().await;
+        Ok(visible_past(&product, &context.access, past.map_err(internal)?))
+    }
+
+    /// The forms of a quality rule that were put in at run time, the newest first.
+    async fn quality_rule_history(
+        &self,
+        ctx: &Context<'_>,
+        dataset: String,
+        id: String,
+        #[graphql(default = 20)] first: i32,
+    ) -> Result<Vec<PutQualityRule>> {
+        let context = require(ctx, OBSERVE)?;
+        let history = context.service.store().rule_history(&dataset, &id, bounded(first)?).await.map_err(internal)?;
+        Ok(history.into_iter().map(PutQualityRule::from).collect())
+    }
+
+    /// The models that the next run has, in an order in which each reads only earlier ones.
+    async fn models(&self, ctx: &Context<'_>) -> Result<Vec<ModelInfo>> {
+        let context = require(ctx, OBSERVE)?;
+        models(&context.service).await
+    }
+
+    /// The texts of a model that were put in at run time, the newest first.
+    async fn model_history(
+        &self,
+        ctx: &Context<'_>,
+        layer: String,
+        name: String,
+        #[graphql(default = 20)] first: i32,
+    ) -> Result<Vec<PutModel>> {
+        let context = require(ctx, OBSERVE)?;
+        let path = format!("models/{layer}/{name}.sql");
+        let history = context.service.store().model_history(&path, bounded(first)?).await.map_err(internal)?;
+        Ok(history.into_iter().map(PutModel::from).collect())
+    }
+
+    /// What a run would do, stage by stage, without doing it.
+    async fn pipeline_plan(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = true)] pull: bool,
+    ) -> Result<Vec<PlannedStage>> {
+        let context = require(ctx, OBSERVE)?;
+        let stages = context.service.explain(pull).await;
+        Ok(stages.map_err(refused_or_internal)?.into_iter().map(PlannedStage::from).collect())
     }
 
     /// The newest entries of the audit log.
@@ -69,8 +131,7 @@ impl Query {
     /// What is made from what.
     async fn lineage(&self, ctx: &Context<'_>) -> Result<LineageInfo> {
         let context = require(ctx, DISCOVER)?;
-        let (nodes, edges) = lineage(context.service.product());
-        Ok(LineageInfo { nodes, edges })
+        Ok(lineage(context.service.product()))
     }
 
     /// A page of an output dataset's rows, by the contract's names: how composite products and tools read any product.

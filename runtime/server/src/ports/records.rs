@@ -48,7 +48,8 @@ impl Run {
         let context = ctx.data::<PortsContext>()?;
         let id = self.id.parse().map_err(internal)?;
         let results = context.service.store().quality_results(Some(id)).await.map_err(internal)?;
-        Ok(visible(context.service.product(), &context.access, results))
+        let product = context.service.amended().await;
+        Ok(visible(&product, &context.access, results))
     }
 }
 
@@ -121,6 +122,21 @@ pub struct QualityResult {
     pub expected: String,
     /// What was measured; null where you may not read what it was measured over.
     pub measured: Option<String>,
+    /// A few rows that failed, by their keys, with the fields of these that you may read.
+    pub sample: Vec<serde_json::Value>,
+}
+
+/// What a check found at some time.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct PastQualityResult {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The run that checked; none where it was checked between runs.
+    pub run_id: Option<String>,
+    /// The version that was checked; none where the run published none.
+    pub version: Option<i64>,
+    /// What was found.
+    pub result: QualityResult,
 }
 
 impl From<store::QualityResult> for QualityResult {
@@ -134,6 +150,7 @@ impl From<store::QualityResult> for QualityResult {
             passed: result.status == "passed",
             expected: result.expected,
             measured: Some(result.measured),
+            sample: Vec::new(),
         }
     }
 }
