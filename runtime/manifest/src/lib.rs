@@ -4,10 +4,12 @@
 //! brings the files' text. Whatever can be known to be wrong without a database is found here.
 
 mod check;
+mod connector;
 mod contract;
 mod descriptor;
 mod field;
 mod index;
+mod ingest;
 mod key;
 mod mask;
 mod model;
@@ -15,6 +17,7 @@ mod nested;
 mod policy_lines;
 mod quality;
 mod relationship;
+mod schedule;
 mod search;
 mod yaml;
 
@@ -24,17 +27,20 @@ pub mod product;
 pub mod row_filter;
 pub mod types;
 
+pub use connector::{Connector, PullMode, without_secrets};
 pub use dataset::{
     Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Index, IndexColumn, Layer, Link,
     Metric, Nested, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
+pub use ingest::{BadRows, Dialect, IngestOptions};
 pub use mask::{DateUnit, FieldMask, Mask};
 pub use model::{Model, TableRef};
 pub use product::{
-    Connector, Contract, Description, InputPort, ManagementPort, Member, OutputPort, Product, Role, Sla, Support, Team,
+    Contract, Description, InputPort, ManagementPort, Member, OutputPort, Product, Role, Sla, Support, Team,
 };
 pub use quality::fill_placeholders;
 pub use row_filter::{CompareOp, Operand, RowFilter};
+pub use schedule::parse_schedule;
 pub use types::{LogicalType, PgType, PhysicalType};
 
 use std::collections::BTreeMap;

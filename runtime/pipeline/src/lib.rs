@@ -9,9 +9,11 @@ mod check;
 mod constraints;
 mod content;
 mod error;
+mod noticed;
 mod rewrite;
 mod run;
 
 pub use content::content_hash;
 pub use error::PipelineError;
+pub use noticed::{BAD_ROWS, SOURCE_SCHEMA};
 pub use run::{Pipeline, RunRequest};

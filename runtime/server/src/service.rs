@@ -18,8 +18,8 @@ use terrane_auth::{AuthError, Authenticator};
 use terrane_diagnostics::Diagnostic;
 use terrane_driver::Reader;
 use terrane_graphql::GraphqlError;
-use terrane_ingest::Upstreams;
-use terrane_manifest::Product;
+use terrane_ingest::{IngestError, Upstreams};
+use terrane_manifest::{InputPort, Product};
 use terrane_pipeline::{Pipeline, PipelineError, RunRequest};
 use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
 use terrane_query::{Access, DataSchema, Prepared, prepare};
@@ -302,6 +302,14 @@ impl ProductService {
     /// [`PipelineError`].
     pub async fn is_stale(&self) -> Result<bool, PipelineError> {
         self.inner.pipeline.is_stale().await
+    }
+
+    /// The version that the product which `port` reads has published since the port was pulled, where there is one.
+    ///
+    /// # Errors
+    /// [`IngestError`].
+    pub async fn upstream_ahead(&self, port: &InputPort) -> Result<Option<i64>, IngestError> {
+        self.inner.pipeline.upstream_ahead(port).await
     }
 
     /// Make a kept version current.

@@ -5,13 +5,17 @@
 
 mod describe;
 pub(crate) mod guard;
+mod ingest;
 mod lineage;
 mod mutation;
 mod product;
 mod quality;
 mod query;
 pub(crate) mod records;
+mod rejects;
+mod schedules;
 
+pub use ingest::{Upload, Uploaded, Uploads};
 pub use lineage::lineage;
 
 use crate::service::ProductService;
@@ -32,6 +36,8 @@ pub struct PortsContext {
     pub caller: Caller,
     /// What the caller's roles may do.
     pub access: Arc<Access>,
+    /// Files that came with it.
+    pub uploads: Uploads,
 }
 
 /// Build it. Its limits are those of the data port: the document was checked there already.

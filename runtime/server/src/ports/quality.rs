@@ -5,6 +5,7 @@
 
 use super::records::QualityResult;
 use terrane_manifest::{Dataset, Metric, Product, RuleCheck};
+use terrane_pipeline::{BAD_ROWS, SOURCE_SCHEMA};
 use terrane_query::Access;
 use terrane_store as store;
 
@@ -20,6 +21,11 @@ pub fn visible(product: &Product, access: &Access, results: Vec<store::QualityRe
 }
 
 fn may_know(product: &Product, access: &Access, result: &store::QualityResult) -> bool {
+    // what was noticed at a source speaks of columns and counts, not of values
+    let noticed = [SOURCE_SCHEMA, BAD_ROWS].iter().any(|rule| result.rule.starts_with(rule)) && result.field.is_none();
+    if noticed && !product.outputs().any(|d| d.quality.iter().any(|rule| rule.id == result.rule)) {
+        return true;
+    }
     let Some(dataset) = product.outputs().find(|d| d.name == result.dataset) else { return false };
     let reads = |name: &str| dataset.field(name).is_some_and(|f| access.allows(&dataset.policy_object(f), "read"));
     if result.field.as_deref().is_some_and(|name| !reads(name)) {
