@@ -3,6 +3,7 @@
 //! Reads the descriptor (ODPS 1.1), the contracts (ODCS 3.2), the SQL models and `policy.csv`. It is pure: the caller
 //! brings the files' text. Whatever can be known to be wrong without a database is found here.
 
+mod amend;
 mod check;
 mod connector;
 mod contract;
@@ -11,8 +12,11 @@ mod field;
 mod index;
 mod ingest;
 mod key;
+mod lineage;
 mod mask;
+mod materialization;
 mod model;
+mod model_test;
 mod nested;
 mod policy_lines;
 mod quality;
@@ -27,14 +31,18 @@ pub mod product;
 pub mod row_filter;
 pub mod types;
 
+pub use amend::LARGEST_MODEL;
 pub use connector::{Connector, PullMode, without_secrets};
 pub use dataset::{
     Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Index, IndexColumn, Layer, Link,
     Metric, Nested, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
 pub use ingest::{BadRows, Dialect, IngestOptions};
+pub use lineage::{ColumnLineage, ColumnRef, Driver, Origins};
 pub use mask::{DateUnit, FieldMask, Mask};
+pub use materialization::Materialization;
 pub use model::{Model, TableRef};
+pub use model_test::{ModelTest, Rows};
 pub use product::{
     Contract, Description, InputPort, ManagementPort, Member, OutputPort, Product, Role, Sla, Support, Team,
 };
@@ -43,6 +51,7 @@ pub use row_filter::{CompareOp, Operand, RowFilter};
 pub use schedule::parse_schedule;
 pub use types::{LogicalType, PgType, PhysicalType};
 
+use model_test::read_model_test;
 use std::collections::BTreeMap;
 use terrane_diagnostics::{Diagnostic, has_errors};
 
@@ -114,9 +123,12 @@ fn read_product(files: &BTreeMap<String, String>, findings: &mut Vec<Diagnostic>
         policy: policy.iter().map(|(line, _)| line.clone()).collect(),
         sources: sources.map(|(path, text)| (path.clone(), text.clone())).collect(),
         tests: in_folder("tests/", "").map(|(path, text)| (path.clone(), text.clone())).collect(),
+        model_tests: in_folder("tests/", ".yaml").filter_map(|(p, text)| read_model_test(p, text, findings)).collect(),
     };
     check::resolve_ports(&mut product, descriptor.input_ports, descriptor.output_ports, findings);
     check::check_product(&mut product, files, findings);
+    lineage::analyze(&mut product, findings);
+    model_test::check_tests(&product, findings);
     policy_lines::check_objects(&product, &policy, findings);
     Some(product)
 }

@@ -3,6 +3,7 @@
 use crate::connector::Connector;
 use crate::dataset::{Dataset, Layer, Link};
 use crate::model::Model;
+use crate::model_test::ModelTest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A product folder, checked: every reference in it resolves.
@@ -49,6 +50,8 @@ pub struct Product {
     pub sources: BTreeMap<String, String>,
     /// Files under `tests/` by path.
     pub tests: BTreeMap<String, String>,
+    /// What the models must make of which rows: the YAML files among [`Product::tests`].
+    pub model_tests: Vec<ModelTest>,
 }
 
 impl Product {

@@ -22,3 +22,8 @@ pub fn content_hash(product: &Product) -> String {
     }
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
+
+/// SHA-256 of a text, in hexadecimal.
+pub(crate) fn text_hash(text: &str) -> String {
+    Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect()
+}

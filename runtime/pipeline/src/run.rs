@@ -1,22 +1,23 @@
 //! Runs: turns a request to run into pulled inputs, built models, checks and a published version, on record.
 
-use crate::check::{Outcome, checks, measure};
+use crate::check::{Place, checks, describe, measure, references};
 use crate::noticed::noticed;
+use crate::plan::{Action, plan};
 use crate::{PipelineError, build, constraints, content_hash};
 use std::path::PathBuf;
 use std::sync::Arc;
 use terrane_ingest::{Environment, IngestError, Puller, Upstreams};
 use terrane_manifest::{Connector, InputPort, Layer, Product};
-use terrane_store::{Run, RunRecord, RunState, RunTrigger, StepKind, Store, StoreError};
+use terrane_store::{Publish, Run, RunRecord, RunState, RunTrigger, StepKind, Store, StoreError};
 use terrane_telemetry::{along, trace};
 
 /// Everything a run needs.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
-    store: Store,
-    product: Arc<Product>,
-    folder: PathBuf,
-    upstreams: Arc<Upstreams>,
+    pub(crate) store: Store,
+    pub(crate) product: Arc<Product>,
+    pub(crate) folder: PathBuf,
+    pub(crate) upstreams: Arc<Upstreams>,
     environment: Arc<Environment>,
 }
 
@@ -44,7 +45,8 @@ impl Pipeline {
     /// [`PipelineError::Store`].
     pub async fn is_stale(&self) -> Result<bool, PipelineError> {
         let current = self.store.current_version().await?;
-        Ok(current.is_none_or(|version| version.content != content_hash(&self.product)))
+        let amended = self.amended().await?;
+        Ok(current.is_none_or(|version| version.content != content_hash(&amended.product)))
     }
 
     /// The version that the product which `port` reads has published since the port was pulled, where there is one.
@@ -72,7 +74,8 @@ impl Pipeline {
     pub async fn run(&self, request: &RunRequest) -> Result<Run, PipelineError> {
         let mut record = self.store.start_run(request.trigger, request.by.as_deref()).await?;
         tracing::info!(product = %self.product.id, run = %record.id, "run started");
-        match self.stages(&mut record, request).await {
+        let stages = async { self.amended().await?.stages(&mut record, request).await };
+        match stages.await {
             Ok(()) => Ok(record.succeed().await?),
             Err(error) => {
                 tracing::warn!(product = %self.product.id, run = %record.id, %error, "run failed");
@@ -86,13 +89,17 @@ impl Pipeline {
             self.pull_inputs(record).await?;
         }
         build::clear_next(&self.store).await?;
-        self.build_models(record).await?;
+        let plan = plan(&self.store, &self.product, record.id).await?;
+        self.build_models(record, &plan).await?;
         self.check_outputs(record).await?;
         let (store, product, run) = (&self.store, &self.product, record.id);
-        let tables: Vec<String> =
-            product.models.iter().filter(|m| m.layer == Layer::Abstraction).map(|m| m.name.clone()).collect();
+        let built = plan.steps.iter().filter(|s| s.table.layer == Layer::Abstraction && s.action == Action::Build);
+        let tables: Vec<String> = built.map(|step| step.table.table.clone()).collect();
         step(record, StepKind::Publish, &product.id, async {
-            let version = store.publish(product, &tables, run, &content_hash(product)).await?;
+            let content = content_hash(product);
+            let (inputs, models) = (&plan.inputs, &plan.models);
+            let publish = Publish { product, abstraction: &tables, run, content: &content, inputs, models };
+            let version = store.publish(&publish).await?;
             let rows = version.datasets.iter().map(|d| d.rows.unsigned_abs()).sum();
             Ok((rows, Some(format!("version {}", version.version))))
         })
@@ -117,28 +124,26 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn build_models(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
-        for model in &self.product.models {
-            let name = format!("{}.{}", model.layer.name(), model.name);
-            step(record, StepKind::Model, &name, async {
-                Ok((build::build_model(&self.store, &self.product, model).await?, None))
-            })
-            .await?;
-        }
-        Ok(())
-    }
-
     /// Check every output dataset; all results are recorded before the first blocking one ends the run.
     async fn check_outputs(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
         let mut broken = Vec::new();
         for dataset in self.product.outputs() {
-            let checks = checks(&self.product, dataset);
+            let mut checks = checks(&self.product, dataset, &Place::built());
+            let mut connection =
+                self.store.pipeline().acquire().await.map_err(StoreError::on("connect as the pipeline"))?;
+            let mut unasked = Vec::new();
+            for across in references(&mut connection, dataset, &self.upstreams, &Place::built()).await? {
+                match across {
+                    Ok(check) => checks.push(check),
+                    Err(reason) => unasked.push(reason),
+                }
+            }
             let mut span = trace::span("check");
             span.set("terrane.step", dataset.name.clone());
             let position = record.begin_step(StepKind::Check, &dataset.name).await?;
             let mut failures = 0;
             for check in &checks {
-                let outcome = match measure(&self.store, check, record.id).await {
+                let outcome = match measure(&mut connection, check, record.id).await {
                     Ok(outcome) => outcome,
                     Err(error) => {
                         record.end_step(position, RunState::Failed, None, Some(&error.public_text())).await?;
@@ -151,7 +156,11 @@ impl Pipeline {
                     broken.push(describe(&outcome));
                 }
             }
-            let detail = format!("{} of {} checks passed", checks.len() - failures, checks.len());
+            let mut detail = format!("{} of {} checks passed", checks.len() - failures, checks.len());
+            for reason in unasked {
+                detail.push_str("; ");
+                detail.push_str(&reason);
+            }
             let state = if broken.is_empty() { RunState::Succeeded } else { RunState::Failed };
             record.end_step(position, state, Some(checks.len() as u64), Some(&detail)).await?;
         }
@@ -163,16 +172,6 @@ impl Pipeline {
         }
         Ok(())
     }
-}
-
-/// One broken rule in words: what was expected, what was measured, which rows.
-fn describe(outcome: &Outcome) -> String {
-    let result = &outcome.result;
-    let mut text = format!("{}: expected {}, measured {}", result.rule, result.expected, result.measured);
-    if result.sample.as_array().is_some_and(|rows| !rows.is_empty()) {
-        text.push_str(&format!(", for example {}", result.sample));
-    }
-    text
 }
 
 /// Record a step around `work`, which gives a number of rows and a detail.

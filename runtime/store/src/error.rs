@@ -17,6 +17,9 @@ pub enum StoreError {
     /// Another run is under way.
     #[error("a run of product `{0}` is under way already; wait for it or cancel it")]
     RunInProgress(String),
+    /// Somebody writes to an input for a long time.
+    #[error("input `{0}` is being written to; try again when the batch is in")]
+    InputBusy(String),
     /// There is no such version to go back to.
     #[error("version {0} is not kept; `versions` lists those that are")]
     NoSuchVersion(i64),
@@ -51,6 +54,7 @@ impl StoreError {
         match self {
             Self::Database { .. } | Self::Migration(_) | Self::Interrupted(_) => "DATABASE_ERROR",
             Self::RunInProgress(_) => "RUN_IN_PROGRESS",
+            Self::InputBusy(_) => "INPUT_BUSY",
             Self::NoSuchVersion(_) => "NO_SUCH_VERSION",
             Self::BadRow { .. } => "BAD_ROW",
         }

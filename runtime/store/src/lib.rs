@@ -6,9 +6,14 @@
 
 mod audit;
 mod batches;
+mod bounds;
+mod changes;
 mod database;
 mod error;
 mod inputs;
+mod positions;
+mod put;
+mod quality;
 mod rejects;
 mod roles;
 mod runs;
@@ -19,14 +24,18 @@ mod versions;
 
 pub use audit::{AuditEntry, AuditRecord};
 pub use batches::{Batch, BatchMode, BatchWriter, Closing, Incoming};
+pub use changes::{Changes, Move};
 pub use database::ensure_database;
 pub use error::StoreError;
+pub use positions::{InputState, InputStates};
+pub use put::{PutModel, PutRule};
+pub use quality::PastResult;
 pub use rejects::{Reject, RejectRecord};
 pub use roles::Role;
 pub use runs::{QualityResult, Run, RunRecord, RunState, RunTrigger, Step, StepKind};
 pub use schedules::ScheduleRecord;
 pub use tables::create_table;
-pub use versions::{DatasetVersion, Version};
+pub use versions::{DatasetVersion, Publish, Stamps, Version};
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use std::str::FromStr as _;
@@ -99,7 +108,7 @@ impl Store {
             product: product.id.clone(),
             owner: pool(Role::Owner, 4, vec![("search_path", "metadata".to_owned())]),
             control: pool(Role::Control, 8, Vec::new()),
-            pipeline: pool(Role::Pipeline, 4, vec![("search_path", "input".to_owned())]),
+            pipeline: pool(Role::Pipeline, 4, bounds::of_models(&base).await?),
             query: pool(Role::Query, 4, query_settings),
         };
         sqlx::migrate!("./migrations").run(&store.owner).await.map_err(StoreError::Migration)?;

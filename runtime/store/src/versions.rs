@@ -4,12 +4,13 @@
 //! what was current in `kept` as `TABLE__VERSION`. A reader's statement either got its locks before the swap (and the
 //! swap waits for it) or resolves the names after it: it sees one version, never a mix.
 
-use crate::{Role, Store, StoreError};
+use crate::{InputStates, Role, Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Executor as _, FromRow, Postgres, Transaction};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use terrane_manifest::{Dataset, Product};
+use terrane_manifest::{Dataset, Layer, Product};
 use terrane_sql::Sql;
 use uuid::Uuid;
 
@@ -24,6 +25,8 @@ const SWAP_ATTEMPTS: u32 = 100;
 pub struct Version {
     /// Number, from 1.
     pub version: i64,
+    /// `batch`: by a run, beside what was published; `stream`: in place, by rows that came in since.
+    pub kind: String,
     /// The run that made it.
     pub run_id: Uuid,
     /// Hash of the product folder it was made from.
@@ -35,6 +38,32 @@ pub struct Version {
     /// Its datasets and their sizes.
     #[sqlx(json)]
     pub datasets: Vec<DatasetVersion>,
+    /// Which input rows are in it, by table.
+    #[sqlx(json)]
+    pub inputs: InputStates,
+    /// What each model was made from.
+    #[sqlx(json)]
+    pub models: Stamps,
+}
+
+/// For each model, as `LAYER.TABLE`, a word that is the same as long as it would be made from the same.
+pub type Stamps = BTreeMap<String, String>;
+
+/// What a run has built, and from what.
+#[derive(Debug, Clone, Copy)]
+pub struct Publish<'a> {
+    /// Whose.
+    pub product: &'a Product,
+    /// What was built of the abstraction layer; the rest of it stays.
+    pub abstraction: &'a [String],
+    /// By which run.
+    pub run: Uuid,
+    /// Hash of the product folder.
+    pub content: &'a str,
+    /// Which input rows are in it.
+    pub inputs: &'a InputStates,
+    /// What each model was made from.
+    pub models: &'a Stamps,
 }
 
 /// A dataset of a version.
@@ -65,21 +94,21 @@ impl Store {
             .map_err(StoreError::on("read the current version"))
     }
 
+    /// The highest number of a version.
+    pub async fn newest_version(&self) -> Result<Option<i64>, StoreError> {
+        sqlx::query_scalar("SELECT max(version) FROM control.versions")
+            .fetch_one(self.control())
+            .await
+            .map_err(StoreError::on("read versions"))
+    }
+
     /// Publish what is in `output_next` and `abstraction_next` as the next version: the tables, the version's record,
     /// the rows that changed (into the outbox) and the run's version number, all in one transaction.
     ///
-    /// `abstraction` names the built tables of the abstraction layer.
-    ///
     /// # Errors
     /// [`StoreError::Database`]; nothing is published then.
-    pub async fn publish(
-        &self,
-        product: &Product,
-        abstraction: &[String],
-        run: Uuid,
-        content: &str,
-    ) -> Result<Version, StoreError> {
-        self.swap(&Change::Publish { product, abstraction, run, content }).await
+    pub async fn publish(&self, wanted: &Publish<'_>) -> Result<Version, StoreError> {
+        self.swap(&Change::Publish(wanted)).await
     }
 
     /// Make a kept version the current one again; what is current is kept.
@@ -119,16 +148,14 @@ impl Store {
 
 /// What a swap does with the published tables.
 enum Change<'a> {
-    Publish { product: &'a Product, abstraction: &'a [String], run: Uuid, content: &'a str },
+    Publish(&'a Publish<'a>),
     Rollback { product: &'a Product, version: i64 },
 }
 
 impl Change<'_> {
     async fn apply(&self, store: &Store, transaction: &mut Transaction<'_, Postgres>) -> Result<Version, StoreError> {
         match self {
-            Self::Publish { product, abstraction, run, content } => {
-                publish(store, transaction, product, abstraction, *run, content).await
-            }
+            Self::Publish(wanted) => publish(store, transaction, wanted).await,
             Self::Rollback { product, version } => roll_back(transaction, product, *version).await,
         }
     }
@@ -137,13 +164,10 @@ impl Change<'_> {
 async fn publish(
     store: &Store,
     transaction: &mut Transaction<'_, Postgres>,
-    product: &Product,
-    abstraction: &[String],
-    run: Uuid,
-    content: &str,
+    wanted: &Publish<'_>,
 ) -> Result<Version, StoreError> {
     let what = "publish a version";
-    let outputs: Vec<&Dataset> = product.outputs().collect();
+    let outputs: Vec<&Dataset> = wanted.product.outputs().collect();
     let previous = current_number(transaction).await?;
     let number = sqlx::query_scalar::<_, i64>("SELECT coalesce(max(version), 0) + 1 FROM control.versions")
         .fetch_one(&mut **transaction)
@@ -164,18 +188,44 @@ async fn publish(
             sql.push("DROP TABLE ").qualified("output", &dataset.table).push(";\n");
         }
         publish_table(&mut sql, "output", &dataset.table);
-        let query = Role::Query.name_for(store.product());
-        sql.push("GRANT SELECT ON ").qualified("output", &dataset.table).push(" TO ").ident(&query).push(";\n");
+        let (query, pipeline) = (Role::Query.name_for(store.product()), Role::Pipeline.name_for(store.product()));
+        sql.push("GRANT SELECT ON ").qualified("output", &dataset.table).push(" TO ").ident(&query);
+        sql.push(", ").ident(&pipeline).push(";\n");
         batch(transaction, sql).await?;
         datasets.push(measure(transaction, dataset).await?);
     }
-    for table in abstraction {
-        let mut sql = Sql::lit("DROP TABLE IF EXISTS ");
-        sql.qualified("abstraction", table).push(";\n");
+    drop_replaced(transaction, wanted).await?;
+    for table in wanted.abstraction {
+        let mut sql = Sql::new();
         publish_table(&mut sql, "abstraction", table);
+        let pipeline = Role::Pipeline.name_for(store.product());
+        sql.push("GRANT SELECT ON ").qualified("abstraction", table).push(" TO ").ident(&pipeline).push(";\n");
         batch(transaction, sql).await?;
     }
-    record(transaction, number, run, content, &datasets).await
+    record(transaction, number, wanted, &datasets).await
+}
+
+/// What was built anew takes the place of what was there, and what no model makes any more goes. Views go first: they hold
+/// on to what they read.
+async fn drop_replaced(transaction: &mut Transaction<'_, Postgres>, wanted: &Publish<'_>) -> Result<(), StoreError> {
+    let there: Vec<(String, bool)> = sqlx::query_as(
+        "SELECT relname::text, relkind = 'v' FROM pg_class WHERE relnamespace = 'abstraction'::regnamespace AND \
+         relkind IN ('r', 'v') ORDER BY relkind = 'v' DESC, relname",
+    )
+    .fetch_all(&mut **transaction)
+    .await
+    .map_err(StoreError::on("look up what is published"))?;
+    let models = wanted.product.models.iter().filter(|m| m.layer == Layer::Abstraction);
+    let stays: BTreeSet<&str> = models.map(|m| m.name.as_str()).collect();
+    for (name, is_view) in there {
+        if stays.contains(name.as_str()) && !wanted.abstraction.contains(&name) {
+            continue;
+        }
+        let mut sql = Sql::lit(if is_view { "DROP VIEW IF EXISTS " } else { "DROP TABLE " });
+        sql.qualified("abstraction", &name).push(if is_view { " CASCADE" } else { "" });
+        batch(transaction, sql).await?;
+    }
+    Ok(())
 }
 
 async fn roll_back(
@@ -346,8 +396,7 @@ async fn measure(transaction: &mut Transaction<'_, Postgres>, dataset: &Dataset)
 async fn record(
     transaction: &mut Transaction<'_, Postgres>,
     number: i64,
-    run: Uuid,
-    content: &str,
+    wanted: &Publish<'_>,
     datasets: &[DatasetVersion],
 ) -> Result<Version, StoreError> {
     let what = "record a version";
@@ -356,19 +405,21 @@ async fn record(
         .await
         .map_err(StoreError::on(what))?;
     sqlx::query("UPDATE control.runs SET version = $2 WHERE id = $1")
-        .bind(run)
+        .bind(wanted.run)
         .bind(number)
         .execute(&mut **transaction)
         .await
         .map_err(StoreError::on(what))?;
     let version = sqlx::query_as(
-        "INSERT INTO control.versions (version, run_id, content, state, datasets) VALUES ($1, $2, $3, 'current', $4) \
-         RETURNING *",
+        "INSERT INTO control.versions (version, run_id, content, state, datasets, inputs, models) VALUES ($1, $2, $3, \
+         'current', $4, $5, $6) RETURNING *",
     )
     .bind(number)
-    .bind(run)
-    .bind(content)
+    .bind(wanted.run)
+    .bind(wanted.content)
     .bind(sqlx::types::Json(datasets))
+    .bind(sqlx::types::Json(wanted.inputs))
+    .bind(sqlx::types::Json(wanted.models))
     .fetch_one(&mut **transaction)
     .await
     .map_err(StoreError::on(what))?;
