@@ -18,7 +18,7 @@ pub struct Pipeline {
     pub(crate) product: Arc<Product>,
     pub(crate) folder: PathBuf,
     pub(crate) upstreams: Arc<Upstreams>,
-    environment: Arc<Environment>,
+    pub(crate) environment: Arc<Environment>,
 }
 
 /// Who wants a run, why, and of what.
