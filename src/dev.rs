@@ -95,6 +95,7 @@ async fn mesh(
             .await
             .with_context(|| format!("product `{}`", product.id))?;
         publish(&service, &product.id, progress).await?;
+        tokio::spawn(terrane_runtime::follow_schedules(service.clone()));
         let routes = terrane_runtime::router(service.clone());
         services.push(service);
         transports.insert(product.id.clone(), local_transport(routes.clone()));

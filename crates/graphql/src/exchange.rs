@@ -49,6 +49,14 @@ pub fn read_get<'a>(
     Ok((request, media))
 }
 
+/// The media type of a response, by what the client takes.
+///
+/// # Errors
+/// The reply to send instead: 406.
+pub fn read_accept(headers: &HeaderMap) -> Result<ResponseMedia, Box<Reply>> {
+    media(headers)
+}
+
 /// The `authorization` header's value; a value that is no text is a bad token (the empty one), not no token.
 pub fn authorization(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default())

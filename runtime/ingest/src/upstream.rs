@@ -50,6 +50,24 @@ pub struct RowPage {
     pub has_next_page: bool,
 }
 
+#[derive(Debug, cynic::QueryFragment)]
+#[cynic(graphql_type = "Query")]
+struct VersionQuery {
+    product: CurrentVersion,
+}
+
+#[derive(Debug, cynic::QueryFragment)]
+#[cynic(graphql_type = "ProductInfo")]
+struct CurrentVersion {
+    current_version: Option<VersionNumber>,
+}
+
+#[derive(Debug, cynic::QueryFragment)]
+#[cynic(graphql_type = "Version")]
+struct VersionNumber {
+    version: i32,
+}
+
 /// Another product that this one reads from.
 #[derive(Debug, Clone)]
 pub struct Upstream {
@@ -74,11 +92,28 @@ impl Upstream {
         columns: &[String],
         after: Option<String>,
     ) -> Result<RowPage, IngestError> {
-        let failed = |reason: String| IngestError::Upstream { product: product.to_owned(), reason };
         let variables =
             RowsVariables { dataset: dataset.to_owned(), columns: Some(columns.to_vec()), first: PAGE, after };
-        let operation = RowsQuery::build(variables);
-        let body = serde_json::to_vec(&operation).map_err(|e| failed(e.to_string()))?;
+        let answer: RowsQuery = self.ask(product, &RowsQuery::build(variables)).await?;
+        Ok(answer.rows)
+    }
+
+    /// The version that its readers see; none where it has published nothing.
+    ///
+    /// # Errors
+    /// [`IngestError::Upstream`] with the product's own words.
+    pub async fn version(&self, product: &str) -> Result<Option<i32>, IngestError> {
+        let answer: VersionQuery = self.ask(product, &VersionQuery::build(())).await?;
+        Ok(answer.product.current_version.map(|version| version.version))
+    }
+
+    async fn ask<Q: serde::de::DeserializeOwned, V: serde::Serialize>(
+        &self,
+        product: &str,
+        operation: &cynic::Operation<Q, V>,
+    ) -> Result<Q, IngestError> {
+        let failed = |reason: String| IngestError::Upstream { product: product.to_owned(), reason };
+        let body = serde_json::to_vec(operation).map_err(|e| failed(e.to_string()))?;
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = Method::POST;
         let headers = request.headers_mut();
@@ -95,12 +130,12 @@ impl Upstream {
         let service = transport.ready().await.map_err(|e| failed(e.to_string()))?;
         let response = service.call(request).await.map_err(|e| failed(format!("no answer: {e}")))?;
         let status = response.status();
-        let answer: GraphQlResponse<RowsQuery> = serde_json::from_slice(response.body())
+        let answer: GraphQlResponse<Q> = serde_json::from_slice(response.body())
             .map_err(|_| failed(format!("its answer (status {status}) is no GraphQL response")))?;
         if let Some(errors) = answer.errors.filter(|errors| !errors.is_empty()) {
             let words: Vec<String> = errors.into_iter().map(|e| e.message).collect();
             return Err(failed(words.join("; ")));
         }
-        answer.data.map(|data| data.rows).ok_or_else(|| failed("it answered without data".to_owned()))
+        answer.data.ok_or_else(|| failed("it answered without data".to_owned()))
     }
 }

@@ -1,7 +1,8 @@
 //! Checks across files: ports against contracts, relationships against datasets, models against contracts.
 
+use crate::connector::Connector;
 use crate::dataset::{Dataset, Layer, Metric, QualityRule, RuleCheck};
-use crate::product::{Connector, InputPort, OutputPort, Product};
+use crate::product::{InputPort, OutputPort, Product};
 use std::collections::{BTreeMap, BTreeSet};
 use terrane_diagnostics::{Diagnostic, Location};
 
@@ -85,12 +86,11 @@ pub(crate) fn check_product(product: &mut Product, files: &BTreeMap<String, Stri
     check_models(product, findings);
     check_outputs(product, findings);
     for port in &product.input_ports {
-        if let Connector::File { path, format } = &port.connector
-            && matches!(format.as_str(), "csv" | "json" | "ndjson")
+        if let Connector::File { path, .. } = &port.connector
+            // packed and binary files are no text, so they are not among the files; a pattern or variable may be any
+            && [".csv", ".tsv", ".json", ".ndjson"].iter().any(|end| path.ends_with(end))
+            && !path.contains(['*', '?', '[', '$'])
             && !files.contains_key(path)
-            // a packed file is no text, so it is not among the files
-            && !path.ends_with(".gz")
-            && !path.ends_with(".zst")
             && files.keys().any(|k| k.starts_with("data/"))
         {
             findings.push(

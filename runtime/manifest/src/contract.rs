@@ -3,6 +3,7 @@
 use crate::dataset::{Classification, Dataset, Field, Layer, Link, Relationship, RootNames};
 use crate::field::read_field;
 use crate::index::read_indexes;
+use crate::ingest::read_ingest;
 use crate::key::read_second_keys;
 use crate::mask::read_masks;
 use crate::names::{RESERVED_TYPES, camel_case, is_graphql_name, is_sql_name, pascal_case};
@@ -313,6 +314,7 @@ fn read_dataset(object: &Node<'_>, contract: &str) -> Option<Dataset> {
         graphql_type,
         search_language: read_language(object),
         cache_max_age: read_cache_max_age(object, &name),
+        ingest: read_ingest(object),
         table,
         layer: Layer::Output,
         contract: contract.to_owned(),

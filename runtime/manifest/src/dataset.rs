@@ -95,6 +95,8 @@ pub struct Dataset {
     pub indexes: Vec<Index>,
     /// Seconds for which answers may be kept, from the custom property `cacheMaxAge`; none: not at all.
     pub cache_max_age: Option<u32>,
+    /// How rows come in, for input datasets: custom property `ingest`.
+    pub ingest: crate::ingest::IngestOptions,
     /// Search words.
     pub tags: Vec<String>,
     /// Other names.
@@ -143,9 +145,12 @@ impl Dataset {
         key
     }
 
-    /// The policy object of a field of this dataset.
+    /// The policy object of a field of this dataset; what came in has objects of its own.
     pub fn policy_object(&self, field: &Field) -> String {
-        format!("{}.{}", self.name, field.name)
+        match self.layer {
+            Layer::Input => format!("input.{}.{}", self.name, field.name),
+            _ => format!("{}.{}", self.name, field.name),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Descriptor: turns `dataproduct.odps.yaml` (ODPS 1.1) into the product's identity and ports.
 
+use crate::connector::{Connector, read_connector};
 use crate::contract::{expect_word, read_description, read_links, read_version, report_duplicates};
 use crate::dataset::Link;
 use crate::names::is_product_id;
-use crate::product::{Connector, Description, InputPort, ManagementPort, Member, OutputPort, Support, Team};
+use crate::product::{Description, InputPort, ManagementPort, Member, OutputPort, Support, Team};
 use crate::yaml::{Node, Source};
 use terrane_diagnostics::{Diagnostic, Location};
 
@@ -172,56 +173,34 @@ fn read_input(node: &Node<'_>) -> InputPort {
     node.check_custom();
     let schedule = node.custom("schedule").and_then(|n| {
         let text = n.as_text()?;
-        let fields: Vec<&str> = text.split_whitespace().collect();
-        let plain = |f: &&str| f.chars().all(|c| c.is_ascii_alphanumeric() || "*,/-".contains(c));
-        if fields.len() != 5 || !fields.iter().all(plain) {
+        if !crate::schedule::is_schedule(&text) {
             n.error("PORT_SCHEDULE", format!("`{text}` is no cron expression"), "write five fields: `0 3 * * *`");
         }
         Some(text)
     });
+    let connector = node.custom("connector").map_or(Connector::Push, |c| read_connector(&c));
     InputPort {
         name: node.require_text("name"),
         version: node.require_text("version"),
         contract: node.require_text("contractId"),
         dataset: String::new(),
-        connector: node.custom("connector").map_or(Connector::Push, |c| read_connector(&c)),
+        on_publish: read_trigger(node, &connector),
+        connector,
         schedule,
         tags: node.texts("tags"),
     }
 }
 
-fn read_connector(node: &Node<'_>) -> Connector {
-    match node.require_text("kind").as_str() {
-        "file" => {
-            node.expect_keys(&["kind", "format", "path"]);
-            let (format, path) = (node.require_text("format"), node.require_text("path"));
-            if !["csv", "json", "ndjson", "parquet", "arrow", "avro"].contains(&format.as_str()) {
-                node.error(
-                    "PORT_FORMAT",
-                    format!("`{format}` cannot be read"),
-                    "use csv, json, ndjson, parquet, arrow or avro",
-                );
-            }
-            if path.starts_with('/') || path.contains('\\') || path.split('/').any(|s| s == ".." || s.is_empty()) {
-                node.error(
-                    "PORT_PATH",
-                    format!("`{path}` leaves the product folder"),
-                    "use a path relative to the folder",
-                );
-            }
-            Connector::File { format, path }
-        }
-        "product" => {
-            node.expect_keys(&["kind", "product", "dataset"]);
-            Connector::Product { product: node.require_text("product"), dataset: node.require_text("dataset") }
-        }
-        "push" => {
-            node.expect_keys(&["kind"]);
-            Connector::Push
-        }
-        other => {
-            node.error("PORT_CONNECTOR", format!("`{other}` is no kind of connector"), "use file, product or push");
-            Connector::Push
+/// The custom property `trigger`: `upstream`, where another product is read.
+fn read_trigger(node: &Node<'_>, connector: &Connector) -> bool {
+    let Some(trigger) = node.custom("trigger") else { return false };
+    match (trigger.as_text().as_deref(), connector) {
+        (Some("upstream"), Connector::Product { .. }) => true,
+        (None, _) => false,
+        (Some(word), _) => {
+            let message = format!("`{word}` starts no pull of a port with this connector");
+            trigger.error("PORT_TRIGGER", message, "write `upstream`, on a port that reads another product");
+            false
         }
     }
 }

@@ -5,10 +5,12 @@
 
 mod amend;
 mod check;
+mod connector;
 mod contract;
 mod descriptor;
 mod field;
 mod index;
+mod ingest;
 mod key;
 mod lineage;
 mod mask;
@@ -19,6 +21,7 @@ mod nested;
 mod policy_lines;
 mod quality;
 mod relationship;
+mod schedule;
 mod search;
 mod yaml;
 
@@ -29,20 +32,23 @@ pub mod row_filter;
 pub mod types;
 
 pub use amend::LARGEST_MODEL;
+pub use connector::{Connector, PullMode, without_secrets};
 pub use dataset::{
     Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Index, IndexColumn, Layer, Link,
     Metric, Nested, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
+pub use ingest::{BadRows, Dialect, IngestOptions};
 pub use lineage::{ColumnLineage, ColumnRef, Driver, Origins};
 pub use mask::{DateUnit, FieldMask, Mask};
 pub use materialization::Materialization;
 pub use model::{Model, TableRef};
 pub use model_test::{ModelTest, Rows};
 pub use product::{
-    Connector, Contract, Description, InputPort, ManagementPort, Member, OutputPort, Product, Role, Sla, Support, Team,
+    Contract, Description, InputPort, ManagementPort, Member, OutputPort, Product, Role, Sla, Support, Team,
 };
 pub use quality::fill_placeholders;
 pub use row_filter::{CompareOp, Operand, RowFilter};
+pub use schedule::parse_schedule;
 pub use types::{LogicalType, PgType, PhysicalType};
 
 use model_test::read_model_test;

@@ -163,6 +163,12 @@ pub(crate) fn read_select(sql: &str) -> Result<BTreeSet<TableRef>, Vec<SqlProble
     reader.finish()
 }
 
+/// Whether `sql` is exactly one query, of whatever tables.
+pub(crate) fn is_query(sql: &str) -> bool {
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql);
+    statements.is_ok_and(|statements| matches!(statements.as_slice(), [Statement::Query(_)]))
+}
+
 /// The parser writes places as text: `… at Line: 3, Column: 7`.
 fn place_in(message: &str) -> Option<(u32, u32)> {
     let rest = message.rsplit_once("Line: ")?.1;

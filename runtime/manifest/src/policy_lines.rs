@@ -62,9 +62,10 @@ pub(crate) fn check_objects(product: &Product, lines: &[(Vec<String>, u32)], fin
 }
 
 impl Product {
-    /// Every object that policy lines may name: `dataset.field` of output datasets and the ports.
+    /// Every object that policy lines may name: `dataset.field` of output datasets, `input.dataset.field` of input
+    /// datasets, and the ports.
     pub fn policy_objects(&self) -> Vec<String> {
-        let fields = self.outputs().flat_map(|d| d.fields.iter().map(|f| d.policy_object(f)));
+        let fields = self.outputs().chain(self.inputs()).flat_map(|d| d.fields.iter().map(|f| d.policy_object(f)));
         let ports = ["port:control", "port:discovery", "port:input", "port:observability"];
         fields.chain(ports.map(str::to_owned)).collect()
     }
@@ -80,7 +81,7 @@ impl Product {
         for role in self.role_names() {
             allow(&role, "port:discovery", "read");
         }
-        for contract in self.contracts.iter().filter(|c| c.layer == Layer::Output) {
+        for contract in self.contracts.iter().filter(|c| c.layer != Layer::Abstraction) {
             for role in &contract.roles {
                 for dataset in &contract.datasets {
                     for field in &dataset.fields {

@@ -1,5 +1,6 @@
 //! The checked product: what [`crate::load`] makes of a product folder; plain data for store, pipeline and query.
 
+use crate::connector::Connector;
 use crate::dataset::{Dataset, Layer, Link};
 use crate::model::Model;
 use crate::model_test::ModelTest;
@@ -181,29 +182,10 @@ pub struct InputPort {
     pub connector: Connector,
     /// Cron expression (5 fields) of the pull.
     pub schedule: Option<String>,
+    /// Whether it is pulled whenever the product that it reads publishes: custom property `trigger: upstream`.
+    pub on_publish: bool,
     /// Search words.
     pub tags: Vec<String>,
-}
-
-/// How an input port gets its data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Connector {
-    /// A file in the product folder.
-    File {
-        /// `csv`, `json`, `ndjson`, `parquet`, `arrow` or `avro`.
-        format: String,
-        /// Path relative to the product folder; never leaves it.
-        path: String,
-    },
-    /// An output dataset of another product, read through its GraphQL port.
-    Product {
-        /// Id of the other product.
-        product: String,
-        /// Name of its output dataset.
-        dataset: String,
-    },
-    /// Somebody posts it to the input port.
-    Push,
 }
 
 /// One way an output contract is served.

@@ -1,12 +1,13 @@
 //! Runs: turns a request to run into pulled inputs, built models, checks and a published version, on record.
 
 use crate::check::{Place, checks, describe, measure, references};
+use crate::noticed::noticed;
 use crate::plan::{Action, plan};
 use crate::{PipelineError, build, constraints, content_hash};
 use std::path::PathBuf;
 use std::sync::Arc;
-use terrane_ingest::{Upstreams, pull};
-use terrane_manifest::{Connector, Layer, Product};
+use terrane_ingest::{Environment, IngestError, Puller, Upstreams};
+use terrane_manifest::{Connector, InputPort, Layer, Product};
 use terrane_store::{Publish, Run, RunRecord, RunState, RunTrigger, StepKind, Store, StoreError};
 use terrane_telemetry::{along, trace};
 
@@ -17,6 +18,7 @@ pub struct Pipeline {
     pub(crate) product: Arc<Product>,
     pub(crate) folder: PathBuf,
     pub(crate) upstreams: Arc<Upstreams>,
+    pub(crate) environment: Arc<Environment>,
 }
 
 /// Who wants a run, why, and of what.
@@ -33,7 +35,8 @@ pub struct RunRequest {
 impl Pipeline {
     /// A pipeline over `store` for the product in `folder`.
     pub fn new(store: Store, product: Arc<Product>, folder: PathBuf, upstreams: Arc<Upstreams>) -> Self {
-        Self { store, product, folder, upstreams }
+        let environment = Arc::new(Environment::of_process());
+        Self { store, product, folder, upstreams, environment }
     }
 
     /// Whether nothing is published, or what is published was made from another product folder.
@@ -44,6 +47,24 @@ impl Pipeline {
         let current = self.store.current_version().await?;
         let amended = self.amended().await?;
         Ok(current.is_none_or(|version| version.content != content_hash(&amended.product)))
+    }
+
+    /// The version that the product which `port` reads has published since the port was pulled, where there is one.
+    ///
+    /// # Errors
+    /// [`IngestError`].
+    pub async fn upstream_ahead(&self, port: &InputPort) -> Result<Option<i64>, IngestError> {
+        self.puller().upstream_ahead(port).await
+    }
+
+    fn puller(&self) -> Puller<'_> {
+        Puller {
+            store: &self.store,
+            product: &self.product,
+            folder: &self.folder,
+            upstreams: &self.upstreams,
+            environment: &self.environment,
+        }
     }
 
     /// Run all stages. The record of a failed run is returned as a run, not as an error: it tells its cause.
@@ -86,13 +107,19 @@ impl Pipeline {
     }
 
     async fn pull_inputs(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
+        let (puller, run) = (self.puller(), record.id);
         for port in self.product.input_ports.iter().filter(|p| p.connector != Connector::Push) {
+            let mut found = Vec::new();
             step(record, StepKind::Pull, &port.name, async {
-                let pulled = pull(&self.store, &self.product, port, &self.folder, &self.upstreams).await;
-                let batch = pulled.map_err(|source| PipelineError::Pull { port: port.name.clone(), source })?;
-                Ok((batch.rows, None))
+                let pulled = puller.pull(port).await;
+                let pulled = pulled.map_err(|source| PipelineError::Pull { port: port.name.clone(), source })?;
+                found = noticed(run, port, &pulled);
+                Ok((pulled.rows(), pulled.describe()))
             })
             .await?;
+            for result in &found {
+                record.record_check(result).await?;
+            }
         }
         Ok(())
     }

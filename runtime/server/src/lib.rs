@@ -16,6 +16,7 @@ mod operation;
 mod ports;
 mod reading;
 mod rows;
+mod schedule;
 mod service;
 mod transport;
 
@@ -24,6 +25,7 @@ pub use explain::{ExplainRequest, Explained, explain};
 pub use folder::read_folder;
 pub use http::router;
 pub use ports::{lineage, sdl as ports_sdl};
+pub use schedule::{Schedules, follow_schedules};
 pub use service::{ProductService, ServiceOptions};
 pub use terrane_ingest::{Transport, Upstream, Upstreams, http_transport};
 pub use terrane_pipeline::{RunRequest, TestOutcome, run_model_tests};

@@ -1,7 +1,7 @@
 //! Operations: turns a GraphQL request into its response: one statement for the data fields, the standard ports for the
 //! others, put together in the order of the operation.
 
-use crate::ports::PortsContext;
+use crate::ports::{PortsContext, Uploads};
 use crate::service::ProductService;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -57,6 +57,20 @@ pub async fn run(
     request: &Request,
     mode: Mode,
 ) -> Result<Answered, OperationError> {
+    run_with(service, caller, request, mode, Arc::default()).await
+}
+
+/// The same for a request with files.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    service: &ProductService,
+    caller: &Caller,
+    request: &Request,
+    mode: Mode,
+    uploads: Uploads,
+) -> Result<Answered, OperationError> {
     let one = |error: terrane_graphql::RequestError| {
         OperationError::Request(vec![GraphqlError::new(error.code(), error.to_string())])
     };
@@ -77,7 +91,11 @@ pub async fn run(
     let only_data = plan.slots.iter().all(|slot| slot.source == Source::Data);
     let body = match &plan.statement {
         Some(statement) if only_data => data_only(service, caller, statement, &values, mode).await?,
-        _ => Mixed { service, caller, mode, access, prepared: &prepared, plan: &plan, values: &values }.run().await?,
+        _ => {
+            Mixed { service, caller, mode, access, prepared: &prepared, plan: &plan, values: &values, uploads }
+                .run()
+                .await?
+        }
     };
     Ok(Answered { body, only_data: only_data && prepared.kind() == OperationKind::Query })
 }
@@ -176,6 +194,7 @@ struct Mixed<'a> {
     prepared: &'a Prepared,
     plan: &'a Plan,
     values: &'a Values,
+    uploads: Uploads,
 }
 
 impl Mixed<'_> {
@@ -243,8 +262,12 @@ impl Mixed<'_> {
         }
         let request = async_graphql::Request::new(&operation.text)
             .variables(async_graphql::Variables::from_json(Value::Object(variables)));
-        let context =
-            PortsContext { service: self.service.clone(), caller: self.caller.clone(), access: self.access.clone() };
+        let context = PortsContext {
+            service: self.service.clone(),
+            caller: self.caller.clone(),
+            access: self.access.clone(),
+            uploads: self.uploads.clone(),
+        };
         let response = self.service.run_ports(request, context).await;
         for error in response.errors {
             let json = serde_json::to_value(&error).map_err(|e| OperationError::Internal(e.to_string()))?;

@@ -18,8 +18,8 @@ use terrane_auth::{AuthError, Authenticator};
 use terrane_diagnostics::Diagnostic;
 use terrane_driver::Reader;
 use terrane_graphql::GraphqlError;
-use terrane_ingest::Upstreams;
-use terrane_manifest::Product;
+use terrane_ingest::{IngestError, Upstreams};
+use terrane_manifest::{InputPort, Product};
 use terrane_pipeline::{Pipeline, PipelineError, PlannedStage, RunRequest};
 use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
 use terrane_query::{Access, DataSchema, Prepared, prepare};
@@ -325,6 +325,14 @@ impl ProductService {
     /// [`PipelineError`].
     pub async fn explain(&self, pull: bool) -> Result<Vec<PlannedStage>, PipelineError> {
         self.inner.pipeline.explain(pull).await
+    }
+
+    /// The version that the product which `port` reads has published since the port was pulled, where there is one.
+    ///
+    /// # Errors
+    /// [`IngestError`].
+    pub async fn upstream_ahead(&self, port: &InputPort) -> Result<Option<i64>, IngestError> {
+        self.inner.pipeline.upstream_ahead(port).await
     }
 
     /// Make a kept version current.

@@ -23,9 +23,19 @@ pub enum StoreError {
     /// There is no such version to go back to.
     #[error("version {0} is not kept; `versions` lists those that are")]
     NoSuchVersion(i64),
-    /// A row of a batch is not what the contract says.
-    #[error("{0}")]
-    BadRow(String),
+    /// A value does not fit its column, by Postgres's own judgement.
+    #[error("{}{}{reason}", row.map(|r| format!("row {r}: ")).unwrap_or_default(), column.as_ref().map(|c| format!("column `{c}`: ")).unwrap_or_default())]
+    BadRow {
+        /// Which of the rows that were sent, from 1.
+        row: Option<u64>,
+        /// Which column.
+        column: Option<String>,
+        /// Postgres's word.
+        reason: String,
+    },
+    /// A task of ours ended before it was done.
+    #[error("{0}: it was interrupted")]
+    Interrupted(&'static str),
 }
 
 impl StoreError {
@@ -42,11 +52,11 @@ impl StoreError {
     /// Stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Database { .. } | Self::Migration(_) => "DATABASE_ERROR",
+            Self::Database { .. } | Self::Migration(_) | Self::Interrupted(_) => "DATABASE_ERROR",
             Self::RunInProgress(_) => "RUN_IN_PROGRESS",
             Self::InputBusy(_) => "INPUT_BUSY",
             Self::NoSuchVersion(_) => "NO_SUCH_VERSION",
-            Self::BadRow(_) => "BAD_ROW",
+            Self::BadRow { .. } => "BAD_ROW",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! records are written by a role that can't read `output`; only migrations and publishing run as the owner.
 
 mod audit;
+mod batches;
 mod bounds;
 mod changes;
 mod database;
@@ -13,21 +14,26 @@ mod inputs;
 mod positions;
 mod put;
 mod quality;
+mod rejects;
 mod roles;
 mod runs;
+mod schedules;
+mod sources;
 mod tables;
 mod versions;
 
 pub use audit::{AuditEntry, AuditRecord};
+pub use batches::{Batch, BatchMode, BatchWriter, Closing, Incoming};
 pub use changes::{Changes, Move};
 pub use database::ensure_database;
 pub use error::StoreError;
-pub use inputs::{Batch, BatchMode, BatchWriter};
 pub use positions::{InputState, InputStates};
 pub use put::{PutModel, PutRule};
 pub use quality::PastResult;
+pub use rejects::{Reject, RejectRecord};
 pub use roles::Role;
 pub use runs::{QualityResult, Run, RunRecord, RunState, RunTrigger, Step, StepKind};
+pub use schedules::ScheduleRecord;
 pub use tables::create_table;
 pub use versions::{DatasetVersion, Publish, Stamps, Version};
 

@@ -92,6 +92,8 @@ pub async fn grant(owner: &PgPool, product: &str) -> Result<(), StoreError> {
     sql.push("GRANT USAGE, CREATE ON SCHEMA abstraction_next, output_next TO ").ident(&pipeline).push(";\n");
     sql.push("GRANT USAGE ON SCHEMA control, metadata, security TO ").ident(&control).push(";\n");
     sql.push("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA control TO ").ident(&control).push(";\n");
+    // of bad rows, the newest are kept
+    sql.push("GRANT DELETE ON control.rejects TO ").ident(&control).push(";\n");
     // what is written to the audit log stays as it is
     sql.push("REVOKE UPDATE ON control.audit_log, control.outbox FROM ").ident(&control).push(";\n");
     sql.push("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA metadata TO ").ident(&control).push(";\n");

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// An error for the client. Internal causes are logged where they happen, and never stand in here.
 #[derive(Debug)]
@@ -10,12 +10,18 @@ pub struct HttpError {
     status: StatusCode,
     code: &'static str,
     message: String,
+    more: Option<(&'static str, Value)>,
 }
 
 impl HttpError {
     /// An error with a status, a stable code and a text.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), more: None }
+    }
+
+    /// The same with more about it, beside its code and text.
+    pub fn with(self, name: &'static str, value: Value) -> Self {
+        Self { more: Some((name, value)), ..self }
     }
 
     /// The face of an internal error.
@@ -38,7 +44,11 @@ impl From<terrane_auth::AuthError> for HttpError {
 
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
-        let body = json!({"error": {"code": self.code, "message": self.message}}).to_string();
+        let mut error = json!({"code": self.code, "message": self.message});
+        if let Some((name, value)) = self.more {
+            error[name] = value;
+        }
+        let body = json!({ "error": error }).to_string();
         (self.status, [("content-type", "application/json")], body).into_response()
     }
 }

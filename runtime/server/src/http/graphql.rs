@@ -1,13 +1,14 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the product, and their results into responses.
 
+use super::multipart;
 use crate::operation::{self, Answered, Mode, OperationError};
+use crate::ports::Uploads;
 use crate::service::ProductService;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Query, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
-use bytes::Bytes;
+use axum::response::{IntoResponse as _, Response};
 use std::time::Instant;
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
 use terrane_graphql::media::ResponseMedia;
@@ -15,10 +16,19 @@ use terrane_graphql::{GraphqlError, Request};
 use terrane_telemetry::along;
 use uuid::Uuid;
 
-/// `POST /graphql` with a JSON body.
-pub async fn post(State(service): State<ProductService>, headers: HeaderMap, body: Bytes) -> Response {
+/// GraphQL requests larger than this are refused; files of a form have a limit of their own.
+const LARGEST_OPERATION: usize = 4 * 1024 * 1024;
+
+/// `POST /graphql` with a JSON body, or with a form that has files in it.
+pub async fn post(State(service): State<ProductService>, headers: HeaderMap, body: Body) -> Response {
+    if let Some(boundary) = multipart::boundary(&headers) {
+        return upload(&service, &headers, boundary, body).await.map(Body::from);
+    }
+    let Ok(body) = to_bytes(body, LARGEST_OPERATION).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
     let reply = match exchange::read_post(&headers, &body) {
-        Ok((request, media)) => answer(&service, &headers, &request, media, true).await,
+        Ok((request, media)) => answer(&service, &headers, &request, media, true, Uploads::default()).await,
         Err(reply) => *reply,
     };
     reply.map(Body::from)
@@ -32,10 +42,31 @@ pub async fn get(
 ) -> Response {
     let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let reply = match exchange::read_get(&headers, parts) {
-        Ok((request, media)) => answer(&service, &headers, &request, media, false).await,
+        Ok((request, media)) => answer(&service, &headers, &request, media, false, Uploads::default()).await,
         Err(reply) => *reply,
     };
     reply.map(Body::from)
+}
+
+/// A form's files are only kept for those who may send rows.
+async fn upload(service: &ProductService, headers: &HeaderMap, boundary: String, body: Body) -> Reply {
+    let media = match exchange::read_accept(headers) {
+        Ok(media) => media,
+        Err(reply) => return *reply,
+    };
+    let refused = |status, code, message: String| refuse(status, media, &[GraphqlError::new(code, message)]);
+    let caller = match service.authenticate(exchange::authorization(headers)).await {
+        Ok(caller) => caller,
+        Err(error) => return refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", error.to_string()),
+    };
+    if !service.access(&caller.roles).allows("port:input", "write") {
+        let message = "your roles do not allow `write` on `port:input`";
+        return refused(StatusCode::FORBIDDEN, "FORBIDDEN", message.to_owned());
+    }
+    match multipart::read(headers, boundary, body).await {
+        Ok((request, uploads)) => answer(service, headers, &request, media, true, uploads).await,
+        Err(message) => refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", message),
+    }
 }
 
 async fn answer(
@@ -44,9 +75,10 @@ async fn answer(
     request: &Request,
     media: ResponseMedia,
     mutations: bool,
+    uploads: Uploads,
 ) -> Reply {
     let started = Instant::now();
-    let (outcome, reply) = outcome(service, headers, request, media, mutations).await;
+    let (outcome, reply) = outcome(service, headers, request, media, mutations, uploads).await;
     service.meters().operations.count(outcome, reply.status(), started);
     reply
 }
@@ -58,6 +90,7 @@ async fn outcome(
     request: &Request,
     media: ResponseMedia,
     mutations: bool,
+    uploads: Uploads,
 ) -> (&'static str, Reply) {
     let caller = match service.authenticate(exchange::authorization(headers)).await {
         Ok(caller) => caller,
@@ -66,7 +99,7 @@ async fn outcome(
             return ("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error]));
         }
     };
-    match operation::run(service, &caller, request, Mode { mutations, primary: false }).await {
+    match operation::run_with(service, &caller, request, Mode { mutations, primary: false }, uploads).await {
         Ok(Answered { body, only_data }) => ("answered", kept(service, only_data, respond(media, body))),
         Err(OperationError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),
         Err(OperationError::NotAQuery) => ("refused", refuse_method(media)),

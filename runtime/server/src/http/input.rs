@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use terrane_ingest::{Encoding, Format, Receive, receive};
+use terrane_ingest::{Encoding, IngestError, Receive, Taken, receive};
 use terrane_manifest::Layer;
-use terrane_store::{AuditRecord, BatchMode};
+use terrane_store::{AuditRecord, BatchMode, Reject};
 use tokio::io::BufReader;
 use tokio_util::io::StreamReader;
 
@@ -23,8 +23,12 @@ pub struct Parameters {
     mode: Option<String>,
 }
 
-/// `POST /input/{dataset}`: CSV, TSV or NDJSON by `content-type`, gzip or zstd by `content-encoding`; the header
-/// `idempotency-key` makes a repeated post harmless. Answers with the batch's id and size.
+/// Bad rows that an answer tells of.
+const MOST_TOLD: usize = 100;
+
+/// `POST /input/{dataset}`: any format that is taken, by `content-type`, the name in `content-disposition` or its first
+/// bytes; gzip or zstd by `content-encoding` or its first bytes. The header `idempotency-key` makes a repeated post
+/// harmless. Answers with the batch's id and size, and with the bad rows.
 pub async fn post(
     State(service): State<ProductService>,
     Path(name): Path<String>,
@@ -63,20 +67,44 @@ pub async fn post(
             return Err(HttpError::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message));
         }
     };
+    let disposition = text(header::CONTENT_DISPOSITION).unwrap_or_default();
     let what = Receive {
-        format: Format::parse(text(header::CONTENT_TYPE).unwrap_or_default()).map_err(client)?,
+        content_type: text(header::CONTENT_TYPE),
         encoding: Encoding::parse(text(header::CONTENT_ENCODING)).map_err(client)?,
+        name: disposition.split(';').find_map(|p| p.trim().strip_prefix("filename=")).map(|n| n.trim_matches('"')),
         mode,
         origin: "POST /input",
         from: caller.subject.as_deref(),
         key: headers.get("idempotency-key").and_then(|v| v.to_str().ok()),
     };
-    let reader = BufReader::new(StreamReader::new(body.into_data_stream().map_err(std::io::Error::other)));
-    let batch = receive(service.store(), dataset, &what, reader).await.map_err(client)?;
-    Ok(Json(json!({"batch": batch.id, "dataset": name, "rows": batch.rows, "repeated": batch.repeated})))
+    let body = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
+    let reader = BufReader::with_capacity(64 * 1024, body);
+    let taken = receive(service.store(), dataset, &what, reader).await.map_err(client)?;
+    Ok(Json(answer(&name, &taken)))
 }
 
-fn client(error: terrane_ingest::IngestError) -> HttpError {
+/// What became of a batch.
+fn answer(dataset: &str, taken: &Taken) -> Value {
+    let batch = &taken.batch;
+    let mut answer = json!({
+        "batch": batch.id, "dataset": dataset, "rows": batch.rows, "rejected": batch.rejected, "repeated": batch.repeated
+    });
+    if !taken.rejects.is_empty() {
+        answer["rejects"] = told(&taken.rejects);
+    }
+    if !taken.drift.is_empty() {
+        answer["drift"] = taken.drift.iter().map(terrane_ingest::Drift::describe).collect();
+    }
+    answer
+}
+
+/// The sender's own values, so that they may be shown to the sender.
+fn told(rejects: &[Reject]) -> Value {
+    let told = rejects.iter().take(MOST_TOLD);
+    told.map(|r| json!({ "row": r.row, "field": r.field, "value": r.value, "reason": r.reason })).collect()
+}
+
+fn client(error: IngestError) -> HttpError {
     if !error.is_client() {
         return HttpError::internal(error);
     }
@@ -84,5 +112,9 @@ fn client(error: terrane_ingest::IngestError) -> HttpError {
         "UNSUPPORTED_FORMAT" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    HttpError::new(status, error.code(), error.to_string())
+    let answer = HttpError::new(status, error.code(), error.to_string());
+    match &error {
+        IngestError::BadRows { rejects, .. } => answer.with("rejects", told(rejects)),
+        _ => answer,
+    }
 }

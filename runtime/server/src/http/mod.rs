@@ -5,6 +5,7 @@ mod error;
 mod graphql;
 mod health;
 mod input;
+mod multipart;
 mod named;
 mod negotiate;
 mod output;
@@ -17,13 +18,10 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
-/// GraphQL requests larger than this are refused.
-const LARGEST_OPERATION: usize = 4 * 1024 * 1024;
-
 /// Everything a product answers, at the paths of the standard ports.
 pub fn router(service: ProductService) -> Router {
     Router::new()
-        .route("/graphql", post(graphql::post).get(graphql::get).layer(DefaultBodyLimit::max(LARGEST_OPERATION)))
+        .route("/graphql", post(graphql::post).get(graphql::get).layer(DefaultBodyLimit::disable()))
         .route("/input/{dataset}", post(input::post).layer(DefaultBodyLimit::disable()))
         .route("/output/{file}", get(output::get))
         .route("/discovery", get(discovery::get))

@@ -7,7 +7,7 @@ use super::product::{
 };
 use super::records::{QualityResult, Version};
 use crate::export::Format;
-use terrane_manifest::{Cardinality, Connector, Dataset, Field, Product, RuleCheck, RuleSeverity};
+use terrane_manifest::{Cardinality, Dataset, Field, Product, RuleCheck, RuleSeverity};
 use terrane_query::Access;
 
 /// Describe `product` to a caller with `access`.
@@ -72,18 +72,13 @@ fn link(link: &terrane_manifest::Link) -> LinkInfo {
 }
 
 fn input_port(port: &terrane_manifest::InputPort) -> InputPortInfo {
-    let (connector, source) = match &port.connector {
-        Connector::File { path, .. } => ("file", Some(path.clone())),
-        Connector::Product { product, dataset } => ("product", Some(format!("{product}.{dataset}"))),
-        Connector::Push => ("push", None),
-    };
     InputPortInfo {
         name: port.name.clone(),
         version: port.version.clone(),
         dataset: port.dataset.clone(),
         contract: port.contract.clone(),
-        connector: connector.to_owned(),
-        source,
+        connector: port.connector.kind().to_owned(),
+        source: port.connector.place(),
         schedule: port.schedule.clone(),
     }
 }

@@ -20,6 +20,8 @@ pub const OBSERVE: Permission = Permission { object: "port:observability", actio
 pub const RUN: Permission = Permission { object: "port:control", action: "run" };
 /// Change what is served.
 pub const ADMIN: Permission = Permission { object: "port:control", action: "admin" };
+/// Send rows.
+pub const INGEST: Permission = Permission { object: "port:input", action: "write" };
 /// Describe the product.
 pub const DISCOVER: Permission = Permission { object: "port:discovery", action: "read" };
 

@@ -56,11 +56,13 @@ pub fn lineage(product: &Product) -> LineageInfo {
     for port in &product.input_ports {
         let Some(dataset) = product.inputs().find(|d| d.name == port.dataset) else { continue };
         let (id, label, of) = match &port.connector {
-            Connector::File { path, .. } => (format!("source:{path}"), path.clone(), None),
             Connector::Product { product, dataset } => {
                 (format!("source:{product}.{dataset}"), format!("{product}: {dataset}"), Some(product.as_str()))
             }
-            Connector::Push => (format!("source:{}", port.name), port.name.clone(), None),
+            other => {
+                let place = other.place().unwrap_or_else(|| port.name.clone());
+                (format!("source:{place}"), place, None)
+            }
         };
         node(&id, &label, "source", of);
         edge(&id, &format!("input.{}", dataset.table));

@@ -5,6 +5,7 @@
 
 mod describe;
 pub(crate) mod guard;
+mod ingest;
 mod lineage;
 mod models;
 mod mutation;
@@ -12,7 +13,10 @@ mod product;
 mod quality;
 mod query;
 pub(crate) mod records;
+mod rejects;
+mod schedules;
 
+pub use ingest::{Upload, Uploaded, Uploads};
 pub use lineage::lineage;
 
 use crate::service::ProductService;
@@ -33,6 +37,8 @@ pub struct PortsContext {
     pub caller: Caller,
     /// What the caller's roles may do.
     pub access: Arc<Access>,
+    /// Files that came with it.
+    pub uploads: Uploads,
 }
 
 /// Build it. Its limits are those of the data port: the document was checked there already.

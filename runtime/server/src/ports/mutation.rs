@@ -1,11 +1,16 @@
 //! Mutations of the standard ports: control input.
 
-use super::guard::{ADMIN, RUN, internal, refused, require_audited};
+use super::guard::{ADMIN, INGEST, RUN, internal, refused, require_audited};
+use super::ingest::{Ingest, IngestMode, IngestResult, Upload, ingest};
 use super::models::{PutModel, PutQualityRule, refused_or_internal};
 use super::quality::visible;
 use super::records::{QualityResult, Run, Version};
+use super::schedules::Schedule;
+use crate::schedule::NEVER;
 use async_graphql::{Context, Object, Result};
+use chrono::Utc;
 use serde_json::json;
+use terrane_manifest::{Connector, parse_schedule};
 use terrane_pipeline::{PipelineError, RunRequest};
 use terrane_store::{RunTrigger, StoreError};
 use terrane_telemetry::along;
@@ -68,6 +73,43 @@ impl Mutation {
         let results = context.service.pipeline().recheck(None).await.map_err(refused_or_internal)?;
         let product = context.service.amended().await;
         Ok(visible(&product, &context.access, results))
+    }
+
+    /// Take rows into an input dataset: of a file (any format that is taken, found out or by `contentType`), or as JSON
+    /// objects. The same `idempotencyKey` twice is taken in once. Bad rows are refused or set aside as the contract says.
+    #[allow(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn ingest(
+        &self,
+        ctx: &Context<'_>,
+        dataset: String,
+        file: Option<Upload>,
+        rows: Option<Vec<serde_json::Value>>,
+        #[graphql(default_with = "IngestMode::Replace")] mode: IngestMode,
+        content_type: Option<String>,
+        idempotency_key: Option<String>,
+    ) -> Result<IngestResult> {
+        let context = require_audited(ctx, INGEST, "ingest", Some(json!({ "dataset": dataset }))).await?;
+        ingest(context, Ingest { dataset, file, rows, mode, content_type, key: idempotency_key }).await
+    }
+
+    /// Pull an input port by another cron expression (five fields, UTC) than its descriptor's; `never` turns that off, null
+    /// puts the descriptor's in force again.
+    async fn set_schedule(&self, ctx: &Context<'_>, port: String, schedule: Option<String>) -> Result<Schedule> {
+        let detail = json!({ "port": port, "schedule": schedule });
+        let context = require_audited(ctx, ADMIN, "setSchedule", Some(detail)).await?;
+        let found = context.service.product().input_ports.iter().find(|p| p.name == port);
+        let found = found.filter(|p| p.connector != Connector::Push);
+        let Some(found) = found else {
+            return Err(refused("BAD_USER_INPUT", format!("there is no input port `{port}` that is pulled")));
+        };
+        if schedule.as_deref().is_some_and(|text| text != NEVER && parse_schedule(text).is_none()) {
+            let message = "`schedule` is no cron expression; write five fields, `0 3 * * *`, or `never`";
+            return Err(refused("BAD_USER_INPUT", message));
+        }
+        let (store, now, by) = (context.service.store(), Utc::now(), context.caller.subject.as_deref());
+        store.set_schedule(&port, schedule.as_deref(), by, now).await.map_err(internal)?;
+        let records = store.schedules().await.map_err(internal)?;
+        Ok(super::schedules::schedule(found, records.iter().find(|r| r.port == port), now))
     }
 
     /// Make a kept version the one that readers see.

@@ -7,6 +7,7 @@
 use super::records::{PastQualityResult, QualityResult};
 use serde_json::{Map, Value};
 use terrane_manifest::{Dataset, Metric, Product, RuleCheck};
+use terrane_pipeline::{BAD_ROWS, SOURCE_SCHEMA};
 use terrane_query::Access;
 use terrane_store as store;
 
@@ -67,6 +68,11 @@ fn shown_rows(product: &Product, access: &Access, dataset: &str, sample: &Value)
 }
 
 fn may_know(product: &Product, access: &Access, (dataset, field, rule): (&str, Option<&str>, &str)) -> bool {
+    // what was noticed at a source speaks of columns and counts, not of values
+    let noticed = [SOURCE_SCHEMA, BAD_ROWS].iter().any(|name| rule.starts_with(name)) && field.is_none();
+    if noticed && !product.outputs().any(|d| d.quality.iter().any(|known| known.id == rule)) {
+        return true;
+    }
     let Some(dataset) = product.outputs().find(|d| d.name == dataset) else { return false };
     let reads = |name: &str| dataset.field(name).is_some_and(|f| access.allows(&dataset.policy_object(f), "read"));
     if field.is_some_and(|name| !reads(name)) {

@@ -7,7 +7,10 @@ use super::models::{ModelInfo, PlannedStage, PutModel, PutQualityRule, models, r
 use super::product::{LineageInfo, ProductDescription};
 use super::quality::{visible, visible_past};
 use super::records::{AuditEntry, PastQualityResult, QualityResult, RowPage, Run, Version};
+use super::rejects::Reject;
+use super::schedules::{Schedule, schedules};
 use async_graphql::{Context, Object, Result};
+use chrono::Utc;
 use uuid::Uuid;
 
 /// Rows of one page of [`Query::rows`] at most.
@@ -119,6 +122,29 @@ impl Query {
         let context = require(ctx, OBSERVE)?;
         let stages = context.service.explain(pull).await;
         Ok(stages.map_err(refused_or_internal)?.into_iter().map(PlannedStage::from).collect())
+    }
+
+    /// The newest rows that were not taken in, of one batch or input dataset where named: where they were and what is
+    /// wrong with them. A value is null where you may not read its field (`input.DATASET.FIELD`).
+    async fn rejects(
+        &self,
+        ctx: &Context<'_>,
+        batch: Option<String>,
+        dataset: Option<String>,
+        #[graphql(default = 50)] first: i32,
+    ) -> Result<Vec<Reject>> {
+        let context = require(ctx, OBSERVE)?;
+        let batch = batch.map(|b| b.parse::<Uuid>().map_err(|_| refused("BAD_USER_INPUT", "`batch` is no UUID")));
+        let (batch, first) = (batch.transpose()?, bounded(first)?);
+        let rejects = context.service.store().rejects(batch, dataset.as_deref(), first).await.map_err(internal)?;
+        Ok(rejects.into_iter().map(|r| Reject::shown(r, context)).collect())
+    }
+
+    /// When each input port is pulled.
+    async fn schedules(&self, ctx: &Context<'_>) -> Result<Vec<Schedule>> {
+        let context = require(ctx, OBSERVE)?;
+        let records = context.service.store().schedules().await.map_err(internal)?;
+        Ok(schedules(context.service.product(), &records, Utc::now()))
     }
 
     /// The newest entries of the audit log.
