@@ -46,7 +46,7 @@ pub async fn pull(
             let target = Target { store, dataset, origin: &origin, mode: BatchMode::Replace, from: None, key: None };
             pull_product(target, source, from, upstreams).await
         }
-        Connector::Push => Err(IngestError::NotPulled(port.name.clone())),
+        Connector::Push | Connector::JetStream { .. } => Err(IngestError::NotPulled(port.name.clone())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Checks across files: ports against contracts, relationships against datasets, models against contracts.
 
 use crate::dataset::{Dataset, Layer, Metric, QualityRule, RuleCheck};
+use crate::events::check_events;
 use crate::product::{Connector, InputPort, OutputPort, Product};
 use std::collections::{BTreeMap, BTreeSet};
 use terrane_diagnostics::{Diagnostic, Location};
@@ -85,6 +86,9 @@ pub(crate) fn check_product(product: &mut Product, files: &BTreeMap<String, Stri
     check_models(product, findings);
     check_outputs(product, findings);
     for port in &product.input_ports {
+        if let (Some(rules), Some(dataset)) = (&port.events, product.dataset(Layer::Input, &port.dataset)) {
+            check_events(rules, dataset, findings);
+        }
         if let Connector::File { path, format } = &port.connector
             && matches!(format.as_str(), "csv" | "json" | "ndjson")
             && !files.contains_key(path)

@@ -2,6 +2,7 @@
 
 use crate::contract::{expect_word, read_description, read_links, read_version, report_duplicates};
 use crate::dataset::Link;
+use crate::events::{check_stream, is_subject, read_changes, read_events};
 use crate::names::is_product_id;
 use crate::product::{Connector, Description, InputPort, ManagementPort, Member, OutputPort, Support, Team};
 use crate::yaml::{Node, Source};
@@ -186,6 +187,7 @@ fn read_input(node: &Node<'_>) -> InputPort {
         dataset: String::new(),
         connector: node.custom("connector").map_or(Connector::Push, |c| read_connector(&c)),
         schedule,
+        events: node.custom("events").map(|e| read_events(&e)),
         tags: node.texts("tags"),
     }
 }
@@ -219,8 +221,21 @@ fn read_connector(node: &Node<'_>) -> Connector {
             node.expect_keys(&["kind"]);
             Connector::Push
         }
+        "jetstream" => {
+            node.expect_keys(&["kind", "stream", "subject"]);
+            let (stream, subject) = (node.require_text("stream"), node.require_text("subject"));
+            check_stream(node, &stream);
+            if !subject.is_empty() && !is_subject(&subject, true) {
+                node.error("PORT_STREAM", format!("`{subject}` is no subject"), "use words with dots: quakes.>");
+            }
+            Connector::JetStream { stream, subject }
+        }
         other => {
-            node.error("PORT_CONNECTOR", format!("`{other}` is no kind of connector"), "use file, product or push");
+            node.error(
+                "PORT_CONNECTOR",
+                format!("`{other}` is no kind of connector"),
+                "use file, product, push or jetstream",
+            );
             Connector::Push
         }
     }
@@ -259,6 +274,7 @@ fn read_output(node: &Node<'_>) -> OutputPort {
             })
             .collect(),
         dataset_type: node.custom("datasetType").and_then(|n| n.as_text()),
+        changes: node.custom("changes").map(|c| read_changes(&c)),
         tags: node.texts("tags"),
     }
 }

@@ -7,6 +7,7 @@ mod amend;
 mod check;
 mod contract;
 mod descriptor;
+mod events;
 mod field;
 mod index;
 mod key;
@@ -33,6 +34,7 @@ pub use dataset::{
     Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Index, IndexColumn, Layer, Link,
     Metric, Nested, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
+pub use events::{Attribute, ChangeRules, EventRules, Late, Publish};
 pub use lineage::{ColumnLineage, ColumnRef, Driver, Origins};
 pub use mask::{DateUnit, FieldMask, Mask};
 pub use materialization::Materialization;

@@ -1,9 +1,11 @@
 //! The checked product: what [`crate::load`] makes of a product folder; plain data for store, pipeline and query.
 
 use crate::dataset::{Dataset, Layer, Link};
+use crate::events::{ChangeRules, EventRules};
 use crate::model::Model;
 use crate::model_test::ModelTest;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// A product folder, checked: every reference in it resolves.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +74,23 @@ impl Product {
     /// The dataset of `layer` called `name`.
     pub fn dataset(&self, layer: Layer, name: &str) -> Option<&Dataset> {
         self.datasets().find(|d| d.layer == layer && d.name == name)
+    }
+
+    /// The input port that brings the rows of an input dataset.
+    pub fn input_port(&self, dataset: &str) -> Option<&InputPort> {
+        self.input_ports.iter().find(|port| port.dataset == dataset)
+    }
+
+    /// How the changes of an output dataset leave, by the ports of its contract that say so.
+    pub fn change_rules<'p>(&'p self, dataset: &'p Dataset) -> impl Iterator<Item = &'p ChangeRules> {
+        let ports = self.output_ports.iter().filter(|port| port.contract == dataset.contract);
+        ports.filter_map(|port| port.changes.as_ref())
+    }
+
+    /// How long changes of an output dataset are kept: the longest time that one of its ports promises.
+    pub fn change_retention(&self, dataset: &Dataset) -> Duration {
+        let longest = self.change_rules(dataset).map(|rules| rules.retention).max();
+        longest.unwrap_or(ChangeRules::default().retention)
     }
 
     /// The contract with this id.
@@ -181,6 +200,8 @@ pub struct InputPort {
     pub connector: Connector,
     /// Cron expression (5 fields) of the pull.
     pub schedule: Option<String>,
+    /// How events are taken, where the port says so.
+    pub events: Option<EventRules>,
     /// Search words.
     pub tags: Vec<String>,
 }
@@ -204,6 +225,13 @@ pub enum Connector {
     },
     /// Somebody posts it to the input port.
     Push,
+    /// A stream of events on a NATS server.
+    JetStream {
+        /// The stream's name.
+        stream: String,
+        /// Which of its subjects: `*` and `>` stand for many.
+        subject: String,
+    },
 }
 
 /// One way an output contract is served.
@@ -223,6 +251,8 @@ pub struct OutputPort {
     pub input_contracts: Vec<(String, String)>,
     /// Custom `datasetType`.
     pub dataset_type: Option<String>,
+    /// How changes leave, where the port says so.
+    pub changes: Option<ChangeRules>,
     /// Search words.
     pub tags: Vec<String>,
 }

@@ -86,7 +86,8 @@ impl Pipeline {
     }
 
     async fn pull_inputs(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
-        for port in self.product.input_ports.iter().filter(|p| p.connector != Connector::Push) {
+        let pulled = |c: &Connector| !matches!(c, Connector::Push | Connector::JetStream { .. });
+        for port in self.product.input_ports.iter().filter(|p| pulled(&p.connector)) {
             step(record, StepKind::Pull, &port.name, async {
                 let pulled = pull(&self.store, &self.product, port, &self.folder, &self.upstreams).await;
                 let batch = pulled.map_err(|source| PipelineError::Pull { port: port.name.clone(), source })?;

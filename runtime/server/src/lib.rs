@@ -17,6 +17,7 @@ mod ports;
 mod reading;
 mod rows;
 mod service;
+mod streams;
 mod transport;
 
 pub use error::RuntimeError;

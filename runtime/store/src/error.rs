@@ -23,6 +23,9 @@ pub enum StoreError {
     /// There is no such version to go back to.
     #[error("version {0} is not kept; `versions` lists those that are")]
     NoSuchVersion(i64),
+    /// An event came later than its port takes it, by its place among those that came together.
+    #[error("event {0} came too late")]
+    LateEvent(usize),
     /// A row of a batch is not what the contract says.
     #[error("{0}")]
     BadRow(String),
@@ -47,6 +50,7 @@ impl StoreError {
             Self::InputBusy(_) => "INPUT_BUSY",
             Self::NoSuchVersion(_) => "NO_SUCH_VERSION",
             Self::BadRow(_) => "BAD_ROW",
+            Self::LateEvent(_) => "BAD_EVENT",
         }
     }
 }

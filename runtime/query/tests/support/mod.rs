@@ -224,7 +224,7 @@ pub async fn publish(pool: &PgPool, product: &Product) {
                 let sql = format!("INSERT INTO input.{table} ({columns}) SELECT {columns} FROM output.{dataset}");
                 sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap();
             }
-            Connector::Push => {}
+            Connector::Push | Connector::JetStream { .. } => {}
         }
     }
     for model in &product.models {

@@ -1,12 +1,13 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the product, and their results into responses.
 
+use super::streaming;
 use crate::operation::{self, Mode, OperationError};
 use crate::service::ProductService;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{ACCEPT, CACHE_CONTROL};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use std::time::Instant;
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
@@ -18,6 +19,9 @@ use uuid::Uuid;
 
 /// `POST /graphql` with a JSON body.
 pub async fn post(State(service): State<ProductService>, headers: HeaderMap, body: Bytes) -> Response {
+    if streaming::wants_events(&headers, &body) {
+        return events(&service, &headers, &body).await;
+    }
     let reply = match exchange::read_post(&headers, &body) {
         Ok((request, media)) => answer(&service, &headers, &request, media, true).await,
         Err(reply) => *reply,
@@ -25,13 +29,38 @@ pub async fn post(State(service): State<ProductService>, headers: HeaderMap, bod
     reply.map(Body::from)
 }
 
-/// `GET /graphql?query=…`: queries only.
-pub async fn get(
-    State(service): State<ProductService>,
-    headers: HeaderMap,
-    Query(parts): Query<Vec<(String, String)>>,
-) -> Response {
+/// A POST request for a stream.
+async fn events(service: &ProductService, headers: &HeaderMap, body: &[u8]) -> Response {
+    let mut plain = headers.clone();
+    plain.remove(ACCEPT);
+    match exchange::read_post(&plain, body) {
+        Ok((request, _)) => streaming::graphql(service, headers, &request, true).await,
+        Err(reply) => reply.map(Body::from),
+    }
+}
+
+/// `GET /graphql?query=…`: queries only; or, where the client asks for a stream or a socket, subscriptions as well.
+pub async fn get(State(service): State<ProductService>, request: axum::extract::Request) -> Response {
+    let (mut head, _) = request.into_parts();
+    if streaming::is_upgrade(&head) {
+        return streaming::upgrade(service, &mut head).await;
+    }
+    let parts = Query::<Vec<(String, String)>>::try_from_uri(&head.uri);
+    let parts = match parts {
+        Ok(Query(parts)) => parts,
+        Err(rejection) => return rejection.into_response(),
+    };
     let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers = head.headers;
+    if streaming::wants_events(&headers, head.uri.query().unwrap_or_default().as_bytes()) {
+        return match Request::from_parts(parts) {
+            Ok(request) => streaming::graphql(&service, &headers, &request, false).await,
+            Err(error) => {
+                let error = GraphqlError::new(error.code(), error.to_string());
+                refuse(StatusCode::BAD_REQUEST, ResponseMedia::Json, &[error]).map(Body::from)
+            }
+        };
+    }
     let reply = match exchange::read_get(&headers, parts) {
         Ok((request, media)) => answer(&service, &headers, &request, media, false).await,
         Err(reply) => *reply,

@@ -78,6 +78,7 @@ fn input_port(port: &terrane_manifest::InputPort) -> InputPortInfo {
         Connector::File { path, .. } => ("file", Some(path.clone())),
         Connector::Product { product, dataset } => ("product", Some(format!("{product}.{dataset}"))),
         Connector::Push => ("push", None),
+        Connector::JetStream { stream, subject } => ("jetstream", Some(format!("{stream}/{subject}"))),
     };
     InputPortInfo {
         name: port.name.clone(),

@@ -44,7 +44,7 @@ pub fn lineage(product: &Product) -> (Vec<LineageNode>, Vec<LineageEdge>) {
             Connector::Product { product, dataset } => {
                 (format!("source:{product}.{dataset}"), format!("{product}: {dataset}"), Some(product.as_str()))
             }
-            Connector::Push => (format!("source:{}", port.name), port.name.clone(), None),
+            Connector::Push | Connector::JetStream { .. } => (format!("source:{}", port.name), port.name.clone(), None),
         };
         node(&id, &label, "source", of);
         edge(&id, &format!("input.{}", dataset.table));
