@@ -96,6 +96,7 @@ async fn mesh(
             .with_context(|| format!("product `{}`", product.id))?;
         publish(&service, &product.id, progress).await?;
         tokio::spawn(terrane_runtime::follow_schedules(service.clone()));
+        service.start_streams();
         let routes = terrane_runtime::router(service.clone());
         services.push(service);
         transports.insert(product.id.clone(), local_transport(routes.clone()));
@@ -129,7 +130,7 @@ async fn mesh(
     progress.clear();
     print_welcome(&format!("http://{address}"), &products, secret, started.elapsed())?;
     let router = router.merge(terrane_gateway::router(gateway.clone()));
-    let measured = gateway.clone();
+    let (measured, serving) = (gateway.clone(), services.clone());
     let router = with_metrics(router, &metrics, move || {
         let (gateway, services) = (measured.clone(), services.clone());
         async move {
@@ -137,7 +138,11 @@ async fn mesh(
             futures_util::future::join_all(services.iter().map(ProductService::measure)).await;
         }
     });
-    let ended = serve(listener, router, &ServerConfig::default(), || gateway.stop()).await;
+    let ended = serve(listener, router, &ServerConfig::default(), || {
+        gateway.stop();
+        serving.iter().for_each(ProductService::stop);
+    })
+    .await;
     if let Some(traces) = traces {
         traces.end().await;
     }

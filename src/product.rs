@@ -136,6 +136,7 @@ async fn product_server(arguments: &ProductArguments, id: &str, url: String) -> 
     }
     tokio::spawn(publish_when_stale(service.clone()));
     tokio::spawn(terrane_runtime::follow_schedules(service.clone()));
+    service.start_streams();
     tracing::info!(product = id, %address, "listening");
     let measured = service.clone();
     let router = with_metrics(terrane_runtime::router(service.clone()), &metrics, move || {

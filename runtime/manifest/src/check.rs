@@ -2,6 +2,7 @@
 
 use crate::connector::Connector;
 use crate::dataset::{Dataset, Layer, Metric, QualityRule, RuleCheck};
+use crate::events::check_events;
 use crate::product::{InputPort, OutputPort, Product};
 use std::collections::{BTreeMap, BTreeSet};
 use terrane_diagnostics::{Diagnostic, Location};
@@ -86,6 +87,9 @@ pub(crate) fn check_product(product: &mut Product, files: &BTreeMap<String, Stri
     check_models(product, findings);
     check_outputs(product, findings);
     for port in &product.input_ports {
+        if let (Some(rules), Some(dataset)) = (&port.events, product.dataset(Layer::Input, &port.dataset)) {
+            check_events(rules, dataset, findings);
+        }
         if let Connector::File { path, .. } = &port.connector
             // packed and binary files are no text, so they are not among the files; a pattern or variable may be any
             && [".csv", ".tsv", ".json", ".ndjson"].iter().any(|end| path.ends_with(end))

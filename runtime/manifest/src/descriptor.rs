@@ -3,6 +3,7 @@
 use crate::connector::{Connector, read_connector};
 use crate::contract::{expect_word, read_description, read_links, read_version, report_duplicates};
 use crate::dataset::Link;
+use crate::events::{read_changes, read_events};
 use crate::names::is_product_id;
 use crate::product::{Description, InputPort, ManagementPort, Member, OutputPort, Support, Team};
 use crate::yaml::{Node, Source};
@@ -187,6 +188,7 @@ fn read_input(node: &Node<'_>) -> InputPort {
         on_publish: read_trigger(node, &connector),
         connector,
         schedule,
+        events: node.custom("events").map(|e| read_events(&e)),
         tags: node.texts("tags"),
     }
 }
@@ -238,6 +240,7 @@ fn read_output(node: &Node<'_>) -> OutputPort {
             })
             .collect(),
         dataset_type: node.custom("datasetType").and_then(|n| n.as_text()),
+        changes: node.custom("changes").map(|c| read_changes(&c)),
         tags: node.texts("tags"),
     }
 }

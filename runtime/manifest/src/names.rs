@@ -55,6 +55,7 @@ pub(crate) const RESERVED_TYPES: &[&str] = &[
     "Query",
     "Mutation",
     "Subscription",
+    "ChangeOperation",
     "String",
     "Int",
     "Float",

@@ -2,9 +2,11 @@
 
 use crate::connector::Connector;
 use crate::dataset::{Dataset, Layer, Link};
+use crate::events::{ChangeRules, EventRules};
 use crate::model::Model;
 use crate::model_test::ModelTest;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// A product folder, checked: every reference in it resolves.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +75,23 @@ impl Product {
     /// The dataset of `layer` called `name`.
     pub fn dataset(&self, layer: Layer, name: &str) -> Option<&Dataset> {
         self.datasets().find(|d| d.layer == layer && d.name == name)
+    }
+
+    /// The input port that brings the rows of an input dataset.
+    pub fn input_port(&self, dataset: &str) -> Option<&InputPort> {
+        self.input_ports.iter().find(|port| port.dataset == dataset)
+    }
+
+    /// How the changes of an output dataset leave, by the ports of its contract that say so.
+    pub fn change_rules<'p>(&'p self, dataset: &'p Dataset) -> impl Iterator<Item = &'p ChangeRules> {
+        let ports = self.output_ports.iter().filter(|port| port.contract == dataset.contract);
+        ports.filter_map(|port| port.changes.as_ref())
+    }
+
+    /// How long changes of an output dataset are kept: the longest time that one of its ports promises.
+    pub fn change_retention(&self, dataset: &Dataset) -> Duration {
+        let longest = self.change_rules(dataset).map(|rules| rules.retention).max();
+        longest.unwrap_or(ChangeRules::default().retention)
     }
 
     /// The contract with this id.
@@ -184,6 +203,8 @@ pub struct InputPort {
     pub schedule: Option<String>,
     /// Whether it is pulled whenever the product that it reads publishes: custom property `trigger: upstream`.
     pub on_publish: bool,
+    /// How events are taken, where the port says so.
+    pub events: Option<EventRules>,
     /// Search words.
     pub tags: Vec<String>,
 }
@@ -205,6 +226,8 @@ pub struct OutputPort {
     pub input_contracts: Vec<(String, String)>,
     /// Custom `datasetType`.
     pub dataset_type: Option<String>,
+    /// How changes leave, where the port says so.
+    pub changes: Option<ChangeRules>,
     /// Search words.
     pub tags: Vec<String>,
 }

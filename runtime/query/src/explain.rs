@@ -21,6 +21,7 @@ fn origin(param: &Param) -> String {
         Param::Offset(source) => format!("offset: {}", source_words(source)),
         Param::Limit(page) => format!("size of page {}, and one row more where it is asked for", page + 1),
         Param::Claim { name, .. } => format!("claim `{name}` of the caller, in a row filter"),
+        Param::Batch => "a batch of changes, as JSON".to_owned(),
         Param::Literal(value, ..) => format!("{value} of a row filter"),
         Param::Cursor { source, index, count, .. } => {
             format!("part {} of {count} of a cursor: {}", index + 1, source_words(source))

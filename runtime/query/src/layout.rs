@@ -184,4 +184,14 @@ pub(crate) enum Form {
     EntityRows { key: Key, root: usize, groups: Vec<EntityGroup>, group: usize },
     /// Exactly one row, with records in its columns.
     Record(Vec<Entry<RootLayout>>),
+    /// A batch of changes: a row for each that the caller sees.
+    Changes { key: Key, members: Vec<Entry<ChangesMember>> },
+}
+
+/// A member of a batch of changes.
+#[derive(Debug, Clone)]
+pub(crate) enum ChangesMember {
+    Constant(Vec<u8>),
+    Position,
+    Changes(ObjectLayout),
 }

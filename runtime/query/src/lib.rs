@@ -29,10 +29,12 @@ mod write;
 pub use access::{Access, Reading, access_matrix, questions};
 pub use bind::Bind;
 pub use coerce::Values;
-pub use compile::{ExportRequest, ExportStatement};
+pub use compile::{ChangesStatement, ExportRequest, ExportStatement};
 pub use params::{Bound, DEFAULT_PAGE, MAX_OBJECTS, MAX_PAGE, MAX_REPRESENTATIONS};
 pub use ports::PortsOperation;
-pub use prepare::{MAX_NESTING, MAX_ROOTS, MAX_TOKENS, OperationKind, Plan, Prepared, Slot, Source, prepare};
+pub use prepare::{
+    Followed, MAX_NESTING, MAX_ROOTS, MAX_TOKENS, OperationKind, Plan, Prepared, Slot, Source, position, prepare,
+};
 pub use schema::DataSchema;
 pub use statement::{Fields, Statement};
 pub use write::{RowSource, WriteError, cell_decimal, cell_items, cell_json, cell_text};

@@ -51,6 +51,8 @@ pub(crate) enum Param {
         list: bool,
     },
     Literal(Value, Scalar, PgType),
+    /// A batch of changes, as JSON.
+    Batch,
     /// What a hash of the field with this policy object starts with.
     Salt {
         object: String,
@@ -141,6 +143,8 @@ pub struct Bound {
     pub binds: Vec<Bind>,
     pub(crate) pages: Vec<PageBounds>,
     pub(crate) entities: Vec<EntitySlots>,
+    /// Up to where a batch of changes goes.
+    pub(crate) position: i64,
 }
 
 /// The bounds of one page.
@@ -204,7 +208,7 @@ impl Binder<'_> {
                 Err(problem) => errors.push(bad(&problem)),
             }
         }
-        if errors.is_empty() { Ok(Bound { binds, pages: sizes, entities: slots }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Bound { binds, pages: sizes, entities: slots, position: 0 }) } else { Err(errors) }
     }
 
     fn bind_param(&self, param: &Param) -> Result<Bind, String> {
@@ -216,6 +220,7 @@ impl Binder<'_> {
                     other => Ok(other),
                 }
             }
+            Param::Batch => Ok(Bind::Text(None)),
             Param::Literal(value, scalar, pg) => bind_typed(value, *scalar, *pg, false),
             Param::Offset(source) => match source.resolve(self.values).as_i64() {
                 Some(offset) if offset >= 0 => Ok(Bind::Int8(Some(offset))),

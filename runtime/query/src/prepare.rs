@@ -1,9 +1,10 @@
 //! Preparing: turns an operation's text into plans, one for each shape of its variables.
 
 use crate::access::Access;
-use crate::coerce::{Values, coerce_variables};
+use crate::coerce::{Values, bad, coerce_variables};
 use crate::collect::{Budget, Collected, collect};
 use crate::compile::{Compiler, DataKind, DataRoot};
+use crate::given::{Given, ValueSource};
 use crate::ports::{PortsOperation, ports_operation};
 use crate::schema::{DataSchema, RootField};
 use crate::shape::shape;
@@ -36,7 +37,7 @@ pub enum OperationKind {
     Query,
     /// A mutation: the standard ports answer all of it.
     Mutation,
-    /// A subscription: the standard ports answer it.
+    /// A subscription: to the changes of a dataset, or to what the standard ports tell.
     Subscription,
 }
 
@@ -59,6 +60,40 @@ pub struct Plan {
     pub statement: Option<Statement>,
     /// What the standard ports are asked.
     pub ports: Option<PortsOperation>,
+    /// The changes that the statement is asked about, where it is a subscription to some.
+    pub changes: Option<Followed>,
+}
+
+/// The changes that a subscription follows.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    /// ODCS name of the dataset.
+    pub dataset: String,
+    after: Option<ValueSource>,
+}
+
+impl Followed {
+    /// The position after which they are told; none is from now on.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for what is no position.
+    pub fn after(&self, values: &Values) -> Result<Option<i64>, GraphqlError> {
+        let Some(value) = self.after.as_ref().map(|source| source.resolve(values)) else { return Ok(None) };
+        match value.as_ref() {
+            Value::Null => Ok(None),
+            Value::String(text) => position(text).map(Some),
+            _ => Err(bad("`after` must be a position: a text")),
+        }
+    }
+}
+
+/// The position that a client says it has seen everything up to.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for what is no position.
+pub fn position(text: &str) -> Result<i64, GraphqlError> {
+    let number = text.trim().parse().ok().filter(|n: &i64| *n >= 0);
+    number.ok_or_else(|| bad("a position is what an earlier change or batch of changes had as `position`"))
 }
 
 /// A root field of the response.
@@ -168,12 +203,15 @@ impl Prepared {
             ));
         }
         let mut slots = Vec::with_capacity(roots.len());
-        let (mut data, mut ports) = (Vec::new(), Vec::new());
+        let (mut data, mut ports, mut followed) = (Vec::new(), Vec::new(), None);
         for collected in roots {
             let source = self.source(&collected, root_type, values)?;
             slots.push(Slot { key: collected.key.to_owned(), source: source.clone() });
             match source {
-                Source::Data => data.push(self.data_root(collected)),
+                Source::Data => {
+                    followed = self.followed(&collected, values);
+                    data.push(self.data_root(collected));
+                }
                 Source::Ports => ports.push(collected),
                 Source::Introspection | Source::Constant(_) => {}
             }
@@ -186,12 +224,30 @@ impl Prepared {
             }
         };
         let ports = (!ports.is_empty()).then(|| ports_operation(&self.document, operation, &ports));
-        Ok(Plan { slots, statement, ports })
+        Ok(Plan { slots, statement, ports, changes: followed })
+    }
+
+    /// What is followed by a root field of a subscription.
+    fn followed(&self, collected: &Collected<'_>, values: &Values) -> Option<Followed> {
+        let RootField::Changes(id) = self.root(&collected.field().name) else { return None };
+        let dataset = self.schema.catalog.entity(id).table.as_ref()?.dataset.clone();
+        let after = collected.field().specified_argument_by_name("after");
+        Some(Followed { dataset, after: after.and_then(|a| Given::of(a, values)).map(|given| given.source()) })
+    }
+
+    fn root(&self, name: &str) -> RootField {
+        match self.kind {
+            OperationKind::Query => self.schema.root_field(name),
+            OperationKind::Subscription => self.schema.subscription_field(name),
+            OperationKind::Mutation if name == "__typename" => RootField::Typename,
+            OperationKind::Mutation => RootField::Ports,
+        }
     }
 
     fn data_root<'d>(&self, collected: Collected<'d>) -> DataRoot<'d> {
-        let kind = match self.schema.root_field(&collected.field().name) {
+        let kind = match self.root(&collected.field().name) {
             RootField::Data(root) => DataKind::Root(root),
+            RootField::Changes(id) => DataKind::Changes(id),
             _ => DataKind::Entities,
         };
         DataRoot { collected, kind }
@@ -199,13 +255,8 @@ impl Prepared {
 
     fn source(&self, collected: &Collected<'_>, root_type: &str, values: &Values) -> Result<Source, GraphqlError> {
         let name = collected.field().name.as_str();
-        let kind = match self.kind {
-            OperationKind::Query => self.schema.root_field(name),
-            _ if name == "__typename" => RootField::Typename,
-            _ => RootField::Ports,
-        };
-        Ok(match kind {
-            RootField::Data(_) | RootField::Entities => Source::Data,
+        Ok(match self.root(name) {
+            RootField::Data(_) | RootField::Entities | RootField::Changes(_) => Source::Data,
             RootField::Ports => Source::Ports,
             RootField::Introspection => Source::Introspection,
             RootField::Typename => Source::Constant(json_text(root_type)),

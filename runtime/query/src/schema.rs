@@ -1,7 +1,7 @@
 //! Schema: turns a checked product and the standard ports' SDL into the schema that operations are compiled against.
 
 use crate::access::Access;
-use crate::catalog::{Catalog, Root, Salt, build_catalog};
+use crate::catalog::{Catalog, EntityId, Root, Salt, build_catalog};
 use crate::prepare::Prepared;
 use crate::sdl::{print_full, print_sdl};
 use apollo_compiler::ast::{self, Definition};
@@ -33,6 +33,7 @@ pub(crate) enum RootField {
     Typename,
     Introspection,
     Ports,
+    Changes(EntityId),
 }
 
 impl DataSchema {
@@ -107,6 +108,14 @@ impl DataSchema {
         self.full.serialize().to_string()
     }
 
+    /// Who answers a root field of a subscription.
+    pub(crate) fn subscription_field(&self, name: &str) -> RootField {
+        match name {
+            "__typename" => RootField::Typename,
+            _ => self.catalog.changes.get(name).map_or(RootField::Ports, |id| RootField::Changes(*id)),
+        }
+    }
+
     pub(crate) fn root_field(&self, name: &str) -> RootField {
         match name {
             "_entities" => RootField::Entities,
@@ -149,7 +158,7 @@ fn without_duplicates(ports_sdl: &str, data_sdl: &str, findings: &mut Vec<Diagno
     });
     for definition in &mut document.definitions {
         if let Definition::ObjectTypeDefinition(object) = definition
-            && object.name == "Query"
+            && (object.name == "Query" || object.name == "Subscription" && ours.contains_key("Subscription"))
         {
             *definition = Definition::ObjectTypeExtension(Node::new(ast::ObjectTypeExtension {
                 name: object.name.clone(),

@@ -1,6 +1,7 @@
 //! SDL: turns the catalog into the text of the data port's schema, as federation serves it and in full.
 
 mod aggregates;
+mod changes;
 
 use crate::aggregate::result_scalars;
 use crate::catalog::{Catalog, Column, Entity, EntityId, KeyId, NestedKind, NestedType, Relation, Root, Shape};
@@ -60,6 +61,7 @@ pub(crate) fn print_sdl(catalog: &Catalog) -> String {
     out.push_str(DESCRIBES);
     let used = print_scalars(catalog, &mut out);
     print_query(catalog, &mut out);
+    changes::print_subscription(catalog, &mut out);
     if catalog.roots.values().any(|r| matches!(r, Root::List(_))) {
         print_paging(&mut out);
         aggregates::print_shared(catalog, &mut out);
@@ -112,6 +114,9 @@ fn print_scalars(catalog: &Catalog, out: &mut String) -> BTreeSet<Scalar> {
     let results = result_scalars(catalog);
     let mut used: BTreeSet<Scalar> = catalog.entities.iter().flat_map(|e| &e.columns).map(plain).collect();
     used.extend(&results);
+    if !catalog.changes.is_empty() {
+        used.extend([Scalar::BigInt, Scalar::DateTime]);
+    }
     used.extend(catalog.nested.iter().flat_map(|n| &n.fields).filter_map(|f| match f.kind {
         NestedKind::Scalar(scalar) => Some(scalar),
         NestedKind::Object(_) => None,
@@ -232,6 +237,9 @@ fn print_entity(catalog: &Catalog, id: EntityId, out: &mut String) {
         print_connection(entity, out);
         print_filter(catalog, entity, out);
         print_order(catalog, entity, out);
+        if entity.has_changes() {
+            changes::print_types(catalog, entity, out);
+        }
         aggregates::print_types(entity, out);
     }
 }

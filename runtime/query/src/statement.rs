@@ -1,5 +1,6 @@
 //! Statements: a compiled data operation; turns variables into binds and rows into a response.
 
+use crate::bind::Bind;
 use crate::catalog::Catalog;
 use crate::coerce::Values;
 use crate::compile::Compiled;
@@ -17,6 +18,11 @@ const LARGEST_ROOM: usize = 1024 * 1024;
 
 /// Statements of this process so far.
 static MADE: AtomicU64 = AtomicU64::new(0);
+
+/// A number that no other statement of this process has.
+pub(crate) fn next_id() -> u64 {
+    MADE.fetch_add(1, Ordering::Relaxed)
+}
 
 /// The data fields of an operation as one SQL statement and the layout of its rows. Cheap to share between requests.
 pub struct Statement {
@@ -37,7 +43,7 @@ impl Statement {
     pub(crate) fn new(schema: Arc<DataSchema>, compiled: Compiled) -> Self {
         Self {
             schema,
-            id: MADE.fetch_add(1, Ordering::Relaxed),
+            id: next_id(),
             pace: AtomicU32::new(0),
             size: AtomicUsize::new(0),
             sql: compiled.sql.into_string().into(),
@@ -86,6 +92,18 @@ impl Statement {
         Binder { catalog, values, claims }.bind(&self.params, &self.pages, &self.entities)
     }
 
+    /// What [`Statement::bind`] gave, with a batch of changes in JSON, which go up to `position`.
+    pub fn bind_changes(&self, bound: &Bound, batch: String, position: i64) -> Bound {
+        let mut bound = Bound { position, ..bound.clone() };
+        for (bind, param) in bound.binds.iter_mut().zip(&self.params) {
+            if *param == Param::Batch {
+                *bind = Bind::Text(Some(batch));
+                break;
+            }
+        }
+        bound
+    }
+
     /// Append the data fields as one JSON object: `{"countries":…}`. Returns field errors (FORBIDDEN at its path).
     ///
     /// # Errors
@@ -98,7 +116,10 @@ impl Statement {
     ) -> Result<Vec<GraphqlError>, WriteError> {
         // `Form::Row`, `Rows` and `EntityRows` have one root, which is written straight into the response
         let single = match &self.form {
-            Form::Row { key, .. } | Form::Rows { key, .. } | Form::EntityRows { key, .. } => Some(key),
+            Form::Row { key, .. }
+            | Form::Rows { key, .. }
+            | Form::EntityRows { key, .. }
+            | Form::Changes { key, .. } => Some(key),
             Form::Nothing(_) | Form::Record(_) => None,
         };
         out.push(b'{');

@@ -18,6 +18,7 @@ mod reading;
 mod rows;
 mod schedule;
 mod service;
+mod streams;
 mod transport;
 
 pub use error::RuntimeError;

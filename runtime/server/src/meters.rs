@@ -4,6 +4,7 @@ use metrics::{Counter, Gauge};
 use std::time::{Duration, Instant};
 use terrane_driver::{DriverError, Rows};
 use terrane_store::{Run, Version};
+use terrane_stream::events::Written;
 use terrane_telemetry::Histogram;
 use terrane_telemetry::meters::{HttpMeters, OperationMeters, PlanMeters, number};
 
@@ -26,6 +27,8 @@ pub struct Meters {
     run_seconds: Histogram,
     version: Gauge,
     published: Gauge,
+    events: [Counter; 3],
+    streams: Gauge,
 }
 
 impl Meters {
@@ -49,6 +52,9 @@ impl Meters {
             run_seconds: Histogram::seconds("terrane_run_seconds", Some(("server", product))),
             version: metrics::gauge!("terrane_published_version", "server" => server()),
             published: metrics::gauge!("terrane_published_timestamp_seconds", "server" => server()),
+            events: ["accepted", "duplicate", "late"]
+                .map(|outcome| metrics::counter!("terrane_events_total", "server" => server(), "outcome" => outcome)),
+            streams: metrics::gauge!("terrane_streams_open", "server" => server()),
         }
     }
 
@@ -83,6 +89,18 @@ impl Meters {
         };
         self.runs[outcome].increment(1);
         self.run_seconds.record(time);
+    }
+
+    /// Events were stored.
+    pub fn events(&self, written: &Written) {
+        for (counter, count) in self.events.iter().zip([written.accepted, written.duplicates, written.late]) {
+            counter.increment(count as u64);
+        }
+    }
+
+    /// So many streams are open.
+    pub fn streams(&self, open: usize) {
+        self.streams.set(number(open as u64));
     }
 
     /// The version that readers see, and the statements that wait.

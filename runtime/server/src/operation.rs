@@ -177,7 +177,7 @@ async fn fetch(
     })
 }
 
-fn finish(out: &mut Vec<u8>, errors: &[GraphqlError]) {
+pub(crate) fn finish(out: &mut Vec<u8>, errors: &[GraphqlError]) {
     if !errors.is_empty() {
         out.extend_from_slice(b",\"errors\":");
         out.extend_from_slice(&serde_json::to_vec(errors).expect("errors are plain JSON values"));

@@ -7,7 +7,9 @@ use crate::loader::StepLoader;
 use crate::meters::Meters;
 use crate::ports::{self, PortsContext, PortsSchema};
 use crate::reading::start_reader;
+use crate::streams::{Streams, start_streams};
 use async_graphql::dataloader::DataLoader;
+use futures_util::Stream;
 use http::HeaderValue;
 use moka::sync::Cache;
 use std::path::{Path, PathBuf};
@@ -20,12 +22,13 @@ use terrane_driver::Reader;
 use terrane_graphql::GraphqlError;
 use terrane_ingest::{IngestError, Upstreams};
 use terrane_manifest::{InputPort, Product};
-use terrane_pipeline::{Pipeline, PipelineError, PlannedStage, RunRequest};
+use terrane_pipeline::{Applied, Pipeline, PipelineError, PlannedStage, RunRequest};
 use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
 use terrane_query::{Access, DataSchema, Prepared, prepare};
 use terrane_store::{Run, Store, StoreError, StoreOptions, Version};
 use terrane_telemetry::{along, trace};
 use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 /// Role sets whose decisions are kept.
 const KEPT_ACCESS: u64 = 1_000;
@@ -59,6 +62,7 @@ pub struct ProductService {
 
 struct Inner {
     product: Arc<Product>,
+    folder: PathBuf,
     warnings: Vec<Diagnostic>,
     store: Store,
     reader: Reader,
@@ -70,10 +74,18 @@ struct Inner {
     access: Cache<RoleSet, Arc<Access>>,
     plans: Cache<PlanKey, Arc<Prepared>>,
     meters: OnceLock<Meters>,
+    streams: Streams,
+    retention: AbortHandle,
     stopping: AtomicBool,
     exports: Arc<Semaphore>,
     export_lengths: Cache<String, u64>,
     cache_control: Option<HeaderValue>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.retention.abort();
+    }
 }
 
 /// What a compiled operation depends on.
@@ -118,6 +130,8 @@ impl ProductService {
             .max_capacity(KEPT_PLANS)
             .build();
         let everybody = Access::compile(&product, &policy, &Caller::anonymous().roles);
+        let streams = Streams::new(store.clone());
+        let retention = tokio::spawn(terrane_stream::remove_old(store.clone(), Arc::clone(&product)));
         // a replica may answer with what is no longer so, and nobody would ask again
         let current = options.store.replicas.is_empty();
         let cache_control = cache_control(&product, &everybody).filter(|_| current);
@@ -125,6 +139,7 @@ impl ProductService {
             inner: Arc::new(Inner {
                 cache_control,
                 product,
+                folder: options.folder,
                 warnings,
                 store,
                 reader,
@@ -136,6 +151,8 @@ impl ProductService {
                 access: Cache::new(KEPT_ACCESS),
                 plans,
                 meters: OnceLock::new(),
+                streams,
+                retention: retention.abort_handle(),
                 stopping: AtomicBool::new(false),
                 exports: Arc::new(Semaphore::new(MOST_EXPORTS)),
                 export_lengths: Cache::new(KEPT_LENGTHS),
@@ -165,6 +182,11 @@ impl ProductService {
         &self.inner.product
     }
 
+    /// The product folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.inner.folder
+    }
+
     /// Findings in the folder that stop nothing.
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.inner.warnings
@@ -178,6 +200,16 @@ impl ProductService {
     /// What is counted.
     pub fn meters(&self) -> &Meters {
         self.inner.meters.get_or_init(|| Meters::new(&self.inner.product.id))
+    }
+
+    /// What follows its changes.
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.inner.streams
+    }
+
+    /// How long a token is taken after it has expired.
+    pub(crate) fn leeway(&self) -> Duration {
+        self.inner.authenticator.leeway()
     }
 
     /// Runs the data port's statements.
@@ -249,6 +281,16 @@ impl ProductService {
         self.inner.ports.execute(request.data(loader).data(context)).await
     }
 
+    /// Start a subscription of the standard ports.
+    pub(crate) fn stream_ports(
+        &self,
+        request: async_graphql::Request,
+        context: PortsContext,
+    ) -> impl Stream<Item = async_graphql::Response> + Send + use<> {
+        let loader = DataLoader::new(StepLoader(self.inner.store.clone()), tokio::spawn);
+        self.inner.ports.execute_stream(request.data(loader).data(context))
+    }
+
     /// Run the pipeline.
     ///
     /// # Errors
@@ -276,19 +318,34 @@ impl ProductService {
         run
     }
 
+    /// Bring the input rows that came in since into the published version, in place.
+    ///
+    /// # Errors
+    /// As [`Pipeline::apply_changes`].
+    pub(crate) async fn apply_changes(&self) -> Result<Applied, PipelineError> {
+        self.inner.pipeline.apply_changes().await
+    }
+
     /// Bring those metrics up to date that are only looked at when somebody asks for them. A database that does not
     /// answer leaves those that it knows as they were.
     pub async fn measure(&self) {
         let version = tokio::time::timeout(MEASURING, self.inner.store.current_version()).await;
         let version = version.ok().and_then(Result::ok).flatten();
         self.meters().measure(version.as_ref(), self.inner.reader.waiting());
+        self.meters().streams(self.inner.streams.open());
         self.inner.plans.run_pending_tasks();
         self.meters().plans.measure(self.inner.plans.entry_count(), self.inner.plans.weighted_size());
+    }
+
+    /// Publish what events change, until the product stops. Must be called within a tokio runtime.
+    pub fn start_streams(&self) {
+        start_streams(self);
     }
 
     /// The process is about to end: from now on the product is not ready for more.
     pub fn stop(&self) {
         self.inner.stopping.store(true, Ordering::Relaxed);
+        self.inner.streams.stop();
     }
 
     /// Whether the process is about to end.

@@ -149,10 +149,11 @@ impl Changes {
             on.push(if i > 0 { " AND n." } else { "n." }).ident(&field.column).push(" = o.").ident(&field.column);
         }
         object.push(")");
-        let mut sql =
-            Sql::lit("INSERT INTO control.outbox (version, dataset, operation, key, row) SELECT $1, $2, CASE WHEN o.");
+        let mut sql = Sql::lit(
+            "INSERT INTO control.outbox (version, dataset, operation, key, row, before) SELECT $1, $2, CASE WHEN o.",
+        );
         sql.ident(&first.column).push(" IS NULL THEN 'insert' WHEN n.").ident(&first.column);
-        sql.push(" IS NULL THEN 'delete' ELSE 'update' END, ").append(&object).push(", to_jsonb(n) FROM ");
+        sql.push(" IS NULL THEN 'delete' ELSE 'update' END, ").append(&object).push(", to_jsonb(n), to_jsonb(o) FROM ");
         sql.qualified("pg_temp", gone).push(" o FULL JOIN ").qualified("pg_temp", come).push(" n").append(&on);
         sql.append(&order);
         sqlx::query(AssertSqlSafe(sql.into_string()))

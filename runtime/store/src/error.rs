@@ -23,6 +23,9 @@ pub enum StoreError {
     /// There is no such version to go back to.
     #[error("version {0} is not kept; `versions` lists those that are")]
     NoSuchVersion(i64),
+    /// An event came later than its port takes it, by its place among those that came together.
+    #[error("event {0} came too late")]
+    LateEvent(usize),
     /// A value does not fit its column, by Postgres's own judgement.
     #[error("{}{}{reason}", row.map(|r| format!("row {r}: ")).unwrap_or_default(), column.as_ref().map(|c| format!("column `{c}`: ")).unwrap_or_default())]
     BadRow {
@@ -57,6 +60,7 @@ impl StoreError {
             Self::InputBusy(_) => "INPUT_BUSY",
             Self::NoSuchVersion(_) => "NO_SUCH_VERSION",
             Self::BadRow { .. } => "BAD_ROW",
+            Self::LateEvent(_) => "BAD_EVENT",
         }
     }
 }

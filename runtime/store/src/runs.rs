@@ -17,6 +17,8 @@ pub enum RunTrigger {
     Schedule,
     /// A product it reads from published.
     Upstream,
+    /// Events came in.
+    Stream,
 }
 
 impl RunTrigger {
@@ -27,6 +29,7 @@ impl RunTrigger {
             Self::Manual => "manual",
             Self::Schedule => "schedule",
             Self::Upstream => "upstream",
+            Self::Stream => "stream",
         }
     }
 }

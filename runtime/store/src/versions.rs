@@ -168,6 +168,7 @@ async fn publish(
 ) -> Result<Version, StoreError> {
     let what = "publish a version";
     let outputs: Vec<&Dataset> = wanted.product.outputs().collect();
+    take_turn(transaction).await?;
     let previous = current_number(transaction).await?;
     let number = sqlx::query_scalar::<_, i64>("SELECT coalesce(max(version), 0) + 1 FROM control.versions")
         .fetch_one(&mut **transaction)
@@ -180,7 +181,8 @@ async fn publish(
     let mut datasets = Vec::with_capacity(outputs.len());
     for dataset in &outputs {
         let existed = exists(transaction, "output", &dataset.table).await?;
-        write_changes(transaction, dataset, number, existed).await?;
+        let built = ("output_next", dataset.table.as_str());
+        write_changes(transaction, dataset, number, existed, built).await?;
         let mut sql = Sql::new();
         if let (true, Some(previous)) = (existed, previous) {
             keep(&mut sql, &dataset.table, previous);
@@ -234,6 +236,7 @@ async fn roll_back(
     version: i64,
 ) -> Result<Version, StoreError> {
     let what = "roll back a version";
+    take_turn(transaction).await?;
     let target: Option<Version> =
         sqlx::query_as("SELECT * FROM control.versions WHERE version = $1 AND state = 'kept'")
             .bind(version)
@@ -245,14 +248,18 @@ async fn roll_back(
     let outputs: Vec<&Dataset> = product.outputs().collect();
     lock_published(transaction, &outputs).await?;
     batch(transaction, make_kept(current)).await?;
+    let schema = kept(version);
     for dataset in &target.datasets {
+        if let Some(described) = outputs.iter().find(|d| d.table == dataset.table) {
+            write_changes(transaction, described, version, true, (&schema, &dataset.table)).await?;
+        }
         let mut sql = Sql::new();
         keep(&mut sql, &dataset.table, current);
-        sql.push("ALTER TABLE ").qualified(&kept(version), &dataset.table).push(" SET SCHEMA output;\n");
+        sql.push("ALTER TABLE ").qualified(&schema, &dataset.table).push(" SET SCHEMA output;\n");
         batch(transaction, sql).await?;
     }
     let mut sql = Sql::lit("DROP SCHEMA ");
-    sql.ident(&kept(version));
+    sql.ident(&schema);
     batch(transaction, sql).await?;
     sqlx::query("UPDATE control.versions SET state = 'kept' WHERE version = $1")
         .bind(current)
@@ -264,6 +271,13 @@ async fn roll_back(
         .fetch_one(&mut **transaction)
         .await
         .map_err(StoreError::on(what))
+}
+
+/// Wait until no other transaction moves versions: which one is current must not change under this one. The key is that
+/// under which the outbox is written.
+async fn take_turn(transaction: &mut Transaction<'_, Postgres>) -> Result<(), StoreError> {
+    let taken = sqlx::query("SELECT pg_advisory_xact_lock(8387794213376275828)").execute(&mut **transaction).await;
+    taken.map(|_| ()).map_err(StoreError::on("take a turn at moving versions"))
 }
 
 /// `lock_not_available` and `deadlock_detected`.
@@ -333,12 +347,13 @@ fn publish_table(sql: &mut Sql, layer: &'static str, table: &str) {
     sql.push("ALTER TABLE ").qualified(next, table).push(" SET SCHEMA ").ident(layer).push(";\n");
 }
 
-/// The rows that differ between the published table and the built one, by primary key, into the outbox.
+/// The rows that differ between the published table and the `next` one, by primary key, into the outbox.
 async fn write_changes(
     transaction: &mut Transaction<'_, Postgres>,
     dataset: &Dataset,
     version: i64,
     existed: bool,
+    next: (&str, &str),
 ) -> Result<(), StoreError> {
     let key = dataset.primary_key();
     if key.is_empty() {
@@ -358,20 +373,23 @@ async fn write_changes(
         order.push(if i > 0 { ", " } else { "" }).append(&value);
     }
     key_object.push(")");
-    let mut sql = Sql::lit("INSERT INTO control.outbox (version, dataset, operation, key, row) SELECT $1, $2, ");
+    let mut sql =
+        Sql::lit("INSERT INTO control.outbox (version, dataset, operation, key, row, before) SELECT $1, $2, ");
     if existed {
         let first = &key[0].column;
         sql.push("CASE WHEN o.").ident(first).push(" IS NULL THEN 'insert' WHEN n.").ident(first);
-        sql.push(" IS NULL THEN 'delete' ELSE 'update' END, ").append(&key_object).push(", to_jsonb(n) FROM ");
-        sql.qualified("output", &dataset.table).push(" o FULL JOIN ").qualified("output_next", &dataset.table);
+        sql.push(" IS NULL THEN 'delete' ELSE 'update' END, ")
+            .append(&key_object)
+            .push(", to_jsonb(n), to_jsonb(o) FROM ");
+        sql.qualified("output", &dataset.table).push(" o FULL JOIN ").qualified(next.0, next.1);
         sql.push(" n ON ");
         for (i, field) in key.iter().enumerate() {
             sql.push(if i > 0 { " AND n." } else { "n." }).ident(&field.column).push(" = o.").ident(&field.column);
         }
         sql.push(" WHERE to_jsonb(n) IS DISTINCT FROM to_jsonb(o)").append(&order);
     } else {
-        sql.push("'insert', ").append(&key_object).push(", to_jsonb(n) FROM ");
-        sql.qualified("output_next", &dataset.table).push(" n").append(&order);
+        sql.push("'insert', ").append(&key_object).push(", to_jsonb(n), NULL FROM ");
+        sql.qualified(next.0, next.1).push(" n").append(&order);
     }
     sqlx::query(AssertSqlSafe(sql.into_string()))
         .bind(version)

@@ -206,6 +206,9 @@ fn add_dataset(
             findings.push(collision("root field", &name));
         }
     }
+    if entity.has_changes() {
+        catalog.changes.insert(format!("{}Changes", names.one), id);
+    }
     catalog.entities.push(entity);
 }
 
@@ -403,6 +406,11 @@ fn check_type_names(catalog: &Catalog, findings: &mut Vec<Diagnostic>) {
         if entity.table.is_some() {
             for suffix in ["Connection", "Edge", "Filter", "Order", "OrderField"] {
                 check(format!("{}{suffix}", entity.type_name));
+            }
+            if entity.has_changes() {
+                for suffix in ["Changes", "Change", "Key"] {
+                    check(format!("{}{suffix}", entity.type_name));
+                }
             }
             crate::aggregate::type_names(entity).into_iter().for_each(&mut check);
         }

@@ -36,6 +36,8 @@ pub(crate) struct Catalog {
     pub(crate) entities: Vec<Entity>,
     pub(crate) by_type: FxHashMap<String, EntityId>,
     pub(crate) roots: BTreeMap<String, Root>,
+    /// Root fields of subscriptions, and of what they tell the changes.
+    pub(crate) changes: BTreeMap<String, EntityId>,
     pub(crate) enums: BTreeMap<String, EnumType>,
     pub(crate) nested: Vec<NestedType>,
     pub(crate) salt: Option<Salt>,
@@ -247,6 +249,11 @@ impl Catalog {
 impl Entity {
     pub(crate) fn column(&self, id: ColumnId) -> &Column {
         &self.columns[id.0 as usize]
+    }
+
+    /// Whether its changes are told: they are known by the key.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.table.is_some() && !self.key.is_empty()
     }
 
     pub(crate) fn is_searchable(&self) -> bool {

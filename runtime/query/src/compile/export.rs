@@ -21,7 +21,7 @@ use terrane_graphql::GraphqlError;
 use terrane_manifest::{Dataset, Field, PgType};
 use terrane_sql::Sql;
 
-const FILTER: &str = "filter";
+pub(super) const FILTER: &str = "filter";
 const ORDER: &str = "orderBy";
 
 /// What is asked of a dataset.
@@ -81,7 +81,7 @@ impl DataSchema {
     }
 
     /// Filter and order as values of the list field's arguments.
-    fn export_values(&self, request: &ExportRequest<'_>) -> Fallible<Values> {
+    pub(super) fn export_values(&self, request: &ExportRequest<'_>) -> Fallible<Values> {
         let list = request.dataset.graphql_names.as_ref().map_or("", |names| names.many.as_str());
         let mut values = Values::new();
         let order = request.order.map(|text| order_argument(text, request.dataset)).transpose()?;
@@ -136,14 +136,14 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn export_argument(&self, name: &'static str) -> Option<Given<'a>> {
+    pub(super) fn export_argument(&self, name: &'static str) -> Option<Given<'a>> {
         let value = self.values.get(name)?;
         Some(Given::Variable { value, name, path: Vec::new() })
     }
 }
 
 /// The fields of the file: those that are named, else all that may be read.
-fn readable<'r>(access: &Access, request: &ExportRequest<'r>) -> Fallible<Vec<&'r Field>> {
+pub(super) fn readable<'r>(access: &Access, request: &ExportRequest<'r>) -> Fallible<Vec<&'r Field>> {
     let dataset = request.dataset;
     let allowed = |field: &Field| access.reading(&dataset.policy_object(field)) != Reading::Denied;
     let forbidden = |message: String| GraphqlError::new("FORBIDDEN", message);

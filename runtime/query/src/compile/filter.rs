@@ -101,6 +101,10 @@ impl<'a> Compiler<'a> {
         depth: usize,
         count: &mut usize,
     ) -> Fallible<Vec<Sql>> {
+        if self.own_fields_only {
+            let message = format!("changes can't be filtered by `{}`: only by fields of the row itself", relation.name);
+            return Err(GraphqlError::new("BAD_USER_INPUT", message));
+        }
         if self.relation_denied(id, relation).is_some() {
             return Err(forbidden(&self.catalog.entity(id).type_name, &relation.name, "filtering"));
         }

@@ -1,6 +1,7 @@
 //! Compiling: turns the data fields of an operation into one SQL statement and the layout of its rows.
 
 mod aggregate;
+mod changes;
 mod connection;
 mod entities;
 mod export;
@@ -11,6 +12,7 @@ mod object;
 mod order;
 mod search;
 
+pub use changes::ChangesStatement;
 pub use export::{ExportRequest, ExportStatement};
 
 use crate::access::Access;
@@ -43,6 +45,8 @@ pub(crate) struct DataRoot<'d> {
 pub(crate) enum DataKind {
     Root(Root),
     Entities,
+    /// The changes of a dataset: the one root of a subscription.
+    Changes(EntityId),
 }
 
 /// What compiling gives.
@@ -68,6 +72,8 @@ pub(crate) struct Compiler<'a> {
     denied: Vec<String>,
     aliases: u64,
     depth: usize,
+    /// Whether filters may not follow relations.
+    own_fields_only: bool,
 }
 
 /// The expressions of a SELECT list; the same expression is selected once.
@@ -141,6 +147,7 @@ impl<'a> Compiler<'a> {
             denied: Vec::new(),
             aliases: 0,
             depth: 0,
+            own_fields_only: false,
         }
     }
 
@@ -180,6 +187,7 @@ impl<'a> Compiler<'a> {
                 let groups = self.entity_groups(&root.collected)?;
                 Ok(groups.into_form(key))
             }
+            DataKind::Changes(id) => self.changes(id, &root.collected),
             _ => self.compile_record(std::slice::from_ref(root)),
         }
     }
@@ -193,6 +201,9 @@ impl<'a> Compiler<'a> {
                 DataKind::Entities => {
                     let groups = self.entity_groups(&root.collected)?;
                     groups.into_root(&mut row)
+                }
+                DataKind::Changes(_) => {
+                    return Err(GraphqlError::new("BAD_REQUEST", "a subscription has one root field"));
                 }
                 DataKind::Root(Root::Lookup(id, key)) => RootLayout::Value(match self.lookup_denied(id, key) {
                     Some(label) => ValueLayout::Denied(self.deny(label)),

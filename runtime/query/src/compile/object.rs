@@ -38,7 +38,7 @@ impl<'a> Compiler<'a> {
         Ok(layout)
     }
 
-    fn column(
+    pub(super) fn column(
         &mut self,
         id: EntityId,
         column: ColumnId,

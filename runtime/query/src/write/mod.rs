@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod cell;
+mod changes;
 mod connection;
 mod entities;
 mod json;
@@ -102,6 +103,11 @@ impl<'s> Writer<'s> {
             Form::EntityRows { key, root: index, groups, group } => {
                 self.path.push(At::Key(key));
                 self.entity_rows(out, *index, groups, *group, rows)?;
+                root(key, out);
+            }
+            Form::Changes { key, members } => {
+                self.path.push(At::Key(key));
+                self.changes(out, members, rows)?;
                 root(key, out);
             }
             Form::Nothing(entries) => self.roots(out, entries, &NoColumns, root)?,

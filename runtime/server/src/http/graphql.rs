@@ -1,12 +1,12 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the product, and their results into responses.
 
-use super::multipart;
+use super::{multipart, streaming};
 use crate::operation::{self, Answered, Mode, OperationError};
 use crate::ports::Uploads;
 use crate::service::ProductService;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Query, State};
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{ACCEPT, CACHE_CONTROL};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use std::time::Instant;
@@ -27,6 +27,9 @@ pub async fn post(State(service): State<ProductService>, headers: HeaderMap, bod
     let Ok(body) = to_bytes(body, LARGEST_OPERATION).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    if streaming::wants_events(&headers, &body) {
+        return events(&service, &headers, &body).await;
+    }
     let reply = match exchange::read_post(&headers, &body) {
         Ok((request, media)) => answer(&service, &headers, &request, media, true, Uploads::default()).await,
         Err(reply) => *reply,
@@ -34,13 +37,38 @@ pub async fn post(State(service): State<ProductService>, headers: HeaderMap, bod
     reply.map(Body::from)
 }
 
-/// `GET /graphql?query=…`: queries only.
-pub async fn get(
-    State(service): State<ProductService>,
-    headers: HeaderMap,
-    Query(parts): Query<Vec<(String, String)>>,
-) -> Response {
+/// A POST request for a stream.
+async fn events(service: &ProductService, headers: &HeaderMap, body: &[u8]) -> Response {
+    let mut plain = headers.clone();
+    plain.remove(ACCEPT);
+    match exchange::read_post(&plain, body) {
+        Ok((request, _)) => streaming::graphql(service, headers, &request, true).await,
+        Err(reply) => reply.map(Body::from),
+    }
+}
+
+/// `GET /graphql?query=…`: queries only; or, where the client asks for a stream or a socket, subscriptions as well.
+pub async fn get(State(service): State<ProductService>, request: axum::extract::Request) -> Response {
+    let (mut head, _) = request.into_parts();
+    if streaming::is_upgrade(&head) {
+        return streaming::upgrade(service, &mut head).await;
+    }
+    let parts = Query::<Vec<(String, String)>>::try_from_uri(&head.uri);
+    let parts = match parts {
+        Ok(Query(parts)) => parts,
+        Err(rejection) => return rejection.into_response(),
+    };
     let parts = parts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers = head.headers;
+    if streaming::wants_events(&headers, head.uri.query().unwrap_or_default().as_bytes()) {
+        return match Request::from_parts(parts) {
+            Ok(request) => streaming::graphql(&service, &headers, &request, false).await,
+            Err(error) => {
+                let error = GraphqlError::new(error.code(), error.to_string());
+                refuse(StatusCode::BAD_REQUEST, ResponseMedia::Json, &[error]).map(Body::from)
+            }
+        };
+    }
     let reply = match exchange::read_get(&headers, parts) {
         Ok((request, media)) => answer(&service, &headers, &request, media, false, Uploads::default()).await,
         Err(reply) => *reply,

@@ -2,6 +2,7 @@
 
 mod discovery;
 mod error;
+mod events;
 mod graphql;
 mod health;
 mod input;
@@ -11,6 +12,7 @@ mod negotiate;
 mod output;
 mod page;
 mod range;
+mod streaming;
 
 use crate::service::ProductService;
 use axum::Router;
@@ -23,7 +25,9 @@ pub fn router(service: ProductService) -> Router {
     Router::new()
         .route("/graphql", post(graphql::post).get(graphql::get).layer(DefaultBodyLimit::disable()))
         .route("/input/{dataset}", post(input::post).layer(DefaultBodyLimit::disable()))
+        .route("/input/{dataset}/events", post(events::post).layer(DefaultBodyLimit::max(events::LARGEST_BODY)))
         .route("/output/{file}", get(output::get))
+        .route("/output/{dataset}/changes", get(streaming::changes::get))
         .route("/discovery", get(discovery::get))
         .route("/discovery/schema.graphql", get(discovery::sdl))
         .route("/discovery/{file}", get(discovery::diagram))

@@ -112,14 +112,14 @@ fn packing(headers: &HeaderMap) -> Packing {
     offers.into_iter().find(|p| Some(p.word()) == wanted).unwrap_or(Packing::Identity)
 }
 
-fn parse_filter(text: &str) -> Result<Value, HttpError> {
+pub(super) fn parse_filter(text: &str) -> Result<Value, HttpError> {
     serde_json::from_str(text).map_err(|problem| {
         let message = format!("`filter` is no JSON: {problem}; write it as {{\"name\":{{\"eq\":\"Oslo\"}}}}");
         HttpError::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
     })
 }
 
-fn refused(errors: Vec<GraphqlError>) -> HttpError {
+pub(super) fn refused(errors: Vec<GraphqlError>) -> HttpError {
     let Some(error) = errors.into_iter().next() else {
         return HttpError::internal("an export was refused without an error");
     };
@@ -127,6 +127,8 @@ fn refused(errors: Vec<GraphqlError>) -> HttpError {
         "FORBIDDEN" => (StatusCode::FORBIDDEN, "FORBIDDEN"),
         "FILTER_TOO_LARGE" => (StatusCode::BAD_REQUEST, "FILTER_TOO_LARGE"),
         "UNKNOWN_DATASET" => (StatusCode::NOT_FOUND, "UNKNOWN_DATASET"),
+        "CHANGES_EXPIRED" => (StatusCode::GONE, "CHANGES_EXPIRED"),
+        "INTERNAL_SERVER_ERROR" => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR"),
         _ => (StatusCode::BAD_REQUEST, "BAD_USER_INPUT"),
     };
     HttpError::new(status, code, error.message)

@@ -1,0 +1,63 @@
+//! Sessions: turns the headers of a connection into who asks over it, and until when.
+
+use crate::service::ProductService;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde_json::{Map, Value};
+use std::time::{SystemTime, UNIX_EPOCH};
+use terrane_auth::AuthError;
+use terrane_policy::Caller;
+use tokio::time::{Duration, Instant};
+
+/// Who asks over a connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) caller: Caller,
+    /// When the token is no longer good.
+    expires: Option<Instant>,
+}
+
+impl Session {
+    /// The session of a connection that came with `headers`.
+    ///
+    /// # Errors
+    /// [`AuthError`] where there is a token, and it is not good.
+    pub(crate) async fn open(service: &ProductService, headers: &HeaderMap) -> Result<Self, AuthError> {
+        let caller = service.authenticate(terrane_graphql::exchange::authorization(headers)).await?;
+        let good = expiry(&caller.claims).map(|after| Instant::now() + after + service.leeway());
+        Ok(Self { caller, expires: good })
+    }
+
+    /// Wait until the token is no longer good; for ever without one.
+    pub(crate) fn expired(&self) -> impl Future<Output = ()> + Send + use<> {
+        let expires = self.expires;
+        async move {
+            match expires {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// How long the token is good (RFC 7519, section 4.1.4), at most a year.
+fn expiry(claims: &Map<String, Value>) -> Option<Duration> {
+    let at = claims.get("exp")?.as_f64()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    Some(Duration::from_secs_f64((at - now).clamp(0.0, 31_536_000.0)))
+}
+
+/// The headers of a WebSocket: those of its upgrade, and over them `authorization` in the payload of `connection_init`, by
+/// name or in `headers`. Browsers can't set headers of an upgrade.
+pub(crate) fn with_payload(upgrade: &HeaderMap, payload: Option<&Map<String, Value>>) -> HeaderMap {
+    let mut headers = upgrade.clone();
+    let Some(payload) = payload else { return headers };
+    let nested = payload.get("headers").and_then(Value::as_object);
+    for (name, value) in payload.iter().chain(nested.into_iter().flatten()) {
+        let name = HeaderName::try_from(name.as_str()).ok().filter(|name| *name == header::AUTHORIZATION);
+        let value = value.as_str().and_then(|value| HeaderValue::try_from(value).ok());
+        if let (Some(name), Some(value)) = (name, value) {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
