@@ -136,8 +136,8 @@ impl Store {
                 .map_err(bad_row);
             match checked {
                 Ok(_) => from = middle,
-                Err(StoreError::BadRow(text)) => {
-                    reason = Some(text);
+                Err(StoreError::BadRow { reason: why, .. }) => {
+                    reason = Some(why);
                     if middle - from == 1 {
                         break;
                     }
@@ -428,7 +428,7 @@ async fn count(
 fn bad_row(error: sqlx::Error) -> StoreError {
     match &error {
         sqlx::Error::Database(inner) if inner.code().is_some_and(|c| c.starts_with("22") || c.starts_with("23")) => {
-            StoreError::BadRow(inner.message().to_owned())
+            StoreError::BadRow { row: None, column: None, reason: inner.message().to_owned() }
         }
         _ => StoreError::database("store events", error),
     }
