@@ -105,7 +105,7 @@ impl Task {
         let events: Vec<EventRow> = posts.iter().flat_map(|post| post.events.iter().cloned()).collect();
         let outcomes = match self.take(&events).await {
             // one of them is wrong, and the others must not suffer from it
-            Err(StoreError::BadRow(_) | StoreError::LateEvent(_)) if posts.len() > 1 => {
+            Err(StoreError::BadRow { .. } | StoreError::LateEvent(_)) if posts.len() > 1 => {
                 for post in posts {
                     let written = self.store_alone(&post.events).await;
                     let _ = post.reply.send(written);
@@ -118,7 +118,7 @@ impl Task {
                 }
                 return;
             }
-            Err(StoreError::BadRow(reason)) => {
+            Err(StoreError::BadRow { reason, .. }) => {
                 for post in posts {
                     let _ = post.reply.send(Err(self.find_bad(&post.events, &reason).await));
                 }
@@ -146,7 +146,7 @@ impl Task {
         match self.take(events).await {
             Ok(outcomes) => Ok(written(&outcomes)),
             Err(StoreError::LateEvent(index)) => Err(BadEvent::new(index, LATE).into()),
-            Err(StoreError::BadRow(reason)) => Err(self.find_bad(events, &reason).await),
+            Err(StoreError::BadRow { reason, .. }) => Err(self.find_bad(events, &reason).await),
             Err(error) => Err(error.into()),
         }
     }
