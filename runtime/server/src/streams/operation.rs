@@ -48,7 +48,7 @@ pub(crate) async fn start(
     }
     let (plan, values) = prepared.plan(request.variables.as_ref())?;
     if let Some(operation) = &plan.ports {
-        let context = PortsContext { service: service.clone(), caller: caller.clone(), access };
+        let context = PortsContext { service: service.clone(), caller: caller.clone(), access, uploads: Arc::default() };
         return Ok(ports(operation, &values, context).into());
     }
     let (Some(statement), Some(followed)) = (&plan.statement, &plan.changes) else {
@@ -92,7 +92,7 @@ async fn single(
     mutations: bool,
 ) -> Result<Outputs, Vec<GraphqlError>> {
     match operation::run(service, caller, request, Mode { mutations, primary: false }).await {
-        Ok(body) => Ok(stream::iter([Output::Next(body.into(), None)]).boxed()),
+        Ok(answered) => Ok(stream::iter([Output::Next(answered.body.into(), None)]).boxed()),
         Err(OperationError::Request(errors)) => Err(errors),
         Err(OperationError::NotAQuery) => {
             Err(vec![GraphqlError::new("METHOD_NOT_ALLOWED", "GET takes queries only; send this one with POST")])
