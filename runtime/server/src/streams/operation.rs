@@ -48,7 +48,8 @@ pub(crate) async fn start(
     }
     let (plan, values) = prepared.plan(request.variables.as_ref())?;
     if let Some(operation) = &plan.ports {
-        let context = PortsContext { service: service.clone(), caller: caller.clone(), access, uploads: Arc::default() };
+        let context =
+            PortsContext { service: service.clone(), caller: caller.clone(), access, uploads: Arc::default() };
         return Ok(ports(operation, &values, context).into());
     }
     let (Some(statement), Some(followed)) = (&plan.statement, &plan.changes) else {
