@@ -110,6 +110,8 @@ async fn mesh(
         });
         router = router.nest(&format!("/products/{}", product.id), routes);
     }
+    // by name, whatever started first
+    sources.sort_by(|one: &SubgraphSource, other| one.name.cmp(&other.name));
     let catalog = catalog_source(sources.clone());
     sources.push(catalog);
     let (rules, mesh_lines) = (SharedRules::default(), arguments.policies.join("mesh.csv"));
