@@ -11,7 +11,7 @@ import subprocess
 import sys
 import urllib.request
 
-import psycopg2
+import psycopg
 import yaml
 
 mesh, token, state, work = sys.argv[1:]
@@ -41,7 +41,7 @@ HOST, PORT, PASSWORD = address()
 
 
 def connect(product):
-    connection = psycopg2.connect(
+    connection = psycopg.connect(
         host=HOST, port=PORT, user="postgres", password=PASSWORD, dbname=f"terrane_{product}"
     )
     connection.autocommit = True
