@@ -13,10 +13,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// Quick statements that take longer than this do not hold others up.
 const PATIENCE: Duration = Duration::from_millis(10);
+/// Between two requests to cancel a statement that nobody waits for.
+const AGAIN: Duration = Duration::from_millis(100);
 /// How often a statement is sent, when it is not its own fault that it failed.
 const ATTEMPTS: u8 = 3;
 
@@ -112,6 +115,9 @@ impl Lane<'_> {
 fn give_up(requests: &mut VecDeque<Request>, error: &DriverError) {
     let kept = requests.drain(..).filter_map(|mut request| {
         request.attempts += 1;
+        if request.reply.is_closed() {
+            return None;
+        }
         if request.attempts < ATTEMPTS {
             return Some(request);
         }
@@ -215,17 +221,31 @@ impl Replies<'_, '_> {
         }
         let alone = work.requests.len() == 1;
         let limit = self.lane.shared.options.silence;
-        let Some(request) = work.requests.front_mut().filter(|r| alone && !r.reply.is_closed()) else {
+        let Some(request) = work.requests.front_mut().filter(|_| alone) else {
             return silence(limit, self.connection.read()).await;
         };
         let canceller = self.connection.canceller();
+        let left = limit.saturating_sub(self.sent.elapsed());
+        if left.is_zero() && request.reply.is_closed() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the server does not cancel a statement").into());
+        }
         tokio::select! {
             read = silence(limit, self.connection.read()) => read,
-            () = request.reply.closed() => {
+            () = nobody_waits(&mut request.reply) => {
                 canceller.cancel().await;
                 Ok(())
             }
         }
+    }
+}
+
+/// Returns when nobody waits for the answer, and then every now and again: a cancel request that comes before the server
+/// has begun with the statement is lost.
+async fn nobody_waits<T>(reply: &mut oneshot::Sender<T>) {
+    if reply.is_closed() {
+        tokio::time::sleep(AGAIN).await;
+    } else {
+        reply.closed().await;
     }
 }
 
