@@ -41,7 +41,7 @@ pub async fn post(
     let rows = rows.collect::<Result<Vec<_>, _>>().map_err(bad)?;
     let written =
         service.streams().writer(&service, dataset, rules).write(rows).await.map_err(|error| match error {
-            WriterError::Bad(event) => bad(event),
+            WriterError::Bad(event) => bad(&event),
             WriterError::Busy => HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "EVENTS_BUSY", error.to_string()),
             WriterError::Store(error) => {
                 tracing::warn!(%error, dataset = name, "events could not be stored");
@@ -54,7 +54,7 @@ pub async fn post(
     Ok(Json(json!({"accepted": written.accepted, "duplicates": written.duplicates, "late": written.late})))
 }
 
-fn bad(event: BadEvent) -> HttpError {
+fn bad(event: &BadEvent) -> HttpError {
     HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, "BAD_EVENT", format!("{event}; nothing of this request is stored"))
 }
 

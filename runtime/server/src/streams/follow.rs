@@ -130,13 +130,13 @@ impl<T: Telling> Follow<T> {
 /// What is the client's of an error of the feed.
 fn refused(error: FeedError) -> GraphqlError {
     match error {
-        FeedError::Store(error) => internal(error.to_string()),
+        FeedError::Store(error) => internal(error),
         other => GraphqlError::new(other.code(), other.to_string()),
     }
 }
 
 /// The face of an internal error.
-pub(super) fn internal(cause: String) -> GraphqlError {
+pub(super) fn internal(cause: impl std::fmt::Display) -> GraphqlError {
     let id = terrane_telemetry::along::request_id().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     tracing::error!(request_id = id, %cause, "a stream failed");
     GraphqlError::internal(&id)

@@ -110,7 +110,7 @@ fn ports(operation: &PortsOperation, values: &Values, context: PortsContext) -> 
     let service = context.service.clone();
     let body = |response: async_graphql::Response| match serde_json::to_vec(&response) {
         Ok(body) => Output::Next(body.into(), None),
-        Err(error) => Output::Failed(vec![internal(error.to_string())]),
+        Err(error) => Output::Failed(vec![internal(error)]),
     };
     service.stream_ports(request, context).map(body).boxed()
 }
