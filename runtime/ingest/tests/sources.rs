@@ -141,10 +141,13 @@ async fn files_that_are_added_are_read_once() {
     assert_eq!(source.rows().await, (Some(2), "1a 2b 3 4 5 6 8".into()));
 }
 
+/// What is at a path.
+type Page = (String, Response<Full<Bytes>>);
+
 /// What a test's server answers, and what it was asked: (path, headers).
 #[derive(Clone, Default)]
 struct Site {
-    pages: Arc<Mutex<Vec<(String, Response<Full<Bytes>>)>>>,
+    pages: Arc<Mutex<Vec<Page>>>,
     asked: Arc<Mutex<Vec<(String, http::HeaderMap)>>>,
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use terrane_manifest::{Connector, Dataset, EventRules, InputPort, Layer};
 use terrane_policy::Caller;
 use terrane_store::AuditRecord;
-use terrane_stream::events::{BadEvent, EventFormat, WriterError, read, to_row};
+use terrane_stream::events::{EventFormat, WriterError, read, to_row};
 
 /// Bytes of a request.
 pub const LARGEST_BODY: usize = 8 * 1024 * 1024;
@@ -41,7 +41,7 @@ pub async fn post(
     let rows = rows.collect::<Result<Vec<_>, _>>().map_err(bad)?;
     let written =
         service.streams().writer(&service, dataset, rules).write(rows).await.map_err(|error| match error {
-            WriterError::Bad(event) => bad(&event),
+            WriterError::Bad(event) => bad(event),
             WriterError::Busy => HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "EVENTS_BUSY", error.to_string()),
             WriterError::Store(error) => {
                 tracing::warn!(%error, dataset = name, "events could not be stored");
@@ -54,7 +54,7 @@ pub async fn post(
     Ok(Json(json!({"accepted": written.accepted, "duplicates": written.duplicates, "late": written.late})))
 }
 
-fn bad(event: &BadEvent) -> HttpError {
+fn bad(event: impl std::fmt::Display) -> HttpError {
     HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, "BAD_EVENT", format!("{event}; nothing of this request is stored"))
 }
 
