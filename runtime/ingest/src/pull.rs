@@ -82,7 +82,8 @@ async fn pull_version(
     let columns: Vec<&str> = fields.iter().map(|f| f.column.as_str()).collect();
     let mut page = upstream.page(source, from, names, None).await?;
     let version = page.version;
-    let opened = target.store.open_batch(target.dataset, &columns, target.origin, target.mode, None, None).await?;
+    let origin = format!("{}@{version}", target.origin);
+    let opened = target.store.open_batch(target.dataset, &columns, &origin, target.mode, None, None).await?;
     let mut writer = match opened {
         Ok(writer) => writer,
         Err(earlier) => return Ok(Some(earlier)),

@@ -3,6 +3,7 @@
 //! Reads the descriptor (ODPS 1.1), the contracts (ODCS 3.2), the SQL models and `policy.csv`. It is pure: the caller
 //! brings the files' text. Whatever can be known to be wrong without a database is found here.
 
+mod changes;
 mod check;
 mod contract;
 mod descriptor;
@@ -16,6 +17,7 @@ mod policy_lines;
 mod quality;
 mod relationship;
 mod search;
+mod upkeep;
 mod yaml;
 
 pub mod dataset;
@@ -24,6 +26,7 @@ pub mod product;
 pub mod row_filter;
 pub mod types;
 
+pub use changes::{Bump, ContractChange, Use, check_versions, contract_changes, uses};
 pub use dataset::{
     Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Index, IndexColumn, Layer, Link,
     Metric, Nested, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
@@ -36,6 +39,7 @@ pub use product::{
 pub use quality::fill_placeholders;
 pub use row_filter::{CompareOp, Operand, RowFilter};
 pub use types::{LogicalType, PgType, PhysicalType};
+pub use upkeep::{Retention, Retry};
 
 use std::collections::BTreeMap;
 use terrane_diagnostics::{Diagnostic, has_errors};
@@ -66,6 +70,12 @@ pub fn load(files: &BTreeMap<String, String>) -> Result<Loaded, Vec<Diagnostic>>
         Some(product) if !has_errors(&findings) => Ok(Loaded { product, warnings: findings }),
         _ => Err(findings),
     }
+}
+
+/// Read a product that was accepted before, without judging it again: what was right once may be wrong by the rules of
+/// today, and is still what others rely on. Its models may be missing.
+pub fn reread(files: &BTreeMap<String, String>) -> Option<Product> {
+    read_product(files, &mut Vec::new())
 }
 
 fn read_product(files: &BTreeMap<String, String>, findings: &mut Vec<Diagnostic>) -> Option<Product> {
@@ -100,6 +110,8 @@ fn read_product(files: &BTreeMap<String, String>, findings: &mut Vec<Diagnostic>
         team: descriptor.team,
         support: descriptor.support,
         links: descriptor.links,
+        retry: descriptor.retry,
+        retention: descriptor.retention,
         input_ports: Vec::new(),
         output_ports: Vec::new(),
         management_ports: descriptor.management_ports,

@@ -2,6 +2,7 @@
 
 use crate::dataset::{Dataset, Layer, Link};
 use crate::model::Model;
+use crate::upkeep::{Retention, Retry};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A product folder, checked: every reference in it resolves.
@@ -31,6 +32,10 @@ pub struct Product {
     pub support: Vec<Support>,
     /// `authoritativeDefinitions`: agreements, diagrams, canonical page.
     pub links: Vec<Link>,
+    /// When a failed run is tried again.
+    pub retry: Retry,
+    /// Which earlier versions are kept.
+    pub retention: Retention,
     /// Where data comes from.
     pub input_ports: Vec<InputPort>,
     /// Where data goes.

@@ -5,7 +5,7 @@ use crate::rewrite::read_from_next;
 use sqlx::{AssertSqlSafe, Executor as _};
 use terrane_manifest::{Layer, Model, Product};
 use terrane_sql::Sql;
-use terrane_store::{Store, create_table};
+use terrane_store::{StepOutcome, Store, create_table};
 
 /// Longest time that one model may take.
 const MODEL_TIMEOUT: &str = "SET statement_timeout = '30min'";
@@ -28,12 +28,14 @@ pub async fn clear_next(store: &Store) -> Result<(), PipelineError> {
     Ok(())
 }
 
-/// Build `model`; returns its number of rows.
-pub async fn build_model(store: &Store, product: &Product, model: &Model) -> Result<u64, PipelineError> {
+/// Build `model`; says how many rows and bytes it has.
+pub async fn build_model(store: &Store, product: &Product, model: &Model) -> Result<StepOutcome, PipelineError> {
     let failed = |message: String| PipelineError::Model { file: model.file.clone(), message };
+    let refused = |error| PipelineError::of_statement("build a model", error, |e| failed(describe(e)));
     let select = read_from_next(&model.sql).map_err(&failed)?;
     // checked by the manifest: one SELECT over this product's own layers; run as the pipeline role
     let select = Sql::from_checked_text(select);
+    let schema = if model.layer == Layer::Output { "output_next" } else { "abstraction_next" };
     let mut statements = Vec::new();
     match product.outputs().find(|d| model.layer == Layer::Output && d.table == model.name) {
         Some(dataset) => {
@@ -51,7 +53,6 @@ pub async fn build_model(store: &Store, product: &Product, model: &Model) -> Res
             statements.push(insert);
         }
         None => {
-            let schema = if model.layer == Layer::Output { "output_next" } else { "abstraction_next" };
             let mut create = Sql::lit("CREATE TABLE ");
             create.qualified(schema, &model.name).push(" AS\n").append(&select);
             statements.push(create);
@@ -62,11 +63,16 @@ pub async fn build_model(store: &Store, product: &Product, model: &Model) -> Res
     connection.execute(MODEL_TIMEOUT).await.map_err(terrane_store::StoreError::on("set a timeout"))?;
     let mut rows = 0;
     for statement in statements {
-        let done =
-            connection.execute(AssertSqlSafe(statement.into_string())).await.map_err(|e| failed(describe(&e)))?;
+        let done = connection.execute(AssertSqlSafe(statement.into_string())).await.map_err(refused)?;
         rows = done.rows_affected();
     }
-    Ok(rows)
+    let bytes: i64 = sqlx::query_scalar("SELECT pg_total_relation_size(format('%I.%I', $1::text, $2::text)::regclass)")
+        .bind(schema)
+        .bind(&model.name)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(refused)?;
+    Ok(StepOutcome { rows: Some(rows), bytes: Some(bytes.unsigned_abs()), detail: None })
 }
 
 /// What Postgres says of a model's own statement: message, detail and hint are about the model and its data.

@@ -4,14 +4,16 @@
 //! result against the contracts, and publishes it in one transaction. Until then nobody sees any of it; a failed check
 //! publishes nothing and says which rows broke which rule.
 
+mod attempt;
 mod build;
 mod check;
 mod constraints;
 mod content;
 mod error;
+mod openlineage;
 mod rewrite;
 mod run;
 
-pub use content::content_hash;
+pub use content::{content_hash, model_texts};
 pub use error::PipelineError;
 pub use run::{Pipeline, RunRequest};

@@ -3,6 +3,7 @@
 //! [`ProductService::open`] reads the folder, brings the database up to date and compiles the data port's schema;
 //! [`router`] serves it. The same code serves a product alone and inside `terrane dev`.
 
+mod as_of;
 mod caching;
 mod driver;
 mod error;
@@ -10,6 +11,7 @@ mod explain;
 mod export;
 mod folder;
 mod http;
+mod lineage_sender;
 mod loader;
 mod meters;
 mod operation;
@@ -23,6 +25,7 @@ pub use error::RuntimeError;
 pub use explain::{ExplainRequest, Explained, explain};
 pub use folder::read_folder;
 pub use http::router;
+pub use lineage_sender::{Collector, send_events};
 pub use ports::{lineage, sdl as ports_sdl};
 pub use service::{ProductService, ServiceOptions};
 pub use terrane_ingest::{Transport, Upstream, Upstreams, http_transport};

@@ -34,6 +34,8 @@ pub struct Mode {
     pub mutations: bool,
     /// Whether rows must be those of the current version, and not those of a replica a little behind.
     pub primary: bool,
+    /// The kept version to read; none is the current one. Its schema is kept by the service.
+    pub version: Option<i64>,
 }
 
 /// Run `request` as `caller`; the body of the response.
@@ -51,8 +53,9 @@ pub async fn run(
     };
     let text = request.text().map_err(one)?;
     let access = service.access(&caller.roles);
-    let prepared =
-        service.prepare(text, request.operation_name.as_deref(), &access).map_err(OperationError::Request)?;
+    let prepared = service
+        .prepare(text, request.operation_name.as_deref(), &access, mode.version)
+        .map_err(OperationError::Request)?;
     match prepared.kind() {
         OperationKind::Query => {}
         OperationKind::Mutation if mode.mutations => {}
@@ -74,7 +77,7 @@ pub async fn run(
 pub fn reads_only_data(service: &ProductService, caller: &Caller, request: &Request) -> bool {
     let Ok(text) = request.text() else { return false };
     let access = service.access(&caller.roles);
-    let prepared = service.prepare(text, request.operation_name.as_deref(), &access);
+    let prepared = service.prepare(text, request.operation_name.as_deref(), &access, None);
     prepared.is_ok_and(|prepared| {
         let planned = prepared.plan(request.variables.as_ref());
         prepared.kind() == OperationKind::Query

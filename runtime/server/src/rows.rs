@@ -1,6 +1,7 @@
 //! Rows: turns a dataset, columns and a cursor into a page of rows, through the data port and its policy.
 
-use crate::operation::{self, Mode, OperationError};
+use crate::as_of;
+use crate::operation::{Mode, OperationError};
 use crate::ports::PortsContext;
 use crate::ports::guard::{internal, refused};
 use crate::ports::records::RowPage;
@@ -11,6 +12,7 @@ use terrane_graphql::Request;
 use terrane_manifest::names::is_graphql_name;
 use terrane_manifest::{Dataset, Field, Layer};
 use terrane_query::Reading;
+use terrane_store::AsOf;
 
 /// One page; `columns` are the contract's names, all readable ones by default.
 pub async fn page(
@@ -19,6 +21,7 @@ pub async fn page(
     columns: Option<&[String]>,
     first: i32,
     after: Option<&str>,
+    as_of: Option<AsOf>,
 ) -> Result<RowPage> {
     let service = &context.service;
     let product = service.product();
@@ -30,7 +33,6 @@ pub async fn page(
         ));
     };
     let fields = fields(context, dataset, columns)?;
-    let before = version(context).await?;
     let request = Request {
         query: Some(operation_text(dataset, &fields).into()),
         variables: Some(Map::from_iter([
@@ -39,9 +41,13 @@ pub async fn page(
         ])),
         ..Request::default()
     };
-    let body = match operation::run(service, &context.caller, &request, Mode { mutations: false, primary: true }).await
-    {
-        Ok(body) => body,
+    // a publish in between would mix versions: what is read is of one version, whatever is published meanwhile
+    let as_of = match as_of {
+        Some(as_of) => as_of,
+        None => AsOf::Version(version(context).await?),
+    };
+    let (version, body) = match as_of::run(service, &context.caller, &request, Mode::default(), as_of).await {
+        Ok(answered) => answered,
         Err(OperationError::Request(errors)) => {
             let error = errors.into_iter().next();
             return Err(error.map_or_else(
@@ -57,12 +63,10 @@ pub async fn page(
         let code = error["extensions"]["code"].as_str().unwrap_or("BAD_USER_INPUT");
         return Err(refused(code, error["message"].as_str().unwrap_or_default()));
     }
-    // a publish in between would mix versions: the reader sees another number and starts again
-    let after = version(context).await?;
     let list = &answer["data"]["list"];
     let rows = list["nodes"].as_array().into_iter().flatten().map(|node| row(node, &fields)).collect();
     Ok(RowPage {
-        version: if before == after { after } else { -1 },
+        version,
         columns: fields.iter().map(|f| f.name.clone()).collect(),
         rows,
         end_cursor: list["pageInfo"]["endCursor"].as_str().map(str::to_owned),

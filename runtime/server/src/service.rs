@@ -12,7 +12,7 @@ use http::HeaderValue;
 use moka::sync::Cache;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 use terrane_auth::{AuthError, Authenticator};
 use terrane_diagnostics::Diagnostic;
@@ -22,19 +22,31 @@ use terrane_ingest::Upstreams;
 use terrane_manifest::Product;
 use terrane_pipeline::{Pipeline, PipelineError, RunRequest};
 use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
-use terrane_query::{Access, DataSchema, Prepared, prepare};
-use terrane_store::{Run, Store, StoreError, StoreOptions, Version};
-use terrane_telemetry::{along, trace};
-use tokio::sync::Semaphore;
+use terrane_query::{Access, DataSchema, Missing, Prepared, prepare};
+use terrane_store::{LEASE, Run, RunRecord, RunTrigger, Store, StoreError, StoreOptions, Version, kept_schema};
+use terrane_telemetry::along::{self, Along};
+use terrane_telemetry::trace;
+use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
 
 /// Role sets whose decisions are kept.
 const KEPT_ACCESS: u64 = 1_000;
 /// Bytes of operation texts whose plans are kept.
 const KEPT_PLANS: u64 = 16 * 1024 * 1024;
+/// Kept versions of which the schema is kept.
+const KEPT_SCHEMAS: u64 = 32;
 /// Files of which the length is kept.
 const KEPT_LENGTHS: u64 = 10_000;
 /// Until a question to the database for metrics is given up.
 const MEASURING: Duration = Duration::from_secs(1);
+/// Requests that a run was queued by, for what it does on their behalf.
+const KEPT_ASKED: u64 = 100;
+/// How often the queue of runs is looked at when nobody says that something is in it.
+const QUEUE_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is looked whether kept versions have become too old.
+const RETENTION_PAUSE: Duration = Duration::from_secs(60);
+/// How often a run that another process may carry out is looked at by whoever waits for it.
+const RUN_PAUSE: Duration = Duration::from_millis(100);
 /// Files that are made at once; each has a connection to the database for itself.
 const MOST_EXPORTS: usize = 8;
 
@@ -64,6 +76,8 @@ struct Inner {
     reader: Reader,
     pipeline: Pipeline,
     schema: Arc<DataSchema>,
+    kept_schemas: Cache<i64, Arc<DataSchema>>,
+    mask_salt: String,
     ports: PortsSchema,
     policy: Policy,
     authenticator: Authenticator,
@@ -71,6 +85,8 @@ struct Inner {
     plans: Cache<PlanKey, Arc<Prepared>>,
     meters: OnceLock<Meters>,
     stopping: AtomicBool,
+    queued: Arc<Notify>,
+    asked: Cache<Uuid, Along>,
     exports: Arc<Semaphore>,
     export_lengths: Cache<String, u64>,
     cache_control: Option<HeaderValue>,
@@ -82,6 +98,7 @@ struct PlanKey {
     roles: RoleSet,
     text: Arc<str>,
     name: Option<String>,
+    version: Option<i64>,
 }
 
 /// A [`PlanKey`] that owns nothing, for looking one up: equal keys have equal hashes, field by field.
@@ -90,11 +107,15 @@ struct PlanQuery<'a> {
     roles: &'a RoleSet,
     text: &'a str,
     name: Option<&'a str>,
+    version: Option<i64>,
 }
 
 impl equivalent::Equivalent<PlanKey> for PlanQuery<'_> {
     fn equivalent(&self, key: &PlanKey) -> bool {
-        *self.roles == key.roles && *self.text == *key.text && self.name == key.name.as_deref()
+        *self.roles == key.roles
+            && *self.text == *key.text
+            && self.name == key.name.as_deref()
+            && self.version == key.version
     }
 }
 
@@ -109,7 +130,8 @@ impl ProductService {
         let schema = DataSchema::build(&product, &ports::sdl()).map_err(failed)?;
         let policy = Policy::new(DEFAULT_MODEL, &product.policy_lines())?;
         let store = Store::open(&options.store, &product).await?;
-        let schema = Arc::new(schema.with_mask_salt(&store.mask_salt().await?));
+        let mask_salt = store.mask_salt().await?;
+        let schema = Arc::new(schema.with_mask_salt(&mask_salt));
         let reader = start_reader(&options.store, &product)?;
         let pipeline =
             Pipeline::new(store.clone(), product.clone(), options.folder.clone(), Arc::new(options.upstreams));
@@ -121,7 +143,7 @@ impl ProductService {
         // a replica may answer with what is no longer so, and nobody would ask again
         let current = options.store.replicas.is_empty();
         let cache_control = cache_control(&product, &everybody).filter(|_| current);
-        Ok(Self {
+        let service = Self {
             inner: Arc::new(Inner {
                 cache_control,
                 product,
@@ -130,6 +152,8 @@ impl ProductService {
                 reader,
                 pipeline,
                 schema,
+                kept_schemas: Cache::new(KEPT_SCHEMAS),
+                mask_salt,
                 ports: ports::schema(),
                 policy,
                 authenticator: options.authenticator,
@@ -137,10 +161,14 @@ impl ProductService {
                 plans,
                 meters: OnceLock::new(),
                 stopping: AtomicBool::new(false),
+                queued: Arc::default(),
+                asked: Cache::new(KEPT_ASKED),
                 exports: Arc::new(Semaphore::new(MOST_EXPORTS)),
                 export_lengths: Cache::new(KEPT_LENGTHS),
             }),
-        })
+        };
+        tokio::spawn(attend(Arc::downgrade(&service.inner), service.inner.queued.clone()));
+        Ok(service)
     }
 
     /// Read and check a folder.
@@ -204,7 +232,8 @@ impl ProductService {
         self.inner.access.get_with_by_ref(roles, compile)
     }
 
-    /// The compiled operation, from the cache where it was compiled before for these roles.
+    /// The compiled operation, from the cache where it was compiled before for these roles; of a kept version's tables
+    /// where `version` is one that [`Self::keep_schema`] was called for.
     ///
     /// # Errors
     /// The operation's errors; those are not kept.
@@ -213,19 +242,53 @@ impl ProductService {
         text: &str,
         name: Option<&str>,
         access: &Arc<Access>,
+        version: Option<i64>,
     ) -> Result<Arc<Prepared>, Vec<GraphqlError>> {
-        if let Some(prepared) = self.inner.plans.get(&PlanQuery { roles: access.roles(), text, name }) {
+        if let Some(prepared) = self.inner.plans.get(&PlanQuery { roles: access.roles(), text, name, version }) {
             self.meters().plans.hit();
             return Ok(prepared);
         }
-        let key = PlanKey { roles: access.roles().clone(), text: text.into(), name: name.map(str::to_owned) };
+        let key = PlanKey { roles: access.roles().clone(), text: text.into(), name: name.map(str::to_owned), version };
         let (span, started) = (trace::span("prepare"), Instant::now());
-        let prepared = prepare(&self.inner.schema, text, name, access);
+        let schema = self.schema_of(version)?;
+        let prepared = prepare(&schema, text, name, access);
         self.meters().plans.miss(started);
         drop(span);
         let prepared = Arc::new(prepared?);
         self.inner.plans.insert(key, prepared.clone());
         Ok(prepared)
+    }
+
+    /// Have the schema of a kept version ready, which lacks what `missing` says.
+    ///
+    /// # Errors
+    /// None for a product that is served: its schema was built before.
+    pub(crate) fn keep_schema(
+        &self,
+        version: i64,
+        missing: impl FnOnce() -> Vec<Missing>,
+    ) -> Result<(), Vec<GraphqlError>> {
+        if self.inner.kept_schemas.contains_key(&version) {
+            return Ok(());
+        }
+        let built = DataSchema::build(&self.inner.product, &ports::sdl());
+        let built = built
+            .map_err(|found| found.into_iter().map(|d| GraphqlError::new(d.code, d.message)).collect::<Vec<_>>())?;
+        let built = built.with_mask_salt(&self.inner.mask_salt).of_version(version, &kept_schema(version), missing());
+        self.inner.kept_schemas.insert(version, Arc::new(built));
+        Ok(())
+    }
+
+    /// The schema of the current version, or of a kept one for which [`Self::keep_schema`] was called.
+    ///
+    /// # Errors
+    /// `VERSION_CHANGED` where it is kept no longer, because others took its place.
+    pub(crate) fn schema_of(&self, version: Option<i64>) -> Result<Arc<DataSchema>, Vec<GraphqlError>> {
+        let Some(version) = version else { return Ok(self.inner.schema.clone()) };
+        self.inner.kept_schemas.get(&version).ok_or_else(|| {
+            let message = "too many versions are read at once; ask again";
+            vec![GraphqlError::new("VERSION_CHANGED", message)]
+        })
     }
 
     /// Permits to make a file.
@@ -249,31 +312,94 @@ impl ProductService {
         self.inner.ports.execute(request.data(loader).data(context)).await
     }
 
-    /// Run the pipeline.
+    /// Run the pipeline: the first run of a start at once, any other when its turn comes. Returns when it has ended, in
+    /// whichever process.
     ///
     /// # Errors
     /// [`PipelineError`] when there is no record of a run; a failed run is a run.
     pub async fn run(&self, request: &RunRequest) -> Result<Run, PipelineError> {
-        let (started, mut span) = (Instant::now(), trace::begin("pipeline run"));
-        if span.is_recording() {
-            span.set("terrane.product", self.inner.product.id.clone());
-            span.set("terrane.run.trigger", request.trigger.word());
-        }
-        let along = span.trace().map(along::under).or_else(along::current);
-        let run = along::with(along, self.inner.pipeline.run(request)).await;
-        self.meters().run(run.as_ref().ok(), started.elapsed());
-        match &run {
-            Ok(run) => {
-                span.set("terrane.run.id", run.id.to_string());
-                if let Some(version) = run.version {
-                    span.set("terrane.version", version);
-                } else {
-                    span.fail("run_failed");
+        if request.trigger == RunTrigger::Start {
+            let begun = self.inner.pipeline.begin(request).await;
+            return match begun {
+                Ok(record) => self.carry_out(record).await,
+                Err(error) => {
+                    self.meters().run(None, Duration::ZERO);
+                    Err(error)
                 }
-            }
-            Err(_) => span.fail("no_run"),
+            };
         }
-        run
+        let mut run = self.queue(request).await?;
+        while !run.has_ended() {
+            tokio::time::sleep(RUN_PAUSE).await;
+            run = self.inner.store.run(run.id).await?.ok_or(StoreError::NoSuchRun(run.id))?;
+        }
+        Ok(run)
+    }
+
+    /// Put a run into the queue.
+    ///
+    /// # Errors
+    /// [`PipelineError`] where the queue cannot be written.
+    pub async fn queue(&self, request: &RunRequest) -> Result<Run, PipelineError> {
+        let run = self.inner.pipeline.queue(request).await?;
+        if let Some(along) = along::current() {
+            self.inner.asked.insert(run.id, along);
+        }
+        self.inner.queued.notify_one();
+        Ok(run)
+    }
+
+    /// Carry out what is queued, until nothing is due.
+    ///
+    /// # Errors
+    /// [`PipelineError`] where the database does not answer.
+    async fn run_queued(&self) -> Result<(), PipelineError> {
+        while let Some(record) = self.inner.pipeline.next().await? {
+            self.carry_out(record).await?;
+        }
+        Ok(())
+    }
+
+    /// Carry out a run that has begun, on behalf of the request that asked for it, where that was of this process.
+    async fn carry_out(&self, record: RunRecord) -> Result<Run, PipelineError> {
+        let asked = self.inner.asked.remove(&record.id).or_else(along::current);
+        let traced = async {
+            let (started, mut span) = (Instant::now(), trace::begin("pipeline run"));
+            if span.is_recording() {
+                span.set("terrane.product", self.inner.product.id.clone());
+                span.set("terrane.run.trigger", record.run.trigger.clone());
+            }
+            let along = span.trace().map(along::under).or_else(along::current);
+            let run = along::with(along, self.inner.pipeline.carry_out(record)).await;
+            self.meters().run(run.as_ref().ok(), started.elapsed());
+            match &run {
+                Ok(run) => {
+                    span.set("terrane.run.id", run.id.to_string());
+                    if let Some(version) = run.version {
+                        span.set("terrane.version", version);
+                    } else {
+                        span.fail("run_failed");
+                    }
+                }
+                Err(_) => span.fail("no_run"),
+            }
+            run
+        };
+        along::with(asked, traced).await
+    }
+
+    /// Cancel a run; one under way is waited for until its process has heard of it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn cancel(&self, id: Uuid, by: Option<&str>) -> Result<Run, StoreError> {
+        let mut run = self.inner.store.cancel_run(id, by).await?;
+        let asked = Instant::now();
+        while !run.has_ended() && asked.elapsed() < LEASE {
+            tokio::time::sleep(RUN_PAUSE).await;
+            run = self.inner.store.run(id).await?.ok_or(StoreError::NoSuchRun(id))?;
+        }
+        Ok(run)
     }
 
     /// Bring those metrics up to date that are only looked at when somebody asks for them. A database that does not
@@ -310,5 +436,38 @@ impl ProductService {
     /// [`StoreError`].
     pub async fn rollback(&self, version: i64) -> Result<Version, StoreError> {
         self.inner.store.rollback(&self.inner.product, version).await
+    }
+}
+
+/// Look after the queue of runs as long as the product is served: carry out what is due, and close what died.
+async fn attend(service: Weak<Inner>, queued: Arc<Notify>) {
+    let mut tidied = Instant::now();
+    loop {
+        // either way the queue is looked at: another process may have put something into it, or have ended
+        let _ = tokio::time::timeout(QUEUE_PAUSE, queued.notified()).await;
+        let Some(inner) = service.upgrade() else { return };
+        let service = ProductService { inner };
+        if service.is_stopping() {
+            return;
+        }
+        // a task of its own: a run that panics must not be the last one
+        let running = service.clone();
+        match tokio::spawn(async move { running.run_queued().await }).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(product = %service.product().id, %error, "the queue of runs cannot be looked at now");
+            }
+            Err(error) => {
+                tracing::error!(product = %service.product().id, %error, "a run ended the task that it was in")
+            }
+        }
+        if tidied.elapsed() > RETENTION_PAUSE && service.product().retention.age.is_some() {
+            tidied = Instant::now();
+            match service.store().apply_retention(service.product().retention).await {
+                Ok(dropped) if dropped.is_empty() => {}
+                Ok(dropped) => tracing::info!(product = %service.product().id, ?dropped, "versions are kept no longer"),
+                Err(error) => tracing::warn!(product = %service.product().id, %error, "no versions were dropped"),
+            }
+        }
     }
 }

@@ -4,17 +4,20 @@
 //! what was current in `kept` as `TABLE__VERSION`. A reader's statement either got its locks before the swap (and the
 //! swap waits for it) or resolves the names after it: it sees one version, never a mix.
 
+use crate::kept::{drop_old, note_current};
+use crate::lease::name_of;
+use crate::made_from::Lineage;
 use crate::{Role, Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Executor as _, FromRow, Postgres, Transaction};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use terrane_manifest::{Dataset, Product};
 use terrane_sql::Sql;
 use uuid::Uuid;
 
-/// Kept versions beyond this number are dropped, oldest first.
-const KEPT_VERSIONS: i64 = 5;
 /// How long a swap waits for readers before it lets them go first and tries again.
 const SWAP_PATIENCE: Duration = Duration::from_millis(300);
 const SWAP_ATTEMPTS: u32 = 100;
@@ -32,6 +35,21 @@ pub struct Version {
     pub published_at: DateTime<Utc>,
     /// `current`, `kept` or `dropped`.
     pub state: String,
+    /// When it stopped being current, the last time.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// When its rows were dropped.
+    pub dropped_at: Option<DateTime<Utc>>,
+    /// Version of the product, by its descriptor; none where it was published before this was recorded.
+    pub product_version: Option<String>,
+    /// Versions of its contracts, by their ids.
+    #[sqlx(json)]
+    pub contracts: BTreeMap<String, String>,
+    /// Physical types of its columns, by table and column, as the contract had them.
+    #[sqlx(json)]
+    pub columns: BTreeMap<String, BTreeMap<String, String>>,
+    /// What it was made from.
+    #[sqlx(json)]
+    pub lineage: Lineage,
     /// Its datasets and their sizes.
     #[sqlx(json)]
     pub datasets: Vec<DatasetVersion>,
@@ -68,18 +86,11 @@ impl Store {
     /// Publish what is in `output_next` and `abstraction_next` as the next version: the tables, the version's record,
     /// the rows that changed (into the outbox) and the run's version number, all in one transaction.
     ///
-    /// `abstraction` names the built tables of the abstraction layer.
-    ///
     /// # Errors
-    /// [`StoreError::Database`]; nothing is published then.
-    pub async fn publish(
-        &self,
-        product: &Product,
-        abstraction: &[String],
-        run: Uuid,
-        content: &str,
-    ) -> Result<Version, StoreError> {
-        self.swap(&Change::Publish { product, abstraction, run, content }).await
+    /// [`StoreError::LeaseLost`] where the run is no longer this process's or was cancelled; [`StoreError::Database`].
+    /// Nothing is published then.
+    pub async fn publish(&self, publish: &Publish<'_>) -> Result<Version, StoreError> {
+        self.swap(&Change::Publish(publish)).await
     }
 
     /// Make a kept version the current one again; what is current is kept.
@@ -117,19 +128,32 @@ impl Store {
     }
 }
 
+/// What is to be published.
+#[derive(Debug, Clone, Copy)]
+pub struct Publish<'a> {
+    /// The product whose datasets are built.
+    pub product: &'a Product,
+    /// The built tables of the abstraction layer.
+    pub abstraction: &'a [String],
+    /// The run that built them.
+    pub run: Uuid,
+    /// Hash of the product folder.
+    pub content: &'a str,
+    /// What they were made from.
+    pub lineage: &'a Lineage,
+}
+
 /// What a swap does with the published tables.
 enum Change<'a> {
-    Publish { product: &'a Product, abstraction: &'a [String], run: Uuid, content: &'a str },
+    Publish(&'a Publish<'a>),
     Rollback { product: &'a Product, version: i64 },
 }
 
 impl Change<'_> {
     async fn apply(&self, store: &Store, transaction: &mut Transaction<'_, Postgres>) -> Result<Version, StoreError> {
         match self {
-            Self::Publish { product, abstraction, run, content } => {
-                publish(store, transaction, product, abstraction, *run, content).await
-            }
-            Self::Rollback { product, version } => roll_back(transaction, product, *version).await,
+            Self::Publish(wanted) => publish(store, transaction, wanted).await,
+            Self::Rollback { product, version } => roll_back(store, transaction, product, *version).await,
         }
     }
 }
@@ -137,13 +161,28 @@ impl Change<'_> {
 async fn publish(
     store: &Store,
     transaction: &mut Transaction<'_, Postgres>,
-    product: &Product,
-    abstraction: &[String],
-    run: Uuid,
-    content: &str,
+    wanted: &Publish<'_>,
 ) -> Result<Version, StoreError> {
     let what = "publish a version";
+    let Publish { product, abstraction, run, .. } = *wanted;
     let outputs: Vec<&Dataset> = product.outputs().collect();
+    // whoever takes this process for dead can find and end the transaction
+    sqlx::query("SELECT set_config('application_name', $1, true)")
+        .bind(name_of(run))
+        .execute(&mut **transaction)
+        .await
+        .map_err(StoreError::on(what))?;
+    // whoever closes this run's record waits for us from here on, or was first and nothing is published
+    let held: Option<bool> = sqlx::query_scalar(
+        "SELECT cancel_requested_at IS NULL FROM control.runs WHERE id = $1 AND state = 'running' FOR NO KEY UPDATE",
+    )
+    .bind(run)
+    .fetch_optional(&mut **transaction)
+    .await
+    .map_err(StoreError::on(what))?;
+    if held != Some(true) {
+        return Err(StoreError::LeaseLost);
+    }
     let previous = current_number(transaction).await?;
     let number = sqlx::query_scalar::<_, i64>("SELECT coalesce(max(version), 0) + 1 FROM control.versions")
         .fetch_one(&mut **transaction)
@@ -151,7 +190,7 @@ async fn publish(
         .map_err(StoreError::on(what))?;
     lock_published(transaction, &outputs).await?;
     if let Some(previous) = previous {
-        batch(transaction, make_kept(previous)).await?;
+        batch(transaction, make_kept(store, previous)).await?;
     }
     let mut datasets = Vec::with_capacity(outputs.len());
     for dataset in &outputs {
@@ -175,10 +214,11 @@ async fn publish(
         publish_table(&mut sql, "abstraction", table);
         batch(transaction, sql).await?;
     }
-    record(transaction, number, run, content, &datasets).await
+    record(transaction, number, wanted, &datasets).await
 }
 
 async fn roll_back(
+    store: &Store,
     transaction: &mut Transaction<'_, Postgres>,
     product: &Product,
     version: i64,
@@ -194,22 +234,23 @@ async fn roll_back(
     let current = current_number(transaction).await?.ok_or(StoreError::NoSuchVersion(version))?;
     let outputs: Vec<&Dataset> = product.outputs().collect();
     lock_published(transaction, &outputs).await?;
-    batch(transaction, make_kept(current)).await?;
+    batch(transaction, make_kept(store, current)).await?;
     for dataset in &target.datasets {
         let mut sql = Sql::new();
         keep(&mut sql, &dataset.table, current);
-        sql.push("ALTER TABLE ").qualified(&kept(version), &dataset.table).push(" SET SCHEMA output;\n");
+        sql.push("ALTER TABLE ").qualified(&kept_schema(version), &dataset.table).push(" SET SCHEMA output;\n");
         batch(transaction, sql).await?;
     }
     let mut sql = Sql::lit("DROP SCHEMA ");
-    sql.ident(&kept(version));
+    sql.ident(&kept_schema(version));
     batch(transaction, sql).await?;
-    sqlx::query("UPDATE control.versions SET state = 'kept' WHERE version = $1")
+    sqlx::query("UPDATE control.versions SET state = 'kept', ended_at = clock_timestamp() WHERE version = $1")
         .bind(current)
         .execute(&mut **transaction)
         .await
         .map_err(StoreError::on(what))?;
-    sqlx::query_as("UPDATE control.versions SET state = 'current' WHERE version = $1 RETURNING *")
+    note_current(transaction, version).await?;
+    sqlx::query_as("UPDATE control.versions SET state = 'current', ended_at = NULL WHERE version = $1 RETURNING *")
         .bind(version)
         .fetch_one(&mut **transaction)
         .await
@@ -223,13 +264,16 @@ fn is_lock_conflict(error: &StoreError) -> bool {
 }
 
 /// The schema of a version that is no longer current.
-fn kept(version: i64) -> String {
+pub fn kept_schema(version: i64) -> String {
     format!("kept_{version}")
 }
 
-fn make_kept(version: i64) -> Sql {
+/// Make it; its tables may be read as those of the current version are.
+fn make_kept(store: &Store, version: i64) -> Sql {
+    let schema = kept_schema(version);
     let mut sql = Sql::lit("CREATE SCHEMA ");
-    sql.ident(&kept(version));
+    sql.ident(&schema).push(";\nGRANT USAGE ON SCHEMA ").ident(&schema).push(" TO ");
+    sql.ident(&Role::Query.name_for(store.product()));
     sql
 }
 
@@ -273,7 +317,7 @@ async fn lock_published(transaction: &mut Transaction<'_, Postgres>, outputs: &[
 
 /// Append: the published table, with its indexes, goes to its version's schema.
 fn keep(sql: &mut Sql, table: &str, version: i64) {
-    sql.push("ALTER TABLE ").qualified("output", table).push(" SET SCHEMA ").ident(&kept(version)).push(";\n");
+    sql.push("ALTER TABLE ").qualified("output", table).push(" SET SCHEMA ").ident(&kept_schema(version)).push(";\n");
 }
 
 /// Append: the built table goes from `LAYER_next` to `LAYER`, and belongs to the owner from now on.
@@ -346,44 +390,47 @@ async fn measure(transaction: &mut Transaction<'_, Postgres>, dataset: &Dataset)
 async fn record(
     transaction: &mut Transaction<'_, Postgres>,
     number: i64,
-    run: Uuid,
-    content: &str,
+    wanted: &Publish<'_>,
     datasets: &[DatasetVersion],
 ) -> Result<Version, StoreError> {
     let what = "record a version";
-    sqlx::query("UPDATE control.versions SET state = 'kept' WHERE state = 'current'")
+    sqlx::query("UPDATE control.versions SET state = 'kept', ended_at = clock_timestamp() WHERE state = 'current'")
         .execute(&mut **transaction)
         .await
         .map_err(StoreError::on(what))?;
     sqlx::query("UPDATE control.runs SET version = $2 WHERE id = $1")
-        .bind(run)
+        .bind(wanted.run)
         .bind(number)
         .execute(&mut **transaction)
         .await
         .map_err(StoreError::on(what))?;
     let version = sqlx::query_as(
-        "INSERT INTO control.versions (version, run_id, content, state, datasets) VALUES ($1, $2, $3, 'current', $4) \
-         RETURNING *",
+        "INSERT INTO control.versions (version, run_id, content, state, datasets, product_version, contracts, columns, \
+         lineage) VALUES ($1, $2, $3, 'current', $4, $5, $6, $7, $8) RETURNING *",
     )
     .bind(number)
-    .bind(run)
-    .bind(content)
-    .bind(sqlx::types::Json(datasets))
+    .bind(wanted.run)
+    .bind(wanted.content)
+    .bind(Json(datasets))
+    .bind(&wanted.product.version)
+    .bind(Json(contracts(wanted.product)))
+    .bind(Json(columns(wanted.product)))
+    .bind(Json(wanted.lineage))
     .fetch_one(&mut **transaction)
     .await
     .map_err(StoreError::on(what))?;
-    let old: Vec<Version> = sqlx::query_as(
-        "UPDATE control.versions SET state = 'dropped' WHERE state = 'kept' AND version NOT IN (SELECT version FROM \
-         control.versions WHERE state = 'kept' ORDER BY version DESC LIMIT $1) RETURNING *",
-    )
-    .bind(KEPT_VERSIONS)
-    .fetch_all(&mut **transaction)
-    .await
-    .map_err(StoreError::on(what))?;
-    for dropped in old {
-        let mut sql = Sql::lit("DROP SCHEMA IF EXISTS ");
-        sql.ident(&kept(dropped.version)).push(" CASCADE");
-        batch(transaction, sql).await?;
-    }
+    note_current(transaction, number).await?;
+    drop_old(transaction, wanted.product.retention).await?;
     Ok(version)
+}
+
+fn contracts(product: &Product) -> BTreeMap<&str, &str> {
+    product.contracts.iter().map(|c| (c.id.as_str(), c.version.as_str())).collect()
+}
+
+fn columns(product: &Product) -> BTreeMap<&str, BTreeMap<&str, String>> {
+    let outputs = product.outputs();
+    outputs
+        .map(|d| (d.table.as_str(), d.fields.iter().map(|f| (f.column.as_str(), f.physical.to_string())).collect()))
+        .collect()
 }

@@ -1,0 +1,172 @@
+//! Who runs a pipeline, and until when: the queue, cancelling, trying again, and processes that end or hang.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+use support::{open, open_at, request};
+use tempfile::TempDir;
+use terrane_pipeline::Pipeline;
+use terrane_store::{Lineage, Publish, Run, RunTrigger, Store};
+use terrane_testkit::{copy_folder, fresh_database, product_folder, state_directory};
+
+/// `continents`, with `more` appended to its descriptor's custom properties and a model that takes `seconds`.
+fn slow_continents(seconds: f64, more: &str) -> TempDir {
+    let scratch = state_directory();
+    copy_folder(&product_folder("continents"), scratch.path()).unwrap();
+    let model = scratch.path().join("models/abstraction/continents.sql");
+    let sql = std::fs::read_to_string(&model).unwrap();
+    std::fs::write(&model, format!("SELECT s.* FROM (\n{sql}\n) AS s, (SELECT pg_sleep({seconds})) AS pause")).unwrap();
+    let descriptor = scratch.path().join("dataproduct.odps.yaml");
+    let text = std::fs::read_to_string(&descriptor).unwrap();
+    assert!(!text.contains("\ncustomProperties:"), "the test adds them");
+    std::fs::write(&descriptor, format!("{text}\ncustomProperties:\n{more}")).unwrap();
+    scratch
+}
+
+const RETRY: &str = "  - property: retry\n    value: {attempts: 3, backoff: 1s}\n";
+const NO_RETRY: &str = "  - property: retry\n    value: {attempts: 1}\n";
+
+async fn until(store: &Store, what: &str, mut is: impl AsyncFnMut(&Store) -> bool) {
+    let started = Instant::now();
+    while !is(store).await {
+        assert!(started.elapsed() < Duration::from_secs(30), "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn is_building(store: &Store) -> bool {
+    let sleeping = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = \
+                    'PgSleep' AND application_name LIKE 'terrane run %')";
+    sqlx::query_scalar(sleeping).fetch_one(store.owner()).await.unwrap()
+}
+
+fn spawn(pipeline: &Pipeline) -> tokio::task::JoinHandle<Run> {
+    let pipeline = pipeline.clone();
+    tokio::spawn(async move { pipeline.run(&request()).await.unwrap() })
+}
+
+#[tokio::test]
+async fn queued_runs_are_carried_out_one_after_the_other_and_equal_ones_once() {
+    let (folder, url) = (product_folder("continents"), fresh_database().await);
+    let (store, here, _) = open_at(&folder, &url).await;
+    let (_, there, _) = open_at(&folder, &url).await;
+    let first = here.queue(&request()).await.unwrap();
+    let same = there.queue(&request()).await.unwrap();
+    assert_eq!((first.id, first.state.as_str()), (same.id, "queued"));
+    let record = here.next().await.unwrap().expect("it is due");
+    // a run that has begun may have missed what came since: another request is another run
+    let second = there.queue(&request()).await.unwrap();
+    assert_ne!(second.id, first.id);
+    assert!(there.next().await.unwrap().is_none(), "one at a time, whatever process");
+    let run = here.carry_out(record).await.unwrap();
+    assert_eq!((run.state.as_str(), run.version), ("succeeded", Some(1)));
+    let record = there.next().await.unwrap().expect("now it is its turn");
+    assert_eq!(there.carry_out(record).await.unwrap().version, Some(2));
+    assert!(here.next().await.unwrap().is_none(), "the queue is empty");
+    let log = store.run_log(first.id, None, 100).await.unwrap();
+    assert!(log.iter().any(|line| line.message.starts_with("model abstraction.continents: 7 rows")), "{log:#?}");
+    let rest = store.run_log(first.id, Some(log[1].position), 100).await.unwrap();
+    assert_eq!(rest, log[2..], "reading goes on after a place");
+    let steps = store.steps(&[first.id]).await.unwrap();
+    assert!(steps.iter().filter(|s| s.kind == "model").all(|s| s.bytes.is_some_and(|b| b > 0)), "{steps:#?}");
+}
+
+#[tokio::test]
+async fn a_queued_run_is_cancelled_before_it_begins_and_one_under_way_while_postgres_works() {
+    let scratch = slow_continents(60.0, NO_RETRY);
+    let (store, pipeline, _) = open(scratch.path()).await;
+    let queued = pipeline.queue(&request()).await.unwrap();
+    let cancelled = store.cancel_run(queued.id, Some("ada")).await.unwrap();
+    assert_eq!((cancelled.state.as_str(), cancelled.cancelled_by.as_deref()), ("cancelled", Some("ada")));
+    assert!(pipeline.next().await.unwrap().is_none());
+    assert_eq!(store.cancel_run(queued.id, None).await.unwrap_err().code(), "RUN_ENDED");
+    assert_eq!(store.cancel_run(uuid::Uuid::nil(), None).await.unwrap_err().code(), "NO_SUCH_RUN");
+
+    let running = spawn(&pipeline);
+    until(&store, "the model is built", is_building).await;
+    let id = store.runs(1).await.unwrap()[0].id;
+    let asked = Instant::now();
+    store.cancel_run(id, Some("ada")).await.unwrap();
+    let run = running.await.unwrap();
+    assert_eq!((run.state.as_str(), run.error_code.as_deref()), ("cancelled", Some("RUN_CANCELLED")), "{run:?}");
+    assert!(asked.elapsed() < Duration::from_secs(8), "after {:?}", asked.elapsed());
+    assert!(!is_building(&store).await, "its statement has ended, too");
+    assert!(store.current_version().await.unwrap().is_none());
+    let steps = store.steps(&[id]).await.unwrap();
+    assert_eq!(steps.last().map(|s| s.state.as_str()), Some("cancelled"), "{steps:#?}");
+}
+
+#[tokio::test]
+async fn a_run_whose_process_hangs_is_closed_within_seconds_and_cannot_publish_any_more() {
+    let scratch = slow_continents(0.0, NO_RETRY);
+    let url = fresh_database().await;
+    let (store, pipeline, product) = open_at(scratch.path(), &url).await;
+    // a process that has stopped in the middle: its lock and connections are there, but it says nothing
+    let record = store.start_run(RunTrigger::Manual, None, true).await.unwrap();
+    let id = record.id;
+    let (other, there, _) = open_at(scratch.path(), &url).await;
+    let started = Instant::now();
+    until(&other, "the silent run is closed", async |_| {
+        there.next().await.unwrap();
+        other.run(id).await.unwrap().unwrap().state == "failed"
+    })
+    .await;
+    assert!(started.elapsed() < Duration::from_secs(12), "after {:?}", started.elapsed());
+    let lineage = Lineage::default();
+    let publish = Publish { product: &product, abstraction: &[], run: id, content: "content", lineage: &lineage };
+    let published = store.publish(&publish).await;
+    assert_eq!(published.unwrap_err().code(), "LEASE_LOST");
+    let run = record.succeed().await;
+    // its connection was ended; where it still had one, it would see how its run was closed
+    assert!(run.is_err() || run.is_ok_and(|run| run.state == "failed"));
+    assert_eq!(pipeline.run(&request()).await.unwrap().state, "succeeded");
+}
+
+#[tokio::test]
+async fn a_run_that_loses_its_connections_fails_and_another_attempt_waits_its_time() {
+    let scratch = slow_continents(30.0, RETRY);
+    let url = fresh_database().await;
+    let (store, pipeline, _) = open_at(scratch.path(), &url).await;
+    let running = spawn(&pipeline);
+    until(&store, "the model is built", is_building).await;
+    let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND \
+                 wait_event = 'PgSleep'";
+    let mut admin = sqlx::Connection::connect(&url).await.unwrap();
+    sqlx::query(ended).execute::<&mut sqlx::PgConnection>(&mut admin).await.unwrap();
+    let run = running.await.unwrap();
+    assert_eq!((run.state.as_str(), run.error_code.as_deref()), ("failed", Some("DATABASE_ERROR")), "{run:?}");
+    let retry = store.runs(1).await.unwrap().remove(0);
+    assert_eq!((retry.state.as_str(), retry.attempt, retry.retry_of), ("queued", 2, Some(run.id)));
+    let wait = retry.due_at.unwrap() - run.ended_at.unwrap();
+    assert!((900..2500).contains(&wait.num_milliseconds()), "{wait}");
+    assert!(pipeline.next().await.unwrap().is_none(), "not before its time");
+    until(&store, "it is due", async |_| match pipeline.next().await.unwrap() {
+        Some(record) => {
+            assert_eq!(record.id, retry.id);
+            record.abandon().await;
+            true
+        }
+        None => false,
+    })
+    .await;
+    // the process ends in the second attempt: whoever looks next closes it, and queues the third with twice the wait
+    assert!(pipeline.next().await.unwrap().is_none());
+    assert_eq!(store.run(retry.id).await.unwrap().unwrap().error_code.as_deref(), Some("RUN_INTERRUPTED"));
+    let third = store.runs(1).await.unwrap().remove(0);
+    assert_eq!((third.state.as_str(), third.attempt), ("queued", 3));
+    assert!((third.due_at.unwrap() - third.queued_at.unwrap()).num_milliseconds() >= 1900);
+}
+
+#[tokio::test]
+async fn what_fails_for_a_reason_that_stays_is_not_tried_again() {
+    let scratch = slow_continents(0.0, RETRY);
+    let model = scratch.path().join("models/abstraction/continents.sql");
+    let sql = std::fs::read_to_string(&model).unwrap();
+    std::fs::write(&model, sql.replace("AS pause", "AS pause WHERE 1 / (length(code) - length(code)) = 1")).unwrap();
+    let (store, pipeline, _) = open(scratch.path()).await;
+    let run = pipeline.run(&request()).await.unwrap();
+    assert_eq!((run.state.as_str(), run.error_code.as_deref()), ("failed", Some("MODEL_FAILED")), "{run:?}");
+    assert_eq!(store.runs(10).await.unwrap().len(), 1);
+}

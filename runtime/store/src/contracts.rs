@@ -1,0 +1,39 @@
+//! Contracts: turns the contracts that were in force and new ones into a decision: applied, or refused with what to do.
+
+use crate::{Store, StoreError};
+use sqlx::types::Json;
+use std::collections::BTreeMap;
+use terrane_manifest::{Product, check_versions, reread};
+
+/// Compare a product's contracts with those in force; whether they are others, for [`put_in_force`]. Contracts that were in
+/// force before may come back: that is how a deployment is undone.
+///
+/// # Errors
+/// [`StoreError::Contract`] where the versions do not say what has changed.
+pub(crate) async fn compare(store: &Store, product: &Product) -> Result<bool, StoreError> {
+    let newest: Option<(Json<BTreeMap<String, String>>, bool)> = sqlx::query_as(
+        "SELECT sources, EXISTS (SELECT FROM metadata.applied WHERE sources = $1) FROM metadata.applied ORDER BY \
+         position DESC LIMIT 1",
+    )
+    .bind(Json(&product.sources))
+    .fetch_optional(store.owner())
+    .await
+    .map_err(StoreError::on("compare contracts"))?;
+    let Some((Json(sources), known)) = newest else { return Ok(true) };
+    if sources == product.sources {
+        return Ok(false);
+    }
+    let findings = reread(&sources).map(|old| check_versions(&old, product)).unwrap_or_default();
+    if findings.is_empty() || known { Ok(true) } else { Err(StoreError::Contract(findings)) }
+}
+
+/// Note that a product's contracts are in force from now on: its layers are as they say.
+pub(crate) async fn put_in_force(store: &Store, product: &Product) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO metadata.applied (version, sources) VALUES ($1, $2)")
+        .bind(&product.version)
+        .bind(Json(&product.sources))
+        .execute(store.owner())
+        .await
+        .map(|_| ())
+        .map_err(StoreError::on("put contracts in force"))
+}
