@@ -35,13 +35,16 @@ fn changes(file: &str, from: &str, to: &str) -> Vec<(&'static str, Bump)> {
     contract_changes(&old(), &edited(&[(file, from, to)])).into_iter().map(|c| (c.code, c.bump)).collect()
 }
 
+/// Expect what an edit changes.
+fn of(file: &str, from: &str, to: &str, expected: &[(&str, Bump)]) {
+    assert_eq!(changes(file, from, to), expected, "{from} -> {to}");
+}
+
 const SIZE: &str = "{id: total_size, name: size, logicalType: integer, physicalType: integer, required: true,";
 
 #[test]
 fn a_promise_is_broken_by_what_is_taken_away_and_a_demand_by_what_is_added() {
     use Bump::{Major, Minor};
-    let of =
-        |file, from, to, expected: &[(&str, Bump)]| assert_eq!(changes(file, from, to), expected, "{from} -> {to}");
     of(OUTPUT, "name: size,", "name: count,", &[("FIELD_REMOVED", Major), ("FIELD_ADDED", Minor)]);
     of(OUTPUT, SIZE, &SIZE.replace("physicalType: integer", "physicalType: bigint"), &[("FIELD_RETYPED", Major)]);
     of(OUTPUT, SIZE, &SIZE.replace(" required: true,", ""), &[("FIELD_OPTIONAL", Major)]);

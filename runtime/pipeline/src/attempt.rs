@@ -62,7 +62,8 @@ impl Pipeline {
         self.tell(&record.run).await;
         let mut heartbeat = record.heartbeat();
         let ended = tokio::select! {
-            done = self.stages(&mut record) => Ok(done),
+            // boxed: what all stages keep between their waits is too much for a thread's stack
+            done = Box::pin(self.stages(&mut record)) => Ok(done),
             stop = heartbeat.stopped() => Err(stop),
         };
         let ended = match ended {
@@ -106,7 +107,7 @@ impl Pipeline {
 
     /// Keep the lineage event of a run as it is now. A run does not fail because it cannot be told of.
     async fn tell(&self, run: &Run) {
-        if let Err(error) = self.keep_event(run).await {
+        if let Err(error) = Box::pin(self.keep_event(run)).await {
             tracing::warn!(product = %self.product.id, run = %run.id, %error, "no lineage event was kept");
         }
     }

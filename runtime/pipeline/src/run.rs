@@ -162,7 +162,7 @@ async fn step(
     name: &str,
     work: impl Future<Output = Result<StepOutcome, PipelineError>>,
 ) -> Result<(), PipelineError> {
-    let started = Instant::now();
+    let (started, work) = (Instant::now(), Box::pin(work));
     let position = record.begin_step(kind, name).await?;
     let mut span = trace::span(kind.word());
     span.set("terrane.step", name.to_owned());

@@ -4,20 +4,18 @@
 
 mod support;
 
+use sqlx::{Connection as _, Executor as _, Postgres, Transaction};
 use std::time::{Duration, Instant};
 use support::{open, open_at, request};
 use tempfile::TempDir;
-use terrane_pipeline::Pipeline;
+use terrane_pipeline::{Pipeline, RunRequest};
 use terrane_store::{Lineage, Publish, Run, RunTrigger, Store};
 use terrane_testkit::{copy_folder, fresh_database, product_folder, state_directory};
 
-/// `continents`, with `more` appended to its descriptor's custom properties and a model that takes `seconds`.
-fn slow_continents(seconds: f64, more: &str) -> TempDir {
+/// `continents`, with `more` as its descriptor's custom properties.
+fn continents(more: &str) -> TempDir {
     let scratch = state_directory();
     copy_folder(&product_folder("continents"), scratch.path()).unwrap();
-    let model = scratch.path().join("models/abstraction/continents.sql");
-    let sql = std::fs::read_to_string(&model).unwrap();
-    std::fs::write(&model, format!("SELECT s.* FROM (\n{sql}\n) AS s, (SELECT pg_sleep({seconds})) AS pause")).unwrap();
     let descriptor = scratch.path().join("dataproduct.odps.yaml");
     let text = std::fs::read_to_string(&descriptor).unwrap();
     assert!(!text.contains("\ncustomProperties:"), "the test adds them");
@@ -25,8 +23,7 @@ fn slow_continents(seconds: f64, more: &str) -> TempDir {
     scratch
 }
 
-const RETRY: &str = "  - property: retry\n    value: {attempts: 3, backoff: 1s}\n";
-const NO_RETRY: &str = "  - property: retry\n    value: {attempts: 1}\n";
+const RETRY: &str = "  - {property: retry, value: {attempts: 3, backoff: 1s}, vendor: terrane}\n";
 
 async fn until(store: &Store, what: &str, mut is: impl AsyncFnMut(&Store) -> bool) {
     let started = Instant::now();
@@ -36,15 +33,36 @@ async fn until(store: &Store, what: &str, mut is: impl AsyncFnMut(&Store) -> boo
     }
 }
 
-async fn is_building(store: &Store) -> bool {
-    let sleeping = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = \
-                    'PgSleep' AND application_name LIKE 'terrane run %')";
-    sqlx::query_scalar(sleeping).fetch_one(store.owner()).await.unwrap()
+/// Whether Postgres is at work on a run's model; it waits for the lock of [`hold_input`]. Only the user of the URL sees what
+/// its sessions do.
+async fn is_building(url: &str) -> bool {
+    let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = \
+                   'Lock' AND application_name LIKE 'terrane run %' AND query LIKE '%continents_raw%')";
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    let waits = sqlx::query_scalar(waiting).fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    waits
 }
 
-fn spawn(pipeline: &Pipeline) -> tokio::task::JoinHandle<Run> {
-    let pipeline = pipeline.clone();
-    tokio::spawn(async move { pipeline.run(&request()).await.unwrap() })
+/// Let nobody read the input table, until this is dropped.
+async fn hold_input(store: &Store) -> Transaction<'static, Postgres> {
+    let mut transaction = store.owner().begin().await.unwrap();
+    transaction.execute("LOCK TABLE input.continents_raw IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    transaction
+}
+
+/// A run that has published, and one that builds its model and does not get on.
+async fn stuck(
+    url: &str,
+    store: &Store,
+    pipeline: &Pipeline,
+) -> (Transaction<'static, Postgres>, tokio::task::JoinHandle<Run>) {
+    assert_eq!(pipeline.run(&request()).await.unwrap().version, Some(1));
+    let held = hold_input(store).await;
+    let again = pipeline.clone();
+    let running = tokio::spawn(async move { again.run(&RunRequest { pull: false, ..request() }).await.unwrap() });
+    until(store, "the model is built", async |_| is_building(url).await).await;
+    (held, running)
 }
 
 #[tokio::test]
@@ -75,8 +93,8 @@ async fn queued_runs_are_carried_out_one_after_the_other_and_equal_ones_once() {
 
 #[tokio::test]
 async fn a_queued_run_is_cancelled_before_it_begins_and_one_under_way_while_postgres_works() {
-    let scratch = slow_continents(60.0, NO_RETRY);
-    let (store, pipeline, _) = open(scratch.path()).await;
+    let (folder, url) = (product_folder("continents"), fresh_database().await);
+    let (store, pipeline, _) = open_at(&folder, &url).await;
     let queued = pipeline.queue(&request()).await.unwrap();
     let cancelled = store.cancel_run(queued.id, Some("ada")).await.unwrap();
     assert_eq!((cancelled.state.as_str(), cancelled.cancelled_by.as_deref()), ("cancelled", Some("ada")));
@@ -84,29 +102,27 @@ async fn a_queued_run_is_cancelled_before_it_begins_and_one_under_way_while_post
     assert_eq!(store.cancel_run(queued.id, None).await.unwrap_err().code(), "RUN_ENDED");
     assert_eq!(store.cancel_run(uuid::Uuid::nil(), None).await.unwrap_err().code(), "NO_SUCH_RUN");
 
-    let running = spawn(&pipeline);
-    until(&store, "the model is built", is_building).await;
+    let (_held, running) = stuck(&url, &store, &pipeline).await;
     let id = store.runs(1).await.unwrap()[0].id;
     let asked = Instant::now();
     store.cancel_run(id, Some("ada")).await.unwrap();
     let run = running.await.unwrap();
     assert_eq!((run.state.as_str(), run.error_code.as_deref()), ("cancelled", Some("RUN_CANCELLED")), "{run:?}");
     assert!(asked.elapsed() < Duration::from_secs(8), "after {:?}", asked.elapsed());
-    assert!(!is_building(&store).await, "its statement has ended, too");
-    assert!(store.current_version().await.unwrap().is_none());
+    assert!(!is_building(&url).await, "its statement has ended, too");
+    assert_eq!(store.current_version().await.unwrap().map(|v| v.version), Some(1));
     let steps = store.steps(&[id]).await.unwrap();
     assert_eq!(steps.last().map(|s| s.state.as_str()), Some("cancelled"), "{steps:#?}");
 }
 
 #[tokio::test]
 async fn a_run_whose_process_hangs_is_closed_within_seconds_and_cannot_publish_any_more() {
-    let scratch = slow_continents(0.0, NO_RETRY);
-    let url = fresh_database().await;
-    let (store, pipeline, product) = open_at(scratch.path(), &url).await;
+    let (folder, url) = (product_folder("continents"), fresh_database().await);
+    let (store, pipeline, product) = open_at(&folder, &url).await;
     // a process that has stopped in the middle: its lock and connections are there, but it says nothing
     let record = store.start_run(RunTrigger::Manual, None, true).await.unwrap();
     let id = record.id;
-    let (other, there, _) = open_at(scratch.path(), &url).await;
+    let (other, there, _) = open_at(&folder, &url).await;
     let started = Instant::now();
     until(&other, "the silent run is closed", async |_| {
         there.next().await.unwrap();
@@ -126,15 +142,14 @@ async fn a_run_whose_process_hangs_is_closed_within_seconds_and_cannot_publish_a
 
 #[tokio::test]
 async fn a_run_that_loses_its_connections_fails_and_another_attempt_waits_its_time() {
-    let scratch = slow_continents(30.0, RETRY);
+    let scratch = continents(RETRY);
     let url = fresh_database().await;
     let (store, pipeline, _) = open_at(scratch.path(), &url).await;
-    let running = spawn(&pipeline);
-    until(&store, "the model is built", is_building).await;
+    let (_held, running) = stuck(&url, &store, &pipeline).await;
     let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND \
-                 wait_event = 'PgSleep'";
-    let mut admin = sqlx::Connection::connect(&url).await.unwrap();
-    sqlx::query(ended).execute::<&mut sqlx::PgConnection>(&mut admin).await.unwrap();
+                 wait_event_type = 'Lock'";
+    let mut admin = sqlx::PgConnection::connect(&url).await.unwrap();
+    sqlx::query(ended).execute(&mut admin).await.unwrap();
     let run = running.await.unwrap();
     assert_eq!((run.state.as_str(), run.error_code.as_deref()), ("failed", Some("DATABASE_ERROR")), "{run:?}");
     let retry = store.runs(1).await.unwrap().remove(0);
@@ -161,10 +176,10 @@ async fn a_run_that_loses_its_connections_fails_and_another_attempt_waits_its_ti
 
 #[tokio::test]
 async fn what_fails_for_a_reason_that_stays_is_not_tried_again() {
-    let scratch = slow_continents(0.0, RETRY);
+    let scratch = continents(RETRY);
     let model = scratch.path().join("models/abstraction/continents.sql");
     let sql = std::fs::read_to_string(&model).unwrap();
-    std::fs::write(&model, sql.replace("AS pause", "AS pause WHERE 1 / (length(code) - length(code)) = 1")).unwrap();
+    std::fs::write(&model, format!("{sql}\nWHERE 1 / (length(code) - length(code)) = 1")).unwrap();
     let (store, pipeline, _) = open(scratch.path()).await;
     let run = pipeline.run(&request()).await.unwrap();
     assert_eq!((run.state.as_str(), run.error_code.as_deref()), ("failed", Some("MODEL_FAILED")), "{run:?}");

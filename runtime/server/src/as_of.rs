@@ -65,7 +65,13 @@ pub async fn find(service: &ProductService, as_of: AsOf) -> Result<(Version, Opt
         return Ok((version, None));
     }
     let number = version.version;
-    service.keep_schema(number, || missing(service.product(), &version)).map_err(OperationError::Request)?;
+    if !service.keeps_schema(number) {
+        let (service, version) = (service.clone(), version.clone());
+        // a schema takes some milliseconds and a deep stack
+        let built = move || service.keep_schema(number, missing(service.product(), &version));
+        let built = tokio::task::spawn_blocking(built).await.map_err(|e| OperationError::Internal(e.to_string()))?;
+        built.map_err(OperationError::Request)?;
+    }
     Ok((version, Some(number)))
 }
 

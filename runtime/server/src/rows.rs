@@ -8,11 +8,14 @@ use crate::ports::records::RowPage;
 use async_graphql::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
-use terrane_graphql::Request;
+use terrane_graphql::{GraphqlError, Request};
 use terrane_manifest::names::is_graphql_name;
 use terrane_manifest::{Dataset, Field, Layer};
 use terrane_query::Reading;
 use terrane_store::AsOf;
+
+/// How often the newest version is read anew when it is replaced meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// One page; `columns` are the contract's names, all readable ones by default.
 pub async fn page(
@@ -42,11 +45,11 @@ pub async fn page(
         ..Request::default()
     };
     // a publish in between would mix versions: what is read is of one version, whatever is published meanwhile
-    let as_of = match as_of {
-        Some(as_of) => as_of,
-        None => AsOf::Version(version(context).await?),
+    let answered = match as_of {
+        Some(as_of) => as_of::run(service, &context.caller, &request, Mode::default(), as_of).await,
+        None => newest(context, &request).await?,
     };
-    let (version, body) = match as_of::run(service, &context.caller, &request, Mode::default(), as_of).await {
+    let (version, body) = match answered {
         Ok(answered) => answered,
         Err(OperationError::Request(errors)) => {
             let error = errors.into_iter().next();
@@ -72,6 +75,26 @@ pub async fn page(
         end_cursor: list["pageInfo"]["endCursor"].as_str().map(str::to_owned),
         has_next_page: list["pageInfo"]["hasNextPage"].as_bool().unwrap_or_default(),
     })
+}
+
+/// The same of the newest version. One that is replaced, or whose record is, while it is read is read again.
+async fn newest(
+    context: &PortsContext,
+    request: &Request,
+) -> Result<std::result::Result<(i64, Vec<u8>), OperationError>, Error> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let as_of = AsOf::Version(version(context).await?);
+        let answered = as_of::run(&context.service, &context.caller, request, Mode::default(), as_of).await;
+        let gone = |errors: &[GraphqlError]| {
+            errors.iter().any(|e| e.code() == "UNKNOWN_VERSION" || e.code() == "VERSION_DROPPED")
+        };
+        match &answered {
+            Err(OperationError::Request(errors)) if attempt < ATTEMPTS && gone(errors) => {}
+            _ => return Ok(answered),
+        }
+    }
 }
 
 async fn version(context: &PortsContext) -> Result<i64, Error> {

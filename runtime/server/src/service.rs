@@ -259,22 +259,20 @@ impl ProductService {
         Ok(prepared)
     }
 
+    /// Whether the schema of a kept version is ready.
+    pub(crate) fn keeps_schema(&self, version: i64) -> bool {
+        self.inner.kept_schemas.contains_key(&version)
+    }
+
     /// Have the schema of a kept version ready, which lacks what `missing` says.
     ///
     /// # Errors
     /// None for a product that is served: its schema was built before.
-    pub(crate) fn keep_schema(
-        &self,
-        version: i64,
-        missing: impl FnOnce() -> Vec<Missing>,
-    ) -> Result<(), Vec<GraphqlError>> {
-        if self.inner.kept_schemas.contains_key(&version) {
-            return Ok(());
-        }
+    pub(crate) fn keep_schema(&self, version: i64, missing: Vec<Missing>) -> Result<(), Vec<GraphqlError>> {
         let built = DataSchema::build(&self.inner.product, &ports::sdl());
         let built = built
             .map_err(|found| found.into_iter().map(|d| GraphqlError::new(d.code, d.message)).collect::<Vec<_>>())?;
-        let built = built.with_mask_salt(&self.inner.mask_salt).of_version(version, &kept_schema(version), missing());
+        let built = built.with_mask_salt(&self.inner.mask_salt).of_version(version, &kept_schema(version), missing);
         self.inner.kept_schemas.insert(version, Arc::new(built));
         Ok(())
     }
@@ -370,7 +368,7 @@ impl ProductService {
                 span.set("terrane.run.trigger", record.run.trigger.clone());
             }
             let along = span.trace().map(along::under).or_else(along::current);
-            let run = along::with(along, self.inner.pipeline.carry_out(record)).await;
+            let run = along::with(along, Box::pin(self.inner.pipeline.carry_out(record))).await;
             self.meters().run(run.as_ref().ok(), started.elapsed());
             match &run {
                 Ok(run) => {
@@ -385,7 +383,7 @@ impl ProductService {
             }
             run
         };
-        along::with(asked, traced).await
+        along::with(asked, Box::pin(traced)).await
     }
 
     /// Cancel a run; one under way is waited for until its process has heard of it.

@@ -125,7 +125,7 @@ async fn kept_versions_are_read_by_number_and_moment_until_retention_drops_them(
 
     // files, too
     let file = ledger.client.send(http::Method::GET, "/output/totals.csv?asOf=1", &[], "").await;
-    assert_eq!(file.text(), "batch,size,all_entries\na,1,1\n");
+    assert_eq!(file.text(), "batch,size,all_entries\r\na,1,1\r\n");
     let file = ledger.client.send(http::Method::GET, "/output/totals.csv?asOf=9", &[], "").await;
     assert_eq!((file.status.as_u16(), file.json()["error"]["code"].as_str()), (404, Some("UNKNOWN_VERSION")));
 
