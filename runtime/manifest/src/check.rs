@@ -1,6 +1,6 @@
 //! Checks across files: ports against contracts, relationships against datasets, models against contracts.
 
-use crate::dataset::{Dataset, Layer, RuleCheck};
+use crate::dataset::{Dataset, Layer, Metric, QualityRule, RuleCheck};
 use crate::product::{Connector, InputPort, OutputPort, Product};
 use std::collections::{BTreeMap, BTreeSet};
 use terrane_diagnostics::{Diagnostic, Location};
@@ -225,7 +225,7 @@ fn check_row_filters(product: &Product, findings: &mut Vec<Diagnostic>) {
 }
 
 /// Every table a model reads exists: an input dataset or another model.
-fn check_models(product: &Product, findings: &mut Vec<Diagnostic>) {
+pub(crate) fn check_models(product: &Product, findings: &mut Vec<Diagnostic>) {
     for model in &product.models {
         for read in &model.depends_on {
             let exists = match read.layer {
@@ -279,18 +279,20 @@ fn check_outputs(product: &Product, findings: &mut Vec<Diagnostic>) {
             );
         }
         for rule in &dataset.quality {
-            if let RuleCheck::Metric { metric: crate::dataset::Metric::DuplicateValues(fields), .. } = &rule.check {
-                for name in fields.iter().filter(|f| dataset.field(f).is_none()) {
-                    findings.push(
-                        Diagnostic::error(
-                            "QUALITY_METRIC",
-                            format!("rule `{}` counts the unknown field `{name}`", rule.id),
-                        )
-                        .at(place.clone())
-                        .with_hint("name fields of the dataset"),
-                    );
-                }
-            }
+            let mut found = Vec::new();
+            check_rule(dataset, rule, &mut found);
+            findings.extend(found.into_iter().map(|finding| finding.at(place.clone())));
         }
+    }
+}
+
+/// A rule counts fields that there are.
+pub(crate) fn check_rule(dataset: &Dataset, rule: &QualityRule, findings: &mut Vec<Diagnostic>) {
+    let RuleCheck::Metric { metric: Metric::DuplicateValues(fields), .. } = &rule.check else { return };
+    for name in fields.iter().filter(|f| dataset.field(f).is_none()) {
+        findings.push(
+            Diagnostic::error("QUALITY_METRIC", format!("rule `{}` counts the unknown field `{name}`", rule.id))
+                .with_hint("name fields of the dataset"),
+        );
     }
 }

@@ -3,6 +3,7 @@
 //! Reads the descriptor (ODPS 1.1), the contracts (ODCS 3.2), the SQL models and `policy.csv`. It is pure: the caller
 //! brings the files' text. Whatever can be known to be wrong without a database is found here.
 
+mod amend;
 mod changes;
 mod check;
 mod contract;
@@ -10,8 +11,11 @@ mod descriptor;
 mod field;
 mod index;
 mod key;
+mod lineage;
 mod mask;
+mod materialization;
 mod model;
+mod model_test;
 mod nested;
 mod policy_lines;
 mod quality;
@@ -26,13 +30,17 @@ pub mod product;
 pub mod row_filter;
 pub mod types;
 
+pub use amend::LARGEST_MODEL;
 pub use changes::{Bump, ContractChange, Use, check_versions, contract_changes, uses};
 pub use dataset::{
     Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Index, IndexColumn, Layer, Link,
     Metric, Nested, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
+pub use lineage::{ColumnLineage, ColumnRef, Driver, Origins};
 pub use mask::{DateUnit, FieldMask, Mask};
+pub use materialization::Materialization;
 pub use model::{Model, TableRef};
+pub use model_test::{ModelTest, Rows};
 pub use product::{
     Connector, Contract, Description, InputPort, ManagementPort, Member, OutputPort, Product, Role, Sla, Support, Team,
 };
@@ -41,6 +49,7 @@ pub use row_filter::{CompareOp, Operand, RowFilter};
 pub use types::{LogicalType, PgType, PhysicalType};
 pub use upkeep::{Retention, Retry};
 
+use model_test::read_model_test;
 use std::collections::BTreeMap;
 use terrane_diagnostics::{Diagnostic, has_errors};
 
@@ -120,9 +129,12 @@ fn read_product(files: &BTreeMap<String, String>, findings: &mut Vec<Diagnostic>
         policy: policy.iter().map(|(line, _)| line.clone()).collect(),
         sources: sources.map(|(path, text)| (path.clone(), text.clone())).collect(),
         tests: in_folder("tests/", "").map(|(path, text)| (path.clone(), text.clone())).collect(),
+        model_tests: in_folder("tests/", ".yaml").filter_map(|(p, text)| read_model_test(p, text, findings)).collect(),
     };
     check::resolve_ports(&mut product, descriptor.input_ports, descriptor.output_ports, findings);
     check::check_product(&mut product, files, findings);
+    lineage::analyze(&mut product, findings);
+    model_test::check_tests(&product, findings);
     policy_lines::check_objects(&product, &policy, findings);
     Some(product)
 }

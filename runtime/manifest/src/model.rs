@@ -1,6 +1,8 @@
 //! Models: turns SQL files into checked SELECT statements with the tables they read, in dependency order.
 
 use crate::dataset::Layer;
+use crate::lineage::{ColumnLineage, Driver};
+use crate::materialization::{Materialization, read_materialization};
 use crate::names::is_sql_name;
 use sqlparser::ast::{Expr, ObjectName, Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor};
 use sqlparser::dialect::PostgreSqlDialect;
@@ -22,6 +24,21 @@ pub struct Model {
     pub sql: String,
     /// Tables it reads, sorted.
     pub depends_on: Vec<TableRef>,
+    /// How its result is kept.
+    pub materialization: Materialization,
+    /// Its columns, and what each is made from.
+    pub columns: Vec<ColumnLineage>,
+    /// Of an incremental model: whose new rows say which of its rows are computed anew.
+    pub driver: Option<Driver>,
+    /// Whether it gives the same rows from the same rows: it calls neither `now()` nor `random()` nor the like.
+    pub is_steady: bool,
+}
+
+impl Model {
+    /// The table that it fills.
+    pub fn table(&self) -> TableRef {
+        TableRef { layer: self.layer, table: self.name.clone() }
+    }
 }
 
 /// A table in a layer.
@@ -45,6 +62,19 @@ const FORBIDDEN_FUNCTIONS: &[&str] = &[
     "xpath_table",
     "version",
     "inet_server_addr",
+    "inet_client_addr",
+    "ts_stat",
+    "ts_rewrite",
+    "crosstab",
+    "connectby",
+    "currval",
+    "lastval",
+    "current_query",
+    "current_user",
+    "session_user",
+    "current_role",
+    "current_database",
+    "current_schemas",
 ];
 
 /// Read every model of the folder. Returned in dependency order; every problem goes to `findings`.
@@ -81,6 +111,10 @@ pub(crate) fn read_models(files: &BTreeMap<String, String>, findings: &mut Vec<D
                     file: path.clone(),
                     sql: text.trim().trim_end_matches(';').trim_end().to_owned(),
                     depends_on: depends_on.into_iter().collect(),
+                    materialization: read_materialization(path, layer, text, findings),
+                    columns: Vec::new(),
+                    driver: None,
+                    is_steady: true,
                 });
             }
             Err(problems) => findings.extend(problems.into_iter().map(|p| p.into_diagnostic(path))),
@@ -242,7 +276,8 @@ impl Reader {
     }
 }
 
-fn fold(ident: &sqlparser::ast::Ident) -> String {
+/// A name as Postgres folds it.
+pub(crate) fn fold(ident: &sqlparser::ast::Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
@@ -267,7 +302,7 @@ fn order(models: Vec<Model>, findings: &mut Vec<Diagnostic>) -> Vec<Model> {
     let mut waiting = models;
     let mut ordered: Vec<Model> = Vec::with_capacity(waiting.len());
     loop {
-        let pending: BTreeSet<TableRef> = waiting.iter().map(table_of).collect();
+        let pending: BTreeSet<TableRef> = waiting.iter().map(Model::table).collect();
         let (ready, blocked): (Vec<Model>, Vec<Model>) =
             waiting.into_iter().partition(|m| !m.depends_on.iter().any(|d| pending.contains(d)));
         let stuck = ready.is_empty();
@@ -289,10 +324,6 @@ fn order(models: Vec<Model>, findings: &mut Vec<Diagnostic>) -> Vec<Model> {
         );
     }
     ordered
-}
-
-fn table_of(model: &Model) -> TableRef {
-    TableRef { layer: model.layer, table: model.name.clone() }
 }
 
 #[cfg(test)]
@@ -326,6 +357,25 @@ mod tests {
             "SELECT * FROM security.grants",
             "SELECT * FROM db.input.a",
             "SELECT pg_read_file('/etc/passwd')",
+            "SELECT pg_sleep(100)",
+            "SELECT pg_advisory_lock(1)",
+            "SELECT dblink_connect('host=example.org')",
+            "SELECT lo_import('/etc/passwd')",
+            "SELECT pg_catalog.set_config('role', 'postgres', false)",
+            "SELECT query_to_xml('DELETE FROM input.a', true, true, '')",
+            "SELECT * FROM ts_stat('SELECT t FROM input.a')",
+            "SELECT nextval('input.a__position_seq')",
+            "COPY input.a TO PROGRAM 'cat'",
+            "COPY (SELECT * FROM input.a) TO STDOUT",
+            "EXPLAIN ANALYZE SELECT 1",
+            "SET ROLE postgres",
+            "DO $$ BEGIN END $$",
+            "CALL x()",
+            "TABLE input.a",
+            "SELECT * FROM information_schema.tables",
+            "SELECT * FROM pg_catalog.pg_class",
+            "INSERT INTO output.x SELECT 1",
+            "SELECT 1 FROM input.a; DROP TABLE input.a",
             "SELECT * FROM pg_ls_dir('.')",
             "SELECT FROM WHERE",
             "",

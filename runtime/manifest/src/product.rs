@@ -2,6 +2,7 @@
 
 use crate::dataset::{Dataset, Layer, Link};
 use crate::model::Model;
+use crate::model_test::ModelTest;
 use crate::upkeep::{Retention, Retry};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +54,8 @@ pub struct Product {
     pub sources: BTreeMap<String, String>,
     /// Files under `tests/` by path.
     pub tests: BTreeMap<String, String>,
+    /// What the models must make of which rows: the YAML files among [`Product::tests`].
+    pub model_tests: Vec<ModelTest>,
 }
 
 impl Product {

@@ -57,6 +57,12 @@ pub(crate) fn read_rules(node: &Node<'_>, dataset: &str, field: Option<&str>) ->
         .collect()
 }
 
+/// Read a rule that is not in a contract; it must have an id.
+pub(crate) fn read_one_rule(node: &Node<'_>, field: Option<&str>) -> Option<QualityRule> {
+    let id = node.require_text("id");
+    read_rule(node, field, &id)
+}
+
 fn read_rule(rule: &Node<'_>, field: Option<&str>, default_id: &str) -> Option<QualityRule> {
     rule.expect_keys(KEYS);
     rule.check_custom();

@@ -236,6 +236,17 @@ impl<'a> Node<'a> {
         self.list(key).iter().filter_map(Node::as_text).collect()
     }
 
+    /// The keys of the mapping at `key`, and what they hold, `null` included.
+    pub(crate) fn entries(&self, key: &str) -> Vec<(String, Node<'a>)> {
+        let Some(node) = self.get(key) else { return Vec::new() };
+        let Some(map) = node.value.as_mapping() else {
+            node.error("MANIFEST_TYPE", format!("{} must be a mapping", node.path()), "write `key: value` pairs");
+            return Vec::new();
+        };
+        let named = map.iter().filter_map(|(name, value)| Some((name.as_str()?.to_owned(), value)));
+        named.map(|(name, value)| (name.clone(), node.child(Step::Key(name), value))).collect()
+    }
+
     /// One text or a list of them.
     pub(crate) fn one_or_more(&self, key: &str) -> Vec<String> {
         match self.get(key) {

@@ -63,7 +63,7 @@ impl Pipeline {
         let mut heartbeat = record.heartbeat();
         let ended = tokio::select! {
             // boxed: what all stages keep between their waits is too much for a thread's stack
-            done = Box::pin(self.stages(&mut record)) => Ok(done),
+            done = Box::pin(async { self.amended().await?.stages(&mut record).await }) => Ok(done),
             stop = heartbeat.stopped() => Err(stop),
         };
         let ended = match ended {

@@ -1,9 +1,10 @@
 //! Building: turns one model into a table of the next version, as the role that can do nothing else.
 
 use crate::PipelineError;
-use crate::rewrite::read_from_next;
+use crate::plan::Plan;
+use crate::rewrite::{next_schema, read_from_next};
 use sqlx::{AssertSqlSafe, Executor as _};
-use terrane_manifest::{Layer, Model, Product};
+use terrane_manifest::{Dataset, Layer, Materialization, Model, Product, TableRef};
 use terrane_sql::Sql;
 use terrane_store::{StepOutcome, Store, create_table};
 
@@ -12,15 +13,16 @@ const MODEL_TIMEOUT: &str = "SET statement_timeout = '30min'";
 
 /// Empty the next version's schemas: whatever an interrupted run left there goes.
 pub async fn clear_next(store: &Store) -> Result<(), PipelineError> {
-    let tables: Vec<(String, String)> = sqlx::query_as(
-        "SELECT schemaname::text, tablename::text FROM pg_tables WHERE schemaname IN ('abstraction_next', \
-         'output_next')",
+    // views first: they go with what they read
+    let tables: Vec<(String, String, bool)> = sqlx::query_as(
+        "SELECT nspname::text, relname::text, relkind = 'v' FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace \
+         WHERE nspname IN ('abstraction_next', 'output_next') AND relkind IN ('r', 'v') ORDER BY relkind = 'v' DESC, 1, 2",
     )
     .fetch_all(store.owner())
     .await
     .map_err(terrane_store::StoreError::on("look up tables of an unfinished run"))?;
-    for (schema, table) in tables {
-        let mut sql = Sql::lit("DROP TABLE IF EXISTS ");
+    for (schema, table, is_view) in tables {
+        let mut sql = Sql::lit(if is_view { "DROP VIEW IF EXISTS " } else { "DROP TABLE IF EXISTS " });
         sql.qualified(&schema, &table).push(" CASCADE");
         let dropped = store.owner().execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await;
         dropped.map_err(terrane_store::StoreError::on("drop tables of an unfinished run"))?;
@@ -28,43 +30,99 @@ pub async fn clear_next(store: &Store) -> Result<(), PipelineError> {
     Ok(())
 }
 
-/// Build `model`; says how many rows and bytes it has.
-pub async fn build_model(store: &Store, product: &Product, model: &Model) -> Result<StepOutcome, PipelineError> {
+/// Build `model`, reading what `plan` keeps where it is published; says how many rows and bytes it has, and of a view neither.
+pub async fn build_model(
+    store: &Store,
+    product: &Product,
+    model: &Model,
+    plan: &Plan,
+) -> Result<StepOutcome, PipelineError> {
     let failed = |message: String| PipelineError::Model { file: model.file.clone(), message };
-    let refused = |error| PipelineError::of_statement("build a model", error, |e| failed(describe(e)));
-    let select = read_from_next(&model.sql).map_err(&failed)?;
+    // an output that is kept is copied, so it is read from either place; one of the abstraction layer is in one only
+    let is_next = |table: &TableRef| table.layer == Layer::Output || !plan.keeps(table);
+    let select = read_from_next(&model.sql, &is_next).map_err(failed)?;
     // checked by the manifest: one SELECT over this product's own layers; run as the pipeline role
     let select = Sql::from_checked_text(select);
-    let schema = if model.layer == Layer::Output { "output_next" } else { "abstraction_next" };
+    let schema = next_schema(model.layer).unwrap_or("abstraction_next");
     let mut statements = Vec::new();
-    match product.outputs().find(|d| model.layer == Layer::Output && d.table == model.name) {
+    match dataset_of(product, model) {
         Some(dataset) => {
-            statements.push(create_table("output_next", dataset, false));
-            let mut insert = Sql::lit("INSERT INTO ");
-            insert.qualified("output_next", &dataset.table).push(" (");
-            for (i, field) in dataset.fields.iter().enumerate() {
-                insert.push(if i > 0 { ", " } else { "" }).ident(&field.column);
-            }
-            insert.push(")\nSELECT ");
-            for (i, field) in dataset.fields.iter().enumerate() {
-                insert.push(if i > 0 { ", " } else { "" }).push("m.").ident(&field.column);
-            }
-            insert.push(" FROM (\n").append(&select).push("\n) AS m");
-            statements.push(insert);
+            statements.push(create_table(schema, dataset, false));
+            statements.push(insert_into(schema, dataset, &select));
         }
         None => {
-            let mut create = Sql::lit("CREATE TABLE ");
+            let is_view = model.materialization == Materialization::View;
+            let mut create = Sql::lit(if is_view { "CREATE VIEW " } else { "CREATE TABLE " });
             create.qualified(schema, &model.name).push(" AS\n").append(&select);
             statements.push(create);
         }
     }
+    if let Some(index) = key_index(model, schema) {
+        statements.push(index);
+    }
+    run(store, model, schema, statements).await
+}
+
+/// Take over what is published of `model`: in the abstraction layer it stays where it is, an output dataset is copied,
+/// because what readers see now is kept as it is.
+pub async fn keep_model(store: &Store, product: &Product, model: &Model) -> Result<StepOutcome, PipelineError> {
+    let Some(dataset) = dataset_of(product, model) else { return Ok(StepOutcome::default()) };
+    let mut published = Sql::lit("SELECT * FROM ");
+    published.qualified("output", &dataset.table);
+    let mut statements =
+        vec![create_table("output_next", dataset, false), insert_into("output_next", dataset, &published)];
+    statements.extend(key_index(model, "output_next"));
+    run(store, model, "output_next", statements).await
+}
+
+/// The contract's dataset that a model fills.
+pub fn dataset_of<'p>(product: &'p Product, model: &Model) -> Option<&'p Dataset> {
+    product.outputs().find(|d| model.layer == Layer::Output && d.table == model.name)
+}
+
+/// `INSERT INTO schema.table (…) SELECT m.… FROM (select) AS m`: by the names of the contract.
+pub fn insert_into(schema: &'static str, dataset: &Dataset, select: &Sql) -> Sql {
+    let mut insert = Sql::lit("INSERT INTO ");
+    insert.qualified(schema, &dataset.table).push(" (");
+    for (i, field) in dataset.fields.iter().enumerate() {
+        insert.push(if i > 0 { ", " } else { "" }).ident(&field.column);
+    }
+    insert.push(")\nSELECT ");
+    for (i, field) in dataset.fields.iter().enumerate() {
+        insert.push(if i > 0 { ", " } else { "" }).push("m.").ident(&field.column);
+    }
+    insert.push(" FROM (\n").append(select).push("\n) AS m");
+    insert
+}
+
+/// Rows of an incremental model are found by its key when some of them are computed anew.
+fn key_index(model: &Model, schema: &'static str) -> Option<Sql> {
+    let Materialization::Incremental { key } = &model.materialization else { return None };
+    let mut sql = Sql::lit("CREATE INDEX ON ");
+    sql.qualified(schema, &model.name).push(" (");
+    for (i, column) in key.iter().enumerate() {
+        sql.push(if i > 0 { ", " } else { "" }).ident(column);
+    }
+    sql.push(")");
+    Some(sql)
+}
+
+/// Run a model's statements, each as one; the rows of the one that made most, and the bytes of what they made in `schema`.
+async fn run(
+    store: &Store,
+    model: &Model,
+    schema: &'static str,
+    statements: Vec<Sql>,
+) -> Result<StepOutcome, PipelineError> {
+    let failed = |message: String| PipelineError::Model { file: model.file.clone(), message };
+    let refused = |error| PipelineError::of_statement("build a model", error, |e| failed(describe(e)));
     let mut connection =
         store.pipeline().acquire().await.map_err(terrane_store::StoreError::on("connect as the pipeline"))?;
     connection.execute(MODEL_TIMEOUT).await.map_err(terrane_store::StoreError::on("set a timeout"))?;
     let mut rows = 0;
     for statement in statements {
         let done = connection.execute(AssertSqlSafe(statement.into_string())).await.map_err(refused)?;
-        rows = done.rows_affected();
+        rows = rows.max(done.rows_affected());
     }
     let bytes: i64 = sqlx::query_scalar("SELECT pg_total_relation_size(format('%I.%I', $1::text, $2::text)::regclass)")
         .bind(schema)

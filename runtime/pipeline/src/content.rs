@@ -28,11 +28,16 @@ pub fn content_hash(product: &Product) -> String {
 pub fn model_texts(product: &Product) -> Vec<ModelText> {
     let text = |model: &terrane_manifest::Model| ModelText {
         model: format!("{}.{}", model.layer.name(), model.name),
-        sha256: hexadecimal(Sha256::new().chain_update(&model.sql)),
+        sha256: text_hash(&model.sql),
     };
     product.models.iter().map(text).collect()
 }
 
 fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// SHA-256 of a text, in hexadecimal.
+pub(crate) fn text_hash(text: &str) -> String {
+    hexadecimal(Sha256::new().chain_update(text))
 }

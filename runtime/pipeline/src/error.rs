@@ -25,6 +25,14 @@ pub enum PipelineError {
         /// Postgres's word.
         message: String,
     },
+    /// What was put in at run time does not go with the product any more, or is refused.
+    #[error("{message}")]
+    Put {
+        /// The code of what is wrong.
+        code: &'static str,
+        /// All that is wrong.
+        message: String,
+    },
     /// The result is not what the contract promises.
     #[error("{0}")]
     Checks(String),
@@ -45,6 +53,7 @@ impl PipelineError {
             Self::Store(error) => error.code(),
             Self::Pull { .. } => "PULL_FAILED",
             Self::Model { .. } => "MODEL_FAILED",
+            Self::Put { code, .. } => code,
             Self::Checks(_) => "CHECKS_FAILED",
             Self::Constraint { .. } => "CONSTRAINT_FAILED",
         }
@@ -59,12 +68,12 @@ impl PipelineError {
     /// Whether the same run may succeed later without anybody changing anything.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Store(error) => matches!(error, StoreError::Database { .. }),
+            Self::Store(error) => matches!(error, StoreError::Database { .. } | StoreError::InputBusy(_)),
             Self::Pull { source: IngestError::Store(error), .. } => matches!(error, StoreError::Database { .. }),
             Self::Pull { source, .. } => {
                 matches!(source, IngestError::File { .. } | IngestError::Upstream { .. } | IngestError::Body(_))
             }
-            Self::Model { .. } | Self::Checks(_) | Self::Constraint { .. } => false,
+            Self::Model { .. } | Self::Put { .. } | Self::Checks(_) | Self::Constraint { .. } => false,
         }
     }
 

@@ -4,16 +4,29 @@
 //! result against the contracts, and publishes it in one transaction. Until then nobody sees any of it; a failed check
 //! publishes nothing and says which rows broke which rule.
 
+mod amended;
+mod apply;
 mod attempt;
 mod build;
 mod check;
 mod constraints;
 mod content;
 mod error;
+mod explain;
+mod model_tests;
+mod models;
 mod openlineage;
+mod plan;
+mod put;
+mod recheck;
 mod rewrite;
 mod run;
 
+pub use apply::{Applied, InPlace};
 pub use content::{content_hash, model_texts};
 pub use error::PipelineError;
+pub use explain::PlannedStage;
+pub use model_tests::{TestOutcome, run_model_tests};
+pub use plan::{Action, ModelStep};
+pub use recheck::ScheduledRule;
 pub use run::{Pipeline, RunRequest};

@@ -1,7 +1,8 @@
 //! OpenLineage: turns a run, its steps, checks and version into the events of the standard (2-0-2), with its facets.
 
 use serde_json::{Map, Value, json};
-use terrane_manifest::{Connector, Dataset, Field, Layer, Product};
+use std::collections::BTreeSet;
+use terrane_manifest::{ColumnRef, Connector, Dataset, Field, Layer, Product};
 use terrane_store::{QualityResult, Run, Step, Version};
 
 const PRODUCER: &str = concat!("https://terrane.dev/producer/", env!("CARGO_PKG_VERSION"));
@@ -173,27 +174,28 @@ impl Ended<'_> {
         facet("OutputStatisticsOutputDatasetFacet", "1-0-2", Value::Object(statistics))
     }
 
-    /// What the contract says its columns are made from, which the manifest has checked against the SQL; `LAYER.TABLE.COLUMN`.
+    /// What its columns are made from, as its model's SQL says: what a value is computed from, and, for the dataset, what
+    /// decides which rows there are.
     fn columns(&self, dataset: &Dataset) -> Option<Value> {
+        let model = self.product.models.iter().find(|m| m.layer == Layer::Output && m.name == dataset.table)?;
+        let field = |from: &ColumnRef, kind: &str| {
+            json!({
+                "namespace": self.database.0,
+                "name": self.table(from.table.layer.name(), &from.table.table),
+                "field": from.column,
+                "transformations": [{"type": kind}],
+            })
+        };
         let mut fields = Map::new();
-        for field in &dataset.fields {
-            let sources = field.transform.sources.iter().filter_map(|source| {
-                let (table, column) = source.rsplit_once('.')?;
-                let (layer, table) = table.split_once('.')?;
-                Some(json!({
-                    "namespace": self.database.0,
-                    "name": self.table(layer, table),
-                    "field": column,
-                    "transformations": [{"type": "DIRECT"}],
-                }))
-            });
-            let sources: Vec<Value> = sources.collect();
-            if !sources.is_empty() {
-                fields.insert(field.column.clone(), json!({ "inputFields": sources }));
-            }
+        let mut rows: BTreeSet<&ColumnRef> = BTreeSet::new();
+        for column in model.columns.iter().filter(|c| dataset.fields.iter().any(|f| f.column == c.name)) {
+            let sources: Vec<Value> = column.direct.iter().map(|from| field(from, "DIRECT")).collect();
+            fields.insert(column.name.clone(), json!({ "inputFields": sources }));
+            rows.extend(&column.indirect);
         }
+        let rows: Vec<Value> = rows.into_iter().map(|from| field(from, "INDIRECT")).collect();
         let known = !fields.is_empty();
-        known.then(|| facet("ColumnLineageDatasetFacet", "1-2-0", json!({ "fields": fields })))
+        known.then(|| facet("ColumnLineageDatasetFacet", "1-2-0", json!({"fields": fields, "dataset": rows})))
     }
 }
 

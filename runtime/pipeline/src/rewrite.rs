@@ -1,23 +1,32 @@
 //! Rewriting: turns a model's SELECT into the same statement over the tables that are being built.
 
-use sqlparser::ast::{Expr, Ident, ObjectName, ObjectNamePart, Visit, Visitor};
+use sqlparser::ast::{
+    Expr, Ident, ObjectName, ObjectNamePart, Select, SelectItem, SelectItemQualifiedWildcardKind, Visit, Visitor,
+};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Location;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use terrane_manifest::{Layer, TableRef};
 
-/// Where the layers that a run builds are while it builds them.
-const NEXT: [(&str, &str); 2] = [("abstraction", "abstraction_next"), ("output", "output_next")];
+/// Replace the schema of every table for which `is_next` says that it is being built: while a run builds them, tables of
+/// `abstraction` are in `abstraction_next`, those of `output` in `output_next`.
+///
+/// # Errors
+/// As [`read_from`].
+pub fn read_from_next(sql: &str, is_next: &dyn Fn(&TableRef) -> bool) -> Result<String, String> {
+    read_from(sql, &|table| next_schema(table.layer).filter(|_| is_next(table)))
+}
 
-/// Replace the schema of every table that belongs to a layer being built. Only those words change: the rest of the
-/// text, comments and spacing included, stays as it was written.
+/// Replace the schema of every table for which `schema_of` has another one. Only those words change: the rest of the text,
+/// comments and spacing included, stays as it was written.
 ///
 /// # Errors
 /// The parser's word, where the text is no SQL (the manifest has checked it, so that is rare).
-pub fn read_from_next(sql: &str) -> Result<String, String> {
+pub fn read_from(sql: &str, schema_of: &dyn Fn(&TableRef) -> Option<&'static str>) -> Result<String, String> {
     let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).map_err(|e| e.to_string())?;
-    let mut found = Schemas::default();
+    let mut found = Schemas { schema_of, places: BTreeMap::new() };
     // the visitor never breaks
     let _ = statements.visit(&mut found);
     let mut text = String::with_capacity(sql.len() + 32);
@@ -36,16 +45,29 @@ pub fn read_from_next(sql: &str) -> Result<String, String> {
     Ok(text)
 }
 
+/// Where tables of a layer are while a run builds them; inputs are not built.
+pub fn next_schema(layer: Layer) -> Option<&'static str> {
+    match layer {
+        Layer::Input => None,
+        Layer::Abstraction => Some("abstraction_next"),
+        Layer::Output => Some("output_next"),
+    }
+}
+
 /// Places (line, column) of schema names, with their length in characters and what stands there instead.
-#[derive(Default)]
-struct Schemas {
+struct Schemas<'a> {
+    schema_of: &'a dyn Fn(&TableRef) -> Option<&'static str>,
     places: BTreeMap<(u64, u64), (usize, &'static str)>,
 }
 
-impl Schemas {
-    fn add(&mut self, schema: &Ident) {
-        let name = if schema.quote_style.is_some() { schema.value.clone() } else { schema.value.to_lowercase() };
-        let Some((_, next)) = NEXT.iter().find(|(layer, _)| *layer == name) else { return };
+fn fold(ident: &Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+}
+
+impl Schemas<'_> {
+    fn add(&mut self, schema: &Ident, table: &Ident) {
+        let Some(layer) = Layer::parse(&fold(schema)) else { return };
+        let Some(next) = (self.schema_of)(&TableRef { layer, table: fold(table) }) else { return };
         let Location { line, column } = schema.span.start;
         if line == 0 {
             return;
@@ -55,12 +77,23 @@ impl Schemas {
     }
 }
 
-impl Visitor for Schemas {
+impl Visitor for Schemas<'_> {
     type Break = ();
 
     fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
-        if let [ObjectNamePart::Identifier(schema), _] = relation.0.as_slice() {
-            self.add(schema);
+        if let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(table)] = relation.0.as_slice() {
+            self.add(schema, table);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+        for item in &select.projection {
+            if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+                && let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(table)] = name.0.as_slice()
+            {
+                self.add(schema, table);
+            }
         }
         ControlFlow::Continue(())
     }
@@ -68,10 +101,10 @@ impl Visitor for Schemas {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         // `layer.table.column` and `layer.table.*`
         match expr {
-            Expr::CompoundIdentifier(parts) if parts.len() == 3 => self.add(&parts[0]),
+            Expr::CompoundIdentifier(parts) if parts.len() == 3 => self.add(&parts[0], &parts[1]),
             Expr::QualifiedWildcard(ObjectName(parts), _) => {
-                if let [ObjectNamePart::Identifier(schema), _] = parts.as_slice() {
-                    self.add(schema);
+                if let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(table)] = parts.as_slice() {
+                    self.add(schema, table);
                 }
             }
             _ => {}
@@ -88,7 +121,7 @@ mod tests {
     fn changes_schemas_and_nothing_else() {
         let sql = "-- output.x in a comment\nSELECT a.code, 'output.x' AS é, output.y.name\nFROM abstraction.countries \
                    AS a -- ü\n  JOIN output.y ON output.y.k = a.k, input.z";
-        let rewritten = read_from_next(sql).unwrap();
+        let rewritten = read_from_next(sql, &|_| true).unwrap();
         assert_eq!(
             rewritten,
             "-- output.x in a comment\nSELECT a.code, 'output.x' AS é, output_next.y.name\nFROM \
@@ -97,10 +130,20 @@ mod tests {
     }
 
     #[test]
+    fn what_has_not_changed_is_read_where_it_is() {
+        let sql = "SELECT a.x, output.b.* FROM abstraction.a, output.b, abstraction.c";
+        let is_next = |table: &TableRef| table.table != "a";
+        assert_eq!(
+            read_from_next(sql, &is_next).unwrap(),
+            "SELECT a.x, output_next.b.* FROM abstraction.a, output_next.b, abstraction_next.c"
+        );
+    }
+
+    #[test]
     fn reaches_into_subqueries_and_ctes() {
         let sql = "WITH w AS (SELECT * FROM \"abstraction\".t) SELECT (SELECT count(*) FROM Output.u) FROM w";
         assert_eq!(
-            read_from_next(sql).unwrap(),
+            read_from_next(sql, &|_| true).unwrap(),
             "WITH w AS (SELECT * FROM abstraction_next.t) SELECT (SELECT count(*) FROM output_next.u) FROM w"
         );
     }

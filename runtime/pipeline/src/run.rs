@@ -1,6 +1,7 @@
 //! Runs: turns a run that has begun into pulled inputs, built models, checks and a published version, on record.
 
-use crate::check::{Outcome, checks, measure};
+use crate::check::{Place, checks, describe, measure, references};
+use crate::plan::{Action, plan};
 use crate::{PipelineError, build, constraints, content_hash, model_texts};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use terrane_ingest::{Upstreams, pull};
 use terrane_manifest::{Connector, Layer, Product};
 use terrane_store::{
     InputLineage, Lineage, LogLevel, Publish, RunRecord, RunState, RunTrigger, StepKind, StepOutcome, Store,
-    UpstreamVersion,
+    StoreError, UpstreamVersion,
 };
 use terrane_telemetry::{along, trace};
 
@@ -18,8 +19,8 @@ use terrane_telemetry::{along, trace};
 pub struct Pipeline {
     pub(crate) store: Store,
     pub(crate) product: Arc<Product>,
-    folder: PathBuf,
-    upstreams: Arc<Upstreams>,
+    pub(crate) folder: PathBuf,
+    pub(crate) upstreams: Arc<Upstreams>,
 }
 
 /// Who wants a run, why, and of what.
@@ -45,7 +46,8 @@ impl Pipeline {
     /// [`PipelineError::Store`].
     pub async fn is_stale(&self) -> Result<bool, PipelineError> {
         let current = self.store.current_version().await?;
-        Ok(current.is_none_or(|version| version.content != content_hash(&self.product)))
+        let amended = self.amended().await?;
+        Ok(current.is_none_or(|version| version.content != content_hash(&amended.product)))
     }
 
     pub(crate) async fn stages(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
@@ -54,15 +56,17 @@ impl Pipeline {
         }
         let before = self.store.input_lineage(&self.product).await?;
         build::clear_next(&self.store).await?;
-        self.build_models(record).await?;
+        let plan = plan(&self.store, &self.product, record.id).await?;
+        self.build_models(record, &plan).await?;
         self.check_outputs(record).await?;
         let (store, product, run) = (&self.store, &self.product, record.id);
         let lineage = self.lineage(before).await?;
-        let tables: Vec<String> =
-            product.models.iter().filter(|m| m.layer == Layer::Abstraction).map(|m| m.name.clone()).collect();
+        let built = plan.steps.iter().filter(|s| s.table.layer == Layer::Abstraction && s.action == Action::Build);
+        let tables: Vec<String> = built.map(|step| step.table.table.clone()).collect();
         step(record, StepKind::Publish, &product.id, async {
             let content = content_hash(product);
-            let publish = Publish { product, abstraction: &tables, run, content: &content, lineage: &lineage };
+            let (inputs, models, lineage) = (&plan.inputs, &plan.models, &lineage);
+            let publish = Publish { product, abstraction: &tables, run, content: &content, inputs, models, lineage };
             let version = store.publish(&publish).await?;
             let rows = version.datasets.iter().map(|d| d.rows.unsigned_abs()).sum();
             let detail = Some(format!("version {}", version.version));
@@ -96,26 +100,26 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn build_models(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
-        for model in &self.product.models {
-            let name = format!("{}.{}", model.layer.name(), model.name);
-            step(record, StepKind::Model, &name, async { build::build_model(&self.store, &self.product, model).await })
-                .await?;
-        }
-        Ok(())
-    }
-
     /// Check every output dataset; all results are recorded before the first blocking one ends the run.
     async fn check_outputs(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
         let mut broken = Vec::new();
         for dataset in self.product.outputs() {
-            let checks = checks(&self.product, dataset);
+            let mut checks = checks(&self.product, dataset, &Place::built());
+            let mut connection =
+                self.store.pipeline().acquire().await.map_err(StoreError::on("connect as the pipeline"))?;
+            let mut unasked = Vec::new();
+            for across in references(&mut connection, dataset, &self.upstreams, &Place::built()).await? {
+                match across {
+                    Ok(check) => checks.push(check),
+                    Err(reason) => unasked.push(reason),
+                }
+            }
             let mut span = trace::span("check");
             span.set("terrane.step", dataset.name.clone());
             let position = record.begin_step(StepKind::Check, &dataset.name).await?;
             let mut failures = 0;
             for check in &checks {
-                let outcome = match measure(&self.store, check, record.id).await {
+                let outcome = match measure(&mut connection, check, record.id).await {
                     Ok(outcome) => outcome,
                     Err(error) => {
                         let outcome = StepOutcome { detail: Some(error.public_text()), ..StepOutcome::default() };
@@ -129,7 +133,11 @@ impl Pipeline {
                     broken.push(describe(&outcome));
                 }
             }
-            let detail = format!("{} of {} checks passed", checks.len() - failures, checks.len());
+            let mut detail = format!("{} of {} checks passed", checks.len() - failures, checks.len());
+            for reason in unasked {
+                detail.push_str("; ");
+                detail.push_str(&reason);
+            }
             let state = if broken.is_empty() { RunState::Succeeded } else { RunState::Failed };
             record.log(LogLevel::Info, &format!("check {}: {detail}", dataset.name)).await?;
             let outcome = StepOutcome { rows: Some(checks.len() as u64), detail: Some(detail), bytes: None };
@@ -143,16 +151,6 @@ impl Pipeline {
         }
         Ok(())
     }
-}
-
-/// One broken rule in words: what was expected, what was measured, which rows.
-fn describe(outcome: &Outcome) -> String {
-    let result = &outcome.result;
-    let mut text = format!("{}: expected {}, measured {}", result.rule, result.expected, result.measured);
-    if result.sample.as_array().is_some_and(|rows| !rows.is_empty()) {
-        text.push_str(&format!(", for example {}", result.sample));
-    }
-    text
 }
 
 /// Record a step around `work`, which says what it made.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use support::{open, open_at, request};
 use tempfile::TempDir;
 use terrane_pipeline::{Pipeline, RunRequest};
-use terrane_store::{Lineage, Publish, Run, RunTrigger, Store};
+use terrane_store::{InputStates, Lineage, Publish, Run, RunTrigger, Stamps, Store};
 use terrane_testkit::{copy_folder, fresh_database, product_folder, state_directory};
 
 /// `continents`, with `more` as its descriptor's custom properties.
@@ -131,7 +131,15 @@ async fn a_run_whose_process_hangs_is_closed_within_seconds_and_cannot_publish_a
     .await;
     assert!(started.elapsed() < Duration::from_secs(12), "after {:?}", started.elapsed());
     let lineage = Lineage::default();
-    let publish = Publish { product: &product, abstraction: &[], run: id, content: "content", lineage: &lineage };
+    let publish = Publish {
+        product: &product,
+        abstraction: &[],
+        run: id,
+        content: "content",
+        inputs: &InputStates::new(),
+        models: &Stamps::new(),
+        lineage: &lineage,
+    };
     let published = store.publish(&publish).await;
     assert_eq!(published.unwrap_err().code(), "LEASE_LOST");
     let run = record.succeed().await;

@@ -42,6 +42,9 @@ pub enum StoreError {
     /// The run's record is no longer this process's.
     #[error("the run was taken for dead and closed by another process; nothing of it was published")]
     LeaseLost,
+    /// Somebody writes to an input for a long time.
+    #[error("input `{0}` is being written to; try again when the batch is in")]
+    InputBusy(String),
     /// There is no such version to go back to.
     #[error("version {0} is not kept; `versions` lists those that are")]
     NoSuchVersion(i64),
@@ -79,6 +82,7 @@ impl StoreError {
             Self::NoSuchRun(_) => "NO_SUCH_RUN",
             Self::RunEnded(_) => "RUN_ENDED",
             Self::LeaseLost => "LEASE_LOST",
+            Self::InputBusy(_) => "INPUT_BUSY",
             Self::NoSuchVersion(_) => "NO_SUCH_VERSION",
             Self::UnknownVersion(_) => "UNKNOWN_VERSION",
             Self::VersionDropped(_) => "VERSION_DROPPED",

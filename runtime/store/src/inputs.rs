@@ -1,10 +1,10 @@
 //! Inputs: turns batches of rows into the tables of the input layer, each batch whole or not at all.
 
-use crate::tables::create_table;
+use crate::tables::{POSITION, create_table};
 use crate::{Role, Store, StoreError};
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Executor as _, Postgres, Row as _, Transaction};
-use terrane_manifest::{Dataset, Product};
+use terrane_manifest::{Dataset, Layer, Model, Product};
 use terrane_sql::Sql;
 use uuid::Uuid;
 
@@ -74,6 +74,10 @@ pub async fn apply(owner: &PgPool, product: &Product) -> Result<(), StoreError> 
         if columns.is_empty() {
             sql.append(&create_table("input", dataset, true)).push(";\n");
         } else {
+            if !columns.iter().any(|column| column == "_position") {
+                sql.push("ALTER TABLE ").qualified("input", &dataset.table).push(" ADD COLUMN ").push(POSITION);
+                sql.push(";\n");
+            }
             for field in dataset.fields.iter().filter(|f| !columns.contains(&f.column)) {
                 sql.push("ALTER TABLE ").qualified("input", &dataset.table).push(" ADD COLUMN ").ident(&field.column);
                 sql.push(" ").append(&Sql::from_checked_text(field.physical.to_string())).push(";\n");
@@ -82,10 +86,48 @@ pub async fn apply(owner: &PgPool, product: &Product) -> Result<(), StoreError> 
         sql.push("GRANT SELECT ON ").qualified("input", &dataset.table).push(" TO ").ident(&pipeline).push(";\n");
         sql.push("GRANT SELECT, INSERT, DELETE, TRUNCATE ON ").qualified("input", &dataset.table);
         sql.push(" TO ").ident(&control).push(";\n");
+        sql.append(&count_generations(owner, &dataset.table).await?);
+        let drives = |model: &&Model| {
+            let driver = model.driver.as_ref().map(|driver| &driver.table);
+            driver.is_some_and(|table| table.layer == Layer::Input && table.table == dataset.table)
+        };
+        for driver in product.models.iter().filter(drives).filter_map(|model| model.driver.as_ref()) {
+            push_driver_indexes(&mut sql, &dataset.table, &driver.columns);
+        }
         let made = owner.execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await;
         made.map_err(StoreError::on("make input tables"))?;
     }
     Ok(())
+}
+
+/// New rows are found by their position, and the other rows of their keys by the key.
+fn push_driver_indexes(sql: &mut Sql, table: &str, key: &[String]) {
+    sql.push("CREATE INDEX IF NOT EXISTS ").ident(&format!("position_of_{table}")).push(" ON ");
+    sql.qualified("input", table).push(" (_position);\nCREATE INDEX IF NOT EXISTS ");
+    sql.ident(&format!("{}_of_{table}", key.join("_"))).push(" ON ").qualified("input", table).push(" (");
+    for (i, column) in key.iter().enumerate() {
+        sql.push(if i > 0 { ", " } else { "" }).ident(column);
+    }
+    sql.push(");\n");
+}
+
+/// Rows that go or change are counted, whoever does it: what was computed from them cannot be brought up to date by the
+/// rows that came. Empty where the table has its trigger already: making one waits for whoever writes.
+async fn count_generations(owner: &PgPool, table: &str) -> Result<Sql, StoreError> {
+    let known: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass(format('input.%I', $1::text)) AND tgname = \
+         'count_generation')",
+    )
+    .bind(table)
+    .fetch_one(owner)
+    .await
+    .map_err(StoreError::on("look up triggers of input tables"))?;
+    let mut sql = Sql::new();
+    if !known {
+        sql.push("CREATE TRIGGER count_generation AFTER UPDATE OR DELETE OR TRUNCATE ON ").qualified("input", table);
+        sql.push(" FOR EACH STATEMENT EXECUTE FUNCTION control.count_input_generation();\n");
+    }
+    Ok(sql)
 }
 
 impl Store {

@@ -4,7 +4,7 @@
 use crate::versions::kept_schema;
 use crate::{Store, StoreError, Version};
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Executor as _, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Postgres, Transaction};
 use terrane_manifest::Retention;
 use terrane_sql::Sql;
 
@@ -93,10 +93,10 @@ pub(crate) async fn drop_old(
 }
 
 /// Note which version is current from now on.
-pub(crate) async fn note_current(transaction: &mut Transaction<'_, Postgres>, version: i64) -> Result<(), StoreError> {
+pub(crate) async fn note_current(connection: &mut PgConnection, version: i64) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO control.currents (version) VALUES ($1)")
         .bind(version)
-        .execute(&mut **transaction)
+        .execute(connection)
         .await
         .map(|_| ())
         .map_err(StoreError::on("note which version is current"))

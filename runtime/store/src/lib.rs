@@ -5,6 +5,8 @@
 //! records are written by a role that can't read `output`; only migrations and publishing run as the owner.
 
 mod audit;
+mod bounds;
+mod changes;
 mod contracts;
 mod database;
 mod error;
@@ -14,6 +16,9 @@ mod layers;
 mod lease;
 mod lineage_events;
 mod made_from;
+mod positions;
+mod put;
+mod quality;
 mod queue;
 mod record;
 mod roles;
@@ -22,6 +27,7 @@ mod tables;
 mod versions;
 
 pub use audit::{AuditEntry, AuditRecord};
+pub use changes::{Changes, Move};
 pub use database::ensure_database;
 pub use error::StoreError;
 pub use inputs::{Batch, BatchMode, BatchWriter};
@@ -29,12 +35,15 @@ pub use kept::AsOf;
 pub use lease::{Heartbeat, LEASE, Stop};
 pub use lineage_events::{LineageEvent, Sending};
 pub use made_from::{InputBatch, InputLineage, Lineage, ModelText, UpstreamVersion};
+pub use positions::{InputState, InputStates};
+pub use put::{PutModel, PutRule};
+pub use quality::PastResult;
 pub use queue::{CANCELLED, WantedRun};
 pub use record::{LogLevel, RunRecord, StepOutcome};
 pub use roles::Role;
 pub use runs::{LogLine, QualityResult, Run, RunState, RunTrigger, Step, StepKind};
 pub use tables::create_table;
-pub use versions::{DatasetVersion, Publish, Version, kept_schema};
+pub use versions::{DatasetVersion, Publish, Stamps, Version, kept_schema};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use std::str::FromStr as _;
@@ -104,7 +113,7 @@ impl Store {
         };
         let running = Arc::new(RwLock::new(None));
         let pipeline = name_by_run(size(4), &running, &product.id)
-            .connect_lazy_with(connect(Role::Pipeline, vec![("search_path", "input".to_owned())]));
+            .connect_lazy_with(connect(Role::Pipeline, bounds::of_models(&base).await?));
         let timeout = options.statement_timeout.as_millis().to_string();
         let query_settings = vec![
             ("statement_timeout", timeout),

@@ -10,7 +10,7 @@ use terrane_sql::Sql;
 pub enum Role {
     /// Owns the layers; migrates and publishes.
     Owner,
-    /// Reads input, builds the next version; nothing else.
+    /// Reads input and what is published, builds the next version; nothing else.
     Pipeline,
     /// Reads output; nothing else.
     Query,
@@ -72,8 +72,9 @@ pub async fn apply(connect: &PgConnectOptions, product: &str) -> Result<(), Stor
         .fetch_one(&mut connection)
         .await
         .map_err(StoreError::on("look up the database's name"))?;
-    let mut sql = Sql::lit("REVOKE ALL ON SCHEMA public FROM PUBLIC;\nGRANT CREATE ON DATABASE ");
-    sql.ident(&database).push(" TO ").ident(&owner);
+    let mut sql = Sql::lit("REVOKE ALL ON SCHEMA public FROM PUBLIC;\nGRANT CREATE, TEMPORARY ON DATABASE ");
+    sql.ident(&database).push(" TO ").ident(&owner).push(";\nGRANT TEMPORARY ON DATABASE ").ident(&database);
+    sql.push(" TO ").ident(&Role::Pipeline.name_for(product));
     tolerate_existing(run(&mut connection, sql).await)?;
     connection.close().await.map_err(StoreError::on("close a connection"))
 }
@@ -85,6 +86,9 @@ pub async fn grant(owner: &PgPool, product: &str) -> Result<(), StoreError> {
     let mut sql = Sql::new();
     sql.push("GRANT USAGE ON SCHEMA output TO ").ident(&query).push(";\n");
     sql.push("GRANT USAGE ON SCHEMA input TO ").ident(&pipeline).push(", ").ident(&control).push(";\n");
+    // what has not changed is read where it was published
+    sql.push("GRANT USAGE ON SCHEMA abstraction, output TO ").ident(&pipeline).push(";\n");
+    sql.push("GRANT SELECT ON ALL TABLES IN SCHEMA abstraction, output TO ").ident(&pipeline).push(";\n");
     sql.push("GRANT USAGE, CREATE ON SCHEMA abstraction_next, output_next TO ").ident(&pipeline).push(";\n");
     sql.push("GRANT USAGE ON SCHEMA control, metadata, security TO ").ident(&control).push(";\n");
     sql.push("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA control TO ").ident(&control).push(";\n");

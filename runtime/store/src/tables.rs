@@ -3,10 +3,14 @@
 use terrane_manifest::Dataset;
 use terrane_sql::Sql;
 
+/// The column of input tables by which rows that came since are found. Numbers of one session are never kept for later
+/// (`CACHE 1`): a row that is committed after a moment without writers has a higher one than all before.
+pub(crate) const POSITION: &str = "_position bigint GENERATED ALWAYS AS IDENTITY (CACHE 1)";
+
 /// `CREATE TABLE schema.table (…)` with the columns and types of the contract. Constraints come later, when the rows
 /// were checked: a check can say which rows are wrong, a constraint only that one is. Input tables also carry the batch
-/// that brought each row.
-pub fn create_table(schema: &str, dataset: &Dataset, with_batch: bool) -> Sql {
+/// that brought each row, and the row's place in the order of arrival.
+pub fn create_table(schema: &str, dataset: &Dataset, is_input: bool) -> Sql {
     let mut sql = Sql::lit("CREATE TABLE ");
     sql.qualified(schema, &dataset.table).push(" (");
     for (i, field) in dataset.fields.iter().enumerate() {
@@ -16,8 +20,8 @@ pub fn create_table(schema: &str, dataset: &Dataset, with_batch: bool) -> Sql {
         // the physical type is of the manifest's allow-list: see `PhysicalType`
         sql.ident(&field.column).push(" ").append(&Sql::from_checked_text(field.physical.to_string()));
     }
-    if with_batch {
-        sql.push(", _batch uuid NOT NULL");
+    if is_input {
+        sql.push(", _batch uuid NOT NULL, ").push(POSITION);
     }
     sql.push(")");
     sql

@@ -7,14 +7,14 @@
 use crate::kept::{drop_old, note_current};
 use crate::lease::name_of;
 use crate::made_from::Lineage;
-use crate::{Role, Store, StoreError};
+use crate::{InputStates, Role, Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Executor as _, FromRow, Postgres, Transaction};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use terrane_manifest::{Dataset, Product};
+use terrane_manifest::{Dataset, Layer, Product};
 use terrane_sql::Sql;
 use uuid::Uuid;
 
@@ -27,6 +27,8 @@ const SWAP_ATTEMPTS: u32 = 100;
 pub struct Version {
     /// Number, from 1.
     pub version: i64,
+    /// `batch`: by a run, beside what was published; `stream`: in place, by rows that came in since.
+    pub kind: String,
     /// The run that made it.
     pub run_id: Uuid,
     /// Hash of the product folder it was made from.
@@ -53,6 +55,34 @@ pub struct Version {
     /// Its datasets and their sizes.
     #[sqlx(json)]
     pub datasets: Vec<DatasetVersion>,
+    /// Which input rows are in it, by table.
+    #[sqlx(json)]
+    pub inputs: InputStates,
+    /// What each model was made from.
+    #[sqlx(json)]
+    pub models: Stamps,
+}
+
+/// For each model, as `LAYER.TABLE`, a word that is the same as long as it would be made from the same.
+pub type Stamps = BTreeMap<String, String>;
+
+/// What a run has built, and from what.
+#[derive(Debug, Clone, Copy)]
+pub struct Publish<'a> {
+    /// Whose.
+    pub product: &'a Product,
+    /// What was built of the abstraction layer; the rest of it stays.
+    pub abstraction: &'a [String],
+    /// By which run.
+    pub run: Uuid,
+    /// Hash of the product folder.
+    pub content: &'a str,
+    /// Which input rows are in it.
+    pub inputs: &'a InputStates,
+    /// What each model was made from.
+    pub models: &'a Stamps,
+    /// Batches, versions of other products and texts of models, for people.
+    pub lineage: &'a Lineage,
 }
 
 /// A dataset of a version.
@@ -83,14 +113,22 @@ impl Store {
             .map_err(StoreError::on("read the current version"))
     }
 
+    /// The highest number of a version.
+    pub async fn newest_version(&self) -> Result<Option<i64>, StoreError> {
+        sqlx::query_scalar("SELECT max(version) FROM control.versions")
+            .fetch_one(self.control())
+            .await
+            .map_err(StoreError::on("read versions"))
+    }
+
     /// Publish what is in `output_next` and `abstraction_next` as the next version: the tables, the version's record,
     /// the rows that changed (into the outbox) and the run's version number, all in one transaction.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] where the run is no longer this process's or was cancelled; [`StoreError::Database`].
     /// Nothing is published then.
-    pub async fn publish(&self, publish: &Publish<'_>) -> Result<Version, StoreError> {
-        self.swap(&Change::Publish(publish)).await
+    pub async fn publish(&self, wanted: &Publish<'_>) -> Result<Version, StoreError> {
+        self.swap(&Change::Publish(wanted)).await
     }
 
     /// Make a kept version the current one again; what is current is kept.
@@ -128,21 +166,6 @@ impl Store {
     }
 }
 
-/// What is to be published.
-#[derive(Debug, Clone, Copy)]
-pub struct Publish<'a> {
-    /// The product whose datasets are built.
-    pub product: &'a Product,
-    /// The built tables of the abstraction layer.
-    pub abstraction: &'a [String],
-    /// The run that built them.
-    pub run: Uuid,
-    /// Hash of the product folder.
-    pub content: &'a str,
-    /// What they were made from.
-    pub lineage: &'a Lineage,
-}
-
 /// What a swap does with the published tables.
 enum Change<'a> {
     Publish(&'a Publish<'a>),
@@ -164,11 +187,10 @@ async fn publish(
     wanted: &Publish<'_>,
 ) -> Result<Version, StoreError> {
     let what = "publish a version";
-    let Publish { product, abstraction, run, .. } = *wanted;
-    let outputs: Vec<&Dataset> = product.outputs().collect();
+    let outputs: Vec<&Dataset> = wanted.product.outputs().collect();
     // whoever takes this process for dead can find and end the transaction
     sqlx::query("SELECT set_config('application_name', $1, true)")
-        .bind(name_of(run))
+        .bind(name_of(wanted.run))
         .execute(&mut **transaction)
         .await
         .map_err(StoreError::on(what))?;
@@ -176,7 +198,7 @@ async fn publish(
     let held: Option<bool> = sqlx::query_scalar(
         "SELECT cancel_requested_at IS NULL FROM control.runs WHERE id = $1 AND state = 'running' FOR NO KEY UPDATE",
     )
-    .bind(run)
+    .bind(wanted.run)
     .fetch_optional(&mut **transaction)
     .await
     .map_err(StoreError::on(what))?;
@@ -203,18 +225,44 @@ async fn publish(
             sql.push("DROP TABLE ").qualified("output", &dataset.table).push(";\n");
         }
         publish_table(&mut sql, "output", &dataset.table);
-        let query = Role::Query.name_for(store.product());
-        sql.push("GRANT SELECT ON ").qualified("output", &dataset.table).push(" TO ").ident(&query).push(";\n");
+        let (query, pipeline) = (Role::Query.name_for(store.product()), Role::Pipeline.name_for(store.product()));
+        sql.push("GRANT SELECT ON ").qualified("output", &dataset.table).push(" TO ").ident(&query);
+        sql.push(", ").ident(&pipeline).push(";\n");
         batch(transaction, sql).await?;
         datasets.push(measure(transaction, dataset).await?);
     }
-    for table in abstraction {
-        let mut sql = Sql::lit("DROP TABLE IF EXISTS ");
-        sql.qualified("abstraction", table).push(";\n");
+    drop_replaced(transaction, wanted).await?;
+    for table in wanted.abstraction {
+        let mut sql = Sql::new();
         publish_table(&mut sql, "abstraction", table);
+        let pipeline = Role::Pipeline.name_for(store.product());
+        sql.push("GRANT SELECT ON ").qualified("abstraction", table).push(" TO ").ident(&pipeline).push(";\n");
         batch(transaction, sql).await?;
     }
     record(transaction, number, wanted, &datasets).await
+}
+
+/// What was built anew takes the place of what was there, and what no model makes any more goes. Views go first: they hold
+/// on to what they read.
+async fn drop_replaced(transaction: &mut Transaction<'_, Postgres>, wanted: &Publish<'_>) -> Result<(), StoreError> {
+    let there: Vec<(String, bool)> = sqlx::query_as(
+        "SELECT relname::text, relkind = 'v' FROM pg_class WHERE relnamespace = 'abstraction'::regnamespace AND \
+         relkind IN ('r', 'v') ORDER BY relkind = 'v' DESC, relname",
+    )
+    .fetch_all(&mut **transaction)
+    .await
+    .map_err(StoreError::on("look up what is published"))?;
+    let models = wanted.product.models.iter().filter(|m| m.layer == Layer::Abstraction);
+    let stays: BTreeSet<&str> = models.map(|m| m.name.as_str()).collect();
+    for (name, is_view) in there {
+        if stays.contains(name.as_str()) && !wanted.abstraction.contains(&name) {
+            continue;
+        }
+        let mut sql = Sql::lit(if is_view { "DROP VIEW IF EXISTS " } else { "DROP TABLE " });
+        sql.qualified("abstraction", &name).push(if is_view { " CASCADE" } else { "" });
+        batch(transaction, sql).await?;
+    }
+    Ok(())
 }
 
 async fn roll_back(
@@ -249,7 +297,7 @@ async fn roll_back(
         .execute(&mut **transaction)
         .await
         .map_err(StoreError::on(what))?;
-    note_current(transaction, version).await?;
+    note_current(&mut *transaction, version).await?;
     sqlx::query_as("UPDATE control.versions SET state = 'current', ended_at = NULL WHERE version = $1 RETURNING *")
         .bind(version)
         .fetch_one(&mut **transaction)
@@ -405,13 +453,15 @@ async fn record(
         .await
         .map_err(StoreError::on(what))?;
     let version = sqlx::query_as(
-        "INSERT INTO control.versions (version, run_id, content, state, datasets, product_version, contracts, columns, \
-         lineage) VALUES ($1, $2, $3, 'current', $4, $5, $6, $7, $8) RETURNING *",
+        "INSERT INTO control.versions (version, run_id, content, state, datasets, inputs, models, product_version, \
+         contracts, columns, lineage) VALUES ($1, $2, $3, 'current', $4, $5, $6, $7, $8, $9, $10) RETURNING *",
     )
     .bind(number)
     .bind(wanted.run)
     .bind(wanted.content)
     .bind(Json(datasets))
+    .bind(Json(wanted.inputs))
+    .bind(Json(wanted.models))
     .bind(&wanted.product.version)
     .bind(Json(contracts(wanted.product)))
     .bind(Json(columns(wanted.product)))
@@ -419,7 +469,7 @@ async fn record(
     .fetch_one(&mut **transaction)
     .await
     .map_err(StoreError::on(what))?;
-    note_current(transaction, number).await?;
+    note_current(&mut *transaction, number).await?;
     drop_old(transaction, wanted.product.retention).await?;
     Ok(version)
 }

@@ -13,7 +13,7 @@ FROM input.continents AS k
 LEFT JOIN (
     SELECT
         continent_code,
-        count(*)::integer AS country_count,
+        count(code)::integer AS country_count,
         sum(population)::bigint AS population,
         sum(area_km2) AS area_km2,
         (array_agg(code ORDER BY area_km2 DESC NULLS LAST, code))[1] AS largest_country_code,

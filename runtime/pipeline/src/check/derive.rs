@@ -1,6 +1,6 @@
 //! Derived checks: turns what a contract says of a dataset's fields into checks, without anybody writing a rule.
 
-use super::{Bind, Check, Measure, column, duplicated, naming_columns, table_of};
+use super::{Bind, Check, Measure, Place, column, duplicated, naming_columns};
 use terrane_manifest::{Dataset, Expectation, Field, FieldOptions, Product, Relationship, RuleSeverity};
 use terrane_sql::Sql;
 
@@ -8,24 +8,26 @@ use terrane_sql::Sql;
 type AddCheck<'a> = dyn FnMut(&str, &str, Sql, Vec<Bind>) + 'a;
 
 /// Required, key, unique, enumeration, bounds, pattern, and references within the product.
-pub fn derive(product: &Product, dataset: &Dataset) -> Vec<Check> {
+pub fn derive(product: &Product, dataset: &Dataset, place: &Place) -> Vec<Check> {
     let mut checks = Vec::new();
     let key = dataset.primary_key();
     if !key.is_empty() {
         let columns: Vec<&str> = key.iter().map(|f| f.column.as_str()).collect();
-        checks.push(check(dataset, None, "primaryKey", "uniqueness", duplicated(dataset, &columns), Vec::new()));
+        let condition = duplicated(dataset, &columns, place);
+        checks.push(check(dataset, place, None, "primaryKey", "uniqueness", condition, Vec::new()));
     }
     for key in composite_keys(dataset) {
         let columns: Vec<&str> = key.iter().map(|f| f.column.as_str()).collect();
         let names: Vec<&str> = key.iter().map(|f| f.name.as_str()).collect();
         let what = format!("key.{}", names.join("+"));
-        checks.push(check(dataset, None, &what, "uniqueness", duplicated(dataset, &columns), Vec::new()));
+        let condition = duplicated(dataset, &columns, place);
+        checks.push(check(dataset, place, None, &what, "uniqueness", condition, Vec::new()));
     }
     for field in &dataset.fields {
-        checks.extend(of_field(dataset, field, key.len() == 1 && key[0].name == field.name));
+        checks.extend(of_field(dataset, place, field, key.len() == 1 && key[0].name == field.name));
     }
     for relationship in dataset.relationships.iter().filter(|r| r.target.product.is_none()) {
-        checks.extend(reference(product, dataset, relationship));
+        checks.extend(reference(product, dataset, place, relationship));
     }
     checks
 }
@@ -39,6 +41,7 @@ pub(crate) fn composite_keys(dataset: &Dataset) -> Vec<Vec<&Field>> {
 
 fn check(
     dataset: &Dataset,
+    place: &Place,
     field: Option<&Field>,
     what: &str,
     dimension: &str,
@@ -56,7 +59,7 @@ fn check(
         severity: RuleSeverity::Error,
         dimension: Some(dimension.to_owned()),
         measure: Measure::Rows {
-            table: table_of(dataset),
+            table: place.rows(dataset),
             condition,
             binds,
             key: naming_columns(dataset),
@@ -66,11 +69,11 @@ fn check(
     }
 }
 
-fn of_field(dataset: &Dataset, field: &Field, is_key: bool) -> Vec<Check> {
+fn of_field(dataset: &Dataset, place: &Place, field: &Field, is_key: bool) -> Vec<Check> {
     let mut checks = Vec::new();
     let value = column(&field.column);
     let mut add = |what: &str, dimension: &str, condition: Sql, binds: Vec<Bind>| {
-        checks.push(check(dataset, Some(field), what, dimension, condition, binds));
+        checks.push(check(dataset, place, Some(field), what, dimension, condition, binds));
     };
     if field.required || field.key_position.is_some() {
         let mut condition = value.clone();
@@ -78,7 +81,7 @@ fn of_field(dataset: &Dataset, field: &Field, is_key: bool) -> Vec<Check> {
         add("required", "completeness", condition, Vec::new());
     }
     if field.unique && !is_key {
-        add("unique", "uniqueness", duplicated(dataset, &[&field.column]), Vec::new());
+        add("unique", "uniqueness", duplicated(dataset, &[&field.column], place), Vec::new());
     }
     if !field.enumeration.is_empty() && !field.physical.array {
         let mut condition = value.clone();
@@ -148,7 +151,7 @@ fn lists(value: &Sql, options: &FieldOptions, add: &mut AddCheck<'_>) {
 }
 
 /// Rows that refer to a row that is not there (within the product; other products' rows are not ours to see).
-fn reference(product: &Product, dataset: &Dataset, relationship: &Relationship) -> Option<Check> {
+fn reference(product: &Product, dataset: &Dataset, place: &Place, relationship: &Relationship) -> Option<Check> {
     let target = product.outputs().find(|d| d.name == relationship.target.dataset)?;
     let fields: Vec<&Field> = relationship.fields.iter().filter_map(|name| dataset.field(name)).collect();
     let targets: Vec<&Field> = relationship.target.fields.iter().filter_map(|name| target.field(name)).collect();
@@ -157,14 +160,14 @@ fn reference(product: &Product, dataset: &Dataset, relationship: &Relationship) 
         ([field], [there]) if field.physical.array => {
             condition.push("EXISTS (SELECT FROM unnest(").append(&column(&field.column));
             condition.push(") AS item WHERE item IS NOT NULL AND NOT EXISTS (SELECT FROM ");
-            condition.qualified("output_next", &target.table).push(" AS r WHERE r.").ident(&there.column);
+            condition.append(&place.table(target)).push(" AS r WHERE r.").ident(&there.column);
             condition.push(" = item))");
         }
         _ => {
             for field in &fields {
                 condition.append(&column(&field.column)).push(" IS NOT NULL AND ");
             }
-            condition.push("NOT EXISTS (SELECT FROM ").qualified("output_next", &target.table).push(" AS r WHERE ");
+            condition.push("NOT EXISTS (SELECT FROM ").append(&place.table(target)).push(" AS r WHERE ");
             for (i, (field, there)) in fields.iter().zip(&targets).enumerate() {
                 condition.push(if i > 0 { " AND r." } else { "r." }).ident(&there.column).push(" = ");
                 condition.append(&column(&field.column));
@@ -174,7 +177,7 @@ fn reference(product: &Product, dataset: &Dataset, relationship: &Relationship) 
     }
     let what = format!("relationship.{}", relationship.fields.join("+"));
     let field = if let [one] = fields.as_slice() { Some(*one) } else { None };
-    let mut check = check(dataset, field, &what, "consistency", condition, Vec::new());
+    let mut check = check(dataset, place, field, &what, "consistency", condition, Vec::new());
     check.rule = format!("{}.{what}", dataset.name);
     Some(check)
 }

@@ -5,10 +5,10 @@ use crate::PipelineError;
 use crate::build::describe;
 use serde_json::Value;
 use sqlx::postgres::PgArguments;
-use sqlx::{AssertSqlSafe, Postgres, query::Query};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, query::Query};
 use terrane_manifest::{Expectation, RuleSeverity};
 use terrane_sql::Sql;
-use terrane_store::{QualityResult, Store};
+use terrane_store::QualityResult;
 use uuid::Uuid;
 
 /// Rows that a sample names at most.
@@ -23,8 +23,8 @@ pub struct Outcome {
     pub blocks: bool,
 }
 
-/// Ask the built tables, as the pipeline.
-pub async fn measure(store: &Store, check: &Check, run: Uuid) -> Result<Outcome, PipelineError> {
+/// Ask the tables over a connection of the pipeline's.
+pub async fn measure(connection: &mut PgConnection, check: &Check, run: Uuid) -> Result<Outcome, PipelineError> {
     let failed = |error: sqlx::Error| {
         PipelineError::of_statement("measure a check", error, |error| {
             let (rule, dataset) = (&check.rule, &check.dataset);
@@ -36,7 +36,7 @@ pub async fn measure(store: &Store, check: &Check, run: Uuid) -> Result<Outcome,
             let mut numeric = Sql::lit("SELECT (");
             numeric.append(sql).push(")::double precision");
             let value: Option<f64> = sqlx::query_scalar(AssertSqlSafe(numeric.into_string()))
-                .fetch_one(store.pipeline())
+                .fetch_one(&mut *connection)
                 .await
                 .map_err(failed)?;
             (value, Value::Array(Vec::new()))
@@ -45,14 +45,14 @@ pub async fn measure(store: &Store, check: &Check, run: Uuid) -> Result<Outcome,
             let mut sql = Sql::lit("SELECT count(*) FILTER (WHERE ");
             sql.append(condition).push(")::double precision, count(*)::double precision FROM ").append(table);
             let (broken, all): (f64, f64) = bind_all(sqlx::query_as(AssertSqlSafe(sql.into_string())), binds)
-                .fetch_one(store.pipeline())
+                .fetch_one(&mut *connection)
                 .await
                 .map_err(failed)?;
             let number = if *percent && all > 0.0 { broken * 100.0 / all } else { broken };
             let sample = if broken > 0.0 {
                 let statement = sample_statement(table, condition, key);
                 let rows = bind_query(sqlx::query(AssertSqlSafe(statement.into_string())), binds)
-                    .fetch_one(store.pipeline())
+                    .fetch_one(&mut *connection)
                     .await
                     .map_err(failed)?;
                 sqlx::Row::get::<Option<Value>, _>(&rows, 0).unwrap_or_else(|| Value::Array(Vec::new()))

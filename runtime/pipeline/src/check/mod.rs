@@ -1,10 +1,14 @@
 //! Checks: turns a contract into questions about a built table, and their answers into quality results.
 
+mod across;
 mod derive;
 mod measure;
 mod rules;
+mod sla;
 
+pub use across::references;
 pub use measure::{Outcome, measure};
+pub use sla::seconds;
 
 use terrane_manifest::{Dataset, Expectation, Product, RuleSeverity};
 use terrane_sql::Sql;
@@ -59,18 +63,72 @@ pub enum Bind {
 
 pub(crate) use derive::composite_keys;
 
-/// All checks of a dataset: what its contract implies, then its quality rules.
-pub fn checks(product: &Product, dataset: &Dataset) -> Vec<Check> {
-    let mut checks = derive::derive(product, dataset);
-    checks.extend(rules::rules(dataset));
+/// All checks of a dataset within the product: what its contract implies, its quality rules, its service levels.
+pub fn checks(product: &Product, dataset: &Dataset, place: &Place) -> Vec<Check> {
+    let mut checks = derive::derive(product, dataset, place);
+    checks.extend(rules::rules(dataset, place));
+    checks.extend(sla::service_levels(product, dataset, place));
     checks
 }
 
-/// The built table of a dataset, with the alias `t`.
-fn table_of(dataset: &Dataset) -> Sql {
-    let mut sql = Sql::new();
-    sql.qualified("output_next", &dataset.table).push(" AS t");
-    sql
+/// Where the rows are that are checked.
+#[derive(Debug, Clone)]
+pub struct Place {
+    schema: &'static str,
+    changed: Option<String>,
+}
+
+impl Place {
+    /// What a run has built.
+    pub fn built() -> Self {
+        Self { schema: "output_next", changed: None }
+    }
+
+    /// What is published.
+    pub fn published() -> Self {
+        Self { schema: "output", changed: None }
+    }
+
+    /// What is published, of which only the rows in this table of `pg_temp` are new.
+    pub fn changed(rows: String) -> Self {
+        Self { schema: "output", changed: Some(rows) }
+    }
+
+    /// The same, with every row looked at.
+    fn whole(&self) -> Self {
+        Self { schema: self.schema, changed: None }
+    }
+
+    /// The whole table of a dataset.
+    fn table(&self, dataset: &Dataset) -> Sql {
+        let mut sql = Sql::new();
+        sql.qualified(self.schema, &dataset.table);
+        sql
+    }
+
+    /// The rows of a dataset that are looked at, with the alias `t`.
+    fn rows(&self, dataset: &Dataset) -> Sql {
+        let mut sql = match &self.changed {
+            None => self.table(dataset),
+            Some(rows) => {
+                let mut sql = Sql::new();
+                sql.qualified("pg_temp", rows);
+                sql
+            }
+        };
+        sql.push(" AS t");
+        sql
+    }
+}
+
+/// One broken rule in words: what was expected, what was measured, which rows.
+pub fn describe(outcome: &Outcome) -> String {
+    let result = &outcome.result;
+    let mut text = format!("{}: expected {}, measured {}", result.rule, result.expected, result.measured);
+    if result.sample.as_array().is_some_and(|rows| !rows.is_empty()) {
+        text.push_str(&format!(", for example {}", result.sample));
+    }
+    text
 }
 
 /// `t."column"`.
@@ -81,7 +139,7 @@ fn column(name: &str) -> Sql {
 }
 
 /// `EXISTS` another row with the same values: the condition for duplicates.
-fn duplicated(dataset: &Dataset, columns: &[&str]) -> Sql {
+fn duplicated(dataset: &Dataset, columns: &[&str], place: &Place) -> Sql {
     let mut sql = Sql::lit("(");
     let list = |sql: &mut Sql, alias: &'static str| {
         for (i, name) in columns.iter().enumerate() {
@@ -91,7 +149,15 @@ fn duplicated(dataset: &Dataset, columns: &[&str]) -> Sql {
     list(&mut sql, "t.");
     sql.push(") IN (SELECT ");
     list(&mut sql, "d.");
-    sql.push(" FROM ").qualified("output_next", &dataset.table).push(" AS d GROUP BY ");
+    sql.push(" FROM ").append(&place.table(dataset)).push(" AS d");
+    if let Some(changed) = &place.changed {
+        sql.push(" WHERE (");
+        list(&mut sql, "d.");
+        sql.push(") IN (SELECT ");
+        list(&mut sql, "c.");
+        sql.push(" FROM ").qualified("pg_temp", changed).push(" AS c)");
+    }
+    sql.push(" GROUP BY ");
     list(&mut sql, "d.");
     sql.push(" HAVING count(*) > 1)");
     sql

@@ -1,27 +1,30 @@
 //! Quality rules: turns the `quality` entries of a contract (ODCS, section "Data quality") into checks.
 
-use super::{Bind, Check, Measure, column, duplicated, naming_columns, table_of};
-use terrane_manifest::{Dataset, Field, Metric, QualityRule, RuleCheck, fill_placeholders};
+use super::{Bind, Check, Measure, Place, column, duplicated, naming_columns};
+use terrane_manifest::{Dataset, Expectation, Field, Metric, QualityRule, RuleCheck, fill_placeholders};
 use terrane_sql::Sql;
 
 /// The rules of a dataset that a machine can check; `text` rules are for people.
-pub fn rules(dataset: &Dataset) -> Vec<Check> {
-    dataset.quality.iter().filter_map(|rule| check(dataset, rule)).collect()
+pub fn rules(dataset: &Dataset, place: &Place) -> Vec<Check> {
+    dataset.quality.iter().filter_map(|rule| check(dataset, rule, place)).collect()
 }
 
-fn check(dataset: &Dataset, rule: &QualityRule) -> Option<Check> {
+fn check(dataset: &Dataset, rule: &QualityRule, place: &Place) -> Option<Check> {
     let field = rule.field.as_deref().and_then(|name| dataset.field(name));
     let (measure, expected) = match &rule.check {
         RuleCheck::Text => return None,
-        RuleCheck::Sql { query, expected } => (Measure::Value(fill(query, dataset, field)), expected.clone()),
+        RuleCheck::Sql { query, expected } => (Measure::Value(fill(query, dataset, field, place)), expected.clone()),
         RuleCheck::Metric { metric: Metric::RowCount, expected, .. } => {
             let mut sql = Sql::lit("SELECT count(*) FROM ");
-            sql.append(&table_of(dataset));
+            sql.append(&place.table(dataset));
             (Measure::Value(sql), expected.clone())
         }
         RuleCheck::Metric { metric, expected, percent } => {
-            let (condition, binds) = condition(dataset, field, metric)?;
-            let (table, key) = (table_of(dataset), naming_columns(dataset));
+            // only where no row may break it do the new rows tell as much as all
+            let none = !percent && matches!(expected, Expectation::Be(value) if value.as_f64() == Some(0.0));
+            let place = if none { place.clone() } else { place.whole() };
+            let (condition, binds) = condition(dataset, field, metric, &place)?;
+            let (table, key) = (place.rows(dataset), naming_columns(dataset));
             (Measure::Rows { table, condition, binds, key, percent: *percent }, expected.clone())
         }
     };
@@ -37,14 +40,14 @@ fn check(dataset: &Dataset, rule: &QualityRule) -> Option<Check> {
 }
 
 /// A library metric as the condition of the rows it counts.
-fn condition(dataset: &Dataset, field: Option<&Field>, metric: &Metric) -> Option<(Sql, Vec<Bind>)> {
+fn condition(dataset: &Dataset, field: Option<&Field>, metric: &Metric, place: &Place) -> Option<(Sql, Vec<Bind>)> {
     if let Metric::DuplicateValues(names) = metric {
         let mut columns: Vec<&str> =
             names.iter().filter_map(|name| dataset.field(name)).map(|f| f.column.as_str()).collect();
         if columns.is_empty() {
             columns.push(&field?.column);
         }
-        return Some((duplicated(dataset, &columns), Vec::new()));
+        return Some((duplicated(dataset, &columns, place), Vec::new()));
     }
     let value = column(&field?.column);
     let mut condition = Sql::lit("(");
@@ -83,9 +86,8 @@ fn word(value: &serde_json::Value) -> String {
 
 /// The rule's query (one SELECT, checked by the manifest, run as the pipeline role) with the table and column in place
 /// of its placeholders.
-fn fill(query: &str, dataset: &Dataset, field: Option<&Field>) -> Sql {
-    let (mut table, mut column) = (Sql::new(), Sql::new());
-    table.qualified("output_next", &dataset.table);
+fn fill(query: &str, dataset: &Dataset, field: Option<&Field>, place: &Place) -> Sql {
+    let (table, mut column) = (place.table(dataset), Sql::new());
     if let Some(field) = field {
         column.ident(&field.column);
     }

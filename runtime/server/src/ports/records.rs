@@ -198,6 +198,8 @@ impl From<store::QualityResult> for QualityResult {
 pub struct Version {
     /// Number, from 1.
     pub version: i64,
+    /// `batch` is made by a run, beside what was published; `stream` in place, by rows that came in since.
+    pub kind: String,
     /// The run that made it.
     pub run_id: String,
     /// When readers first saw it.
@@ -243,6 +245,7 @@ impl From<store::Version> for Version {
         let contracts = version.contracts.into_iter();
         Self {
             version: version.version,
+            kind: version.kind,
             run_id: version.run_id.to_string(),
             published_at: version.published_at,
             state: version.state,

@@ -1,0 +1,89 @@
+//! Quality over time: turns what runs and re-checks have found into the history of a rule.
+
+use crate::{QualityResult, Store, StoreError};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::FromRow;
+use uuid::Uuid;
+
+/// What a check found, and when.
+#[derive(Debug, Clone, PartialEq, FromRow)]
+pub struct PastResult {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The run that checked; none where it was checked between runs.
+    pub run_id: Option<Uuid>,
+    /// The version that was checked; none where the run published none.
+    pub version: Option<i64>,
+    /// Rule id.
+    pub rule: String,
+    /// Dataset.
+    pub dataset: String,
+    /// Field, for rules on one.
+    pub field: Option<String>,
+    /// `error`, `warning` or `info`.
+    pub severity: String,
+    /// ODCS dimension.
+    pub dimension: Option<String>,
+    /// `passed` or `failed`.
+    pub status: String,
+    /// What was expected.
+    pub expected: String,
+    /// What was measured.
+    pub measured: String,
+    /// Keys of a few rows that failed.
+    pub sample: Value,
+}
+
+impl Store {
+    /// What was found of a dataset's rules, or of one of them, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn quality_history(
+        &self,
+        dataset: &str,
+        rule: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<PastResult>, StoreError> {
+        sqlx::query_as(
+            "SELECT * FROM (SELECT r.started_at AS at, q.run_id, r.version, q.rule, q.dataset, q.field, q.severity, \
+             q.dimension, q.status, q.expected, q.measured, q.sample FROM control.quality_results q JOIN control.runs r \
+             ON r.id = q.run_id WHERE q.dataset = $1 AND ($2::text IS NULL OR q.rule = $2) UNION ALL SELECT c.at, NULL, \
+             c.version, c.rule, c.dataset, c.field, c.severity, c.dimension, c.status, c.expected, c.measured, c.sample \
+             FROM control.rechecks c WHERE c.dataset = $1 AND ($2::text IS NULL OR c.rule = $2)) AS past ORDER BY at \
+             DESC, rule LIMIT $3",
+        )
+        .bind(dataset)
+        .bind(rule)
+        .bind(limit)
+        .fetch_all(self.control())
+        .await
+        .map_err(StoreError::on("read the history of quality"))
+    }
+
+    /// Keep what a check of the published version found.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn keep_recheck(&self, version: i64, result: &QualityResult) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO control.rechecks (version, rule, dataset, field, severity, dimension, status, expected, \
+             measured, sample) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        )
+        .bind(version)
+        .bind(&result.rule)
+        .bind(&result.dataset)
+        .bind(&result.field)
+        .bind(&result.severity)
+        .bind(&result.dimension)
+        .bind(&result.status)
+        .bind(&result.expected)
+        .bind(&result.measured)
+        .bind(&result.sample)
+        .execute(self.control())
+        .await
+        .map(|_| ())
+        .map_err(StoreError::on("keep a re-check"))
+    }
+}
