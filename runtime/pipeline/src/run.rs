@@ -86,12 +86,12 @@ impl Pipeline {
 
     async fn stages(&self, record: &mut RunRecord, request: &RunRequest) -> Result<(), PipelineError> {
         if request.pull {
-            self.pull_inputs(record).await?;
+            Box::pin(self.pull_inputs(record)).await?;
         }
         build::clear_next(&self.store).await?;
         let plan = plan(&self.store, &self.product, record.id).await?;
-        self.build_models(record, &plan).await?;
-        self.check_outputs(record).await?;
+        Box::pin(self.build_models(record, &plan)).await?;
+        Box::pin(self.check_outputs(record)).await?;
         let (store, product, run) = (&self.store, &self.product, record.id);
         let built = plan.steps.iter().filter(|s| s.table.layer == Layer::Abstraction && s.action == Action::Build);
         let tables: Vec<String> = built.map(|step| step.table.table.clone()).collect();
@@ -99,7 +99,7 @@ impl Pipeline {
             let content = content_hash(product);
             let (inputs, models) = (&plan.inputs, &plan.models);
             let publish = Publish { product, abstraction: &tables, run, content: &content, inputs, models };
-            let version = store.publish(&publish).await?;
+            let version = Box::pin(store.publish(&publish)).await?;
             let rows = version.datasets.iter().map(|d| d.rows.unsigned_abs()).sum();
             Ok((rows, Some(format!("version {}", version.version))))
         })
@@ -111,7 +111,7 @@ impl Pipeline {
         for port in self.product.input_ports.iter().filter(|p| p.connector != Connector::Push) {
             let mut found = Vec::new();
             step(record, StepKind::Pull, &port.name, async {
-                let pulled = puller.pull(port).await;
+                let pulled = Box::pin(puller.pull(port)).await;
                 let pulled = pulled.map_err(|source| PipelineError::Pull { port: port.name.clone(), source })?;
                 found = noticed(run, port, &pulled);
                 Ok((pulled.rows(), pulled.describe()))

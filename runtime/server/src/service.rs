@@ -302,7 +302,8 @@ impl ProductService {
             span.set("terrane.run.trigger", request.trigger.word());
         }
         let along = span.trace().map(along::under).or_else(along::current);
-        let run = along::with(along, self.inner.pipeline.run(request)).await;
+        // a run is large between its waits: kept aside, it fits the stack of whoever asks for it
+        let run = along::with(along, Box::pin(self.inner.pipeline.run(request))).await;
         self.meters().run(run.as_ref().ok(), started.elapsed());
         match &run {
             Ok(run) => {

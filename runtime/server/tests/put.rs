@@ -58,9 +58,11 @@ async fn names(service: &ProductService) -> Vec<String> {
 async fn a_model_is_put_in_used_by_the_next_run_and_taken_back() {
     let (service, steward, _) = served("continents").await;
     assert_eq!(run(&service).await.state, "succeeded");
-    let text = "SELECT upper(trim(code)) AS code, upper(trim(name)) AS name, NULL::double precision AS latitude, \
-                NULL::double precision AS longitude, NULL::text AS wikipedia_url, NULL::bigint AS source_record_id FROM \
-                input.continents_raw";
+    let text = "SELECT upper(trim(code)) AS code, upper(trim(name)) AS name, \
+                nullif(trim(latitude), '')::double precision AS latitude, \
+                nullif(trim(longitude), '')::double precision AS longitude, \
+                'https://' || nullif(trim(wikipedia), '') AS wikipedia_url, \
+                nullif(trim(geonameid), '')::bigint AS source_record_id FROM input.continents_raw";
     let done = put(&steward, "abstraction", "continents", Some(text)).await;
     let path = "models/abstraction/continents.sql";
     assert_eq!(done["data"]["putModel"], json!({"path": path, "putBy": "grace"}), "{done}");
@@ -95,7 +97,7 @@ async fn a_model_that_could_do_harm_or_does_not_fit_is_refused() {
         ("output", "continents", format!("SELECT {columns} FROM abstraction.continents"), "MODEL_COLUMN"),
         ("output", "continents", "SELECT code FROM abstraction.nowhere".to_owned(), "MODEL_COLUMN"),
         ("output", "others", "SELECT 1 AS code".to_owned(), "MODEL_CONTRACT"),
-        ("abstraction", "continents", "SELECT code FROM output.continents".to_owned(), "MODEL_LAYER"),
+        ("abstraction", "continents", "SELECT code FROM output.continents".to_owned(), "MODEL_CYCLE"),
         // what only Postgres knows: a text is no number, and another model would miss a column
         ("output", "continents", format!("SELECT true AS code, {columns} FROM abstraction.continents"), "MODEL_FAILED"),
         ("abstraction", "continents", "SELECT code FROM input.continents_raw".to_owned(), "MODEL_FAILED"),
