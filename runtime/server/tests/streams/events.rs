@@ -158,6 +158,8 @@ async fn events_that_are_stored_are_published_and_told() {
         assert_eq!(change["operation"], "INSERT");
         assert!(seen.insert(change["key"]["id"].as_str().unwrap().to_owned()), "once");
     }
-    let runs = shop.service.store().runs(10).await.unwrap();
-    assert!(runs.iter().any(|run| run.trigger == "stream"));
+    // in place, or by a run where one is needed
+    let (store, version) = (shop.service.store(), shop.service.store().current_version().await.unwrap().unwrap());
+    let in_place = version.kind == "stream";
+    assert!(in_place || store.runs(10).await.unwrap().iter().any(|run| run.trigger == "stream"), "{version:?}");
 }
