@@ -93,7 +93,7 @@ mod tests {
     fn page(positions: &[i64], size: usize) -> Vec<Change> {
         let change = |&position: &i64| {
             let dataset = if position % 2 == 0 { "even" } else { "odd" }.to_owned();
-            Change { position, dataset, json: format!("{position:0size$}") }
+            Change { position, dataset, json: format!("{position}{}", " ".repeat(size - 1)) }
         };
         positions.iter().map(change).collect()
     }
