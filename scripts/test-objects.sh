@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pulls from an object store that runs here: s3rver of npm, which keeps objects in files and checks signatures. Needs Node.
+# Pulls from an object store that runs here: s3rver of npm, which keeps objects in files and knows one key. Needs Node.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=${TERRANE_TOOLS:-$(mktemp -d)}

@@ -1,4 +1,4 @@
-//! Pulls from a server that speaks S3 and checks signatures: patterns, entity tags, secrets that are wrong.
+//! Pulls from a server that speaks S3: patterns, entity tags, keys that the server does not know.
 //!
 //! Needs `s3rver` of npm: `scripts/test-objects.sh` brings it along and says where it is in `TERRANE_S3_SERVER`.
 
@@ -78,11 +78,11 @@ async fn objects_of_s3_are_listed_and_read_when_they_are_new() {
     s3.put("other/c.csv", b"id\n9\n").await;
     let port = "  - {name: source, version: 1.0.0, contractId: raw, customProperties: [{property: connector, value: {kind: objects, \
                 url: 's3://lake/y=*/*', options: {aws_endpoint: '${S3}', aws_allow_http: 'true', aws_region: us-east-1, \
-                aws_access_key_id: S3RVER, aws_secret_access_key: '${S3_SECRET}'}}}]}\n";
+                aws_access_key_id: '${S3_KEY}', aws_secret_access_key: S3RVER}}}]}\n";
     let fields = "    properties: [{name: id, logicalType: integer, required: true}]\n";
     let lab = Lab::with_port(fields, Some(port)).await;
-    let environment = |secret: &str| -> Environment {
-        [("S3", s3.endpoint.as_str()), ("S3_SECRET", secret)]
+    let environment = |key: &str| -> Environment {
+        [("S3", s3.endpoint.as_str()), ("S3_KEY", key)]
             .map(|(n, v)| (n.to_owned(), v.to_owned()))
             .into_iter()
             .collect()
@@ -93,6 +93,7 @@ async fn objects_of_s3_are_listed_and_read_when_they_are_new() {
     s3.put("y=2025/a.csv", b"id\n4\n5\n").await;
     assert_eq!(pull(&lab, &right).await.unwrap().rows(), 4);
     assert_eq!(lab.count().await, 4);
+    // This server looks the key up, but does not compare signatures of version 4.
     let error = pull(&lab, &environment("hunter2hunter2")).await.unwrap_err();
     assert_eq!(error.code(), "SOURCE_FAILED");
     assert!(!error.to_string().contains("hunter2"), "{error}");
