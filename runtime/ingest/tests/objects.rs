@@ -82,10 +82,7 @@ async fn objects_of_s3_are_listed_and_read_when_they_are_new() {
     let fields = "    properties: [{name: id, logicalType: integer, required: true}]\n";
     let lab = Lab::with_port(fields, Some(port)).await;
     let environment = |key: &str| -> Environment {
-        [("S3", s3.endpoint.as_str()), ("S3_KEY", key)]
-            .map(|(n, v)| (n.to_owned(), v.to_owned()))
-            .into_iter()
-            .collect()
+        [("S3", s3.endpoint.as_str()), ("S3_KEY", key)].map(|(n, v)| (n.to_owned(), v.to_owned())).into_iter().collect()
     };
     let right = environment("S3RVER");
     assert_eq!(pull(&lab, &right).await.unwrap().rows(), 3);

@@ -9,8 +9,9 @@ mod operation;
 mod session;
 
 pub(crate) use clients::source_clients;
-pub(crate) use operation::{Output, Outputs, start};
+pub(crate) use operation::start;
 pub(crate) use session::{Session, with_payload};
+pub(crate) use terrane_websocket::{Output, Outputs};
 
 use crate::config::SubscriptionsConfig;
 use crate::gateway::Inner;

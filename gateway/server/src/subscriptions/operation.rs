@@ -10,27 +10,14 @@ use crate::traffic::mask;
 use apollo_compiler::executable::OperationType;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream;
 use std::sync::Arc;
 use terrane_execute::ExecuteError;
 use terrane_execute::subscribe::{Consumer, Event, SourceClient, SourceError, SourceRequest, Subscription};
 use terrane_graphql::{GraphqlError, Request};
 use terrane_telemetry::{along, trace};
+use terrane_websocket::{Output, Outputs};
 use tokio::sync::watch;
-
-/// What a client gets of an operation.
-#[derive(Debug)]
-pub(crate) enum Output {
-    /// A response: that to an event, or the one and only.
-    Next(Bytes),
-    /// The operation ended before its time. Nothing follows.
-    Failed(Vec<GraphqlError>),
-    /// The operation is over. Nothing follows.
-    Complete,
-}
-
-/// What a client gets of an operation, as it comes; the last is [`Output::Failed`] or [`Output::Complete`].
-pub(crate) type Outputs = BoxStream<'static, Output>;
 
 /// Run an operation. Dropping the outputs ends it.
 ///

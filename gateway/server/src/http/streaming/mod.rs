@@ -10,7 +10,8 @@ mod websocket;
 
 pub(crate) use reserved::Reservations;
 pub(super) use reserved::{complete, reserve};
-pub(super) use websocket::{is_upgrade, upgrade};
+pub(super) use terrane_websocket::is_upgrade;
+pub(super) use websocket::upgrade;
 
 use super::graphql::{Asked, respond_to};
 use super::incoming::{self, Bounds};

@@ -1,74 +1,63 @@
-//! WebSockets: turns the messages of `graphql-transport-ws` into operations, and their outputs into messages (GraphQL over
-//! WebSocket protocol).
+//! WebSockets: turns the operations of a client's socket into operations of the gateway (`terrane_websocket` speaks the protocol).
 
 use crate::gateway::Gateway;
-use crate::subscriptions::{Output, Outputs, Place, Session, start, stopped, with_payload};
+use crate::subscriptions::{Output, Outputs, Session, start, stopped, with_payload};
 use axum::body::Body;
-use axum::extract::FromRequestParts;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Response, StatusCode, header};
-use axum::response::IntoResponse;
-use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::future::AbortHandle;
-use futures_util::stream::{self, BoxStream, SelectAll, abortable};
-use rustc_hash::FxHashMap;
-use serde::Deserialize;
-use serde_json::Value;
+use axum::http::{HeaderMap, Response, StatusCode};
+use futures_util::{StreamExt as _, stream};
+use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use terrane_execute::transport::along;
-use terrane_graphql::json::write_str;
-use terrane_graphql::{GraphqlError, Request};
-use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
+use terrane_graphql::Request;
+use terrane_websocket::{Host, Limits};
 
-const PROTOCOL: &str = "graphql-transport-ws";
-/// Bytes that are read at once from a socket: an idle one takes little memory.
-const READ_BUFFER: usize = 4 * 1024;
-/// Longer ids are refused.
-const LONGEST_ID: usize = 256;
-
-/// Why a socket is closed.
-struct Close(u16, String);
-
-impl Close {
-    fn new(code: u16, reason: impl Into<String>) -> Self {
-        Self(code, reason.into())
-    }
-
-    fn invalid(reason: &str) -> Self {
-        Self::new(4400, format!("Invalid message: {reason}"))
-    }
+/// A client's socket at a gateway.
+#[derive(Clone)]
+struct Client {
+    gateway: Gateway,
+    /// From where, as far as that counts.
+    address: Option<IpAddr>,
 }
 
-/// A message of the client.
-#[derive(Debug, Deserialize)]
-struct Received {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    id: Option<String>,
-    #[serde(default)]
-    payload: Option<Value>,
-}
+impl Host for Client {
+    type Session = Session;
 
-/// Whether a GET request asks for a WebSocket.
-pub(crate) fn is_upgrade(head: &Parts) -> bool {
-    let wanted = head.headers.get(header::UPGRADE);
-    wanted.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    async fn open(&self, headers: &HeaderMap, payload: Option<&Map<String, Value>>) -> Result<Session, String> {
+        let headers = with_payload(headers, payload);
+        Session::open(&self.gateway, &headers, self.address).await.map_err(|error| error.message)
+    }
+
+    async fn expired(&self, session: &Session) {
+        session.expired().await;
+    }
+
+    async fn stopped(&self) {
+        stopped(&mut self.gateway.inner.subscriptions.stopping.subscribe()).await;
+    }
+
+    fn is_complete(&self, request: &Request) -> bool {
+        request.query.is_some() || request.document_id.is_some() || request.extensions.is_some()
+    }
+
+    fn start(&self, session: &Arc<Session>, request: Request) -> Outputs {
+        let starting = start(self.gateway.clone(), Arc::clone(session), request, true);
+        let outputs = stream::once(async move {
+            let failed = |errors| -> Outputs { stream::iter([Output::Failed(errors)]).boxed() };
+            starting.await.unwrap_or_else(failed)
+        });
+        outputs.flatten().boxed()
+    }
+
+    fn stuck(&self) {
+        metrics::counter!("terrane_sockets_stuck_total").increment(1);
+    }
 }
 
 /// Answer an upgrade.
 pub(crate) async fn upgrade(gateway: Gateway, head: &mut Parts) -> Response<Body> {
-    let upgrade = match WebSocketUpgrade::from_request_parts(head, &()).await {
-        Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
-    };
-    let address = gateway.inner.rates.address(&head.headers, &head.extensions);
-    let headers = std::mem::take(&mut head.headers);
     let config = &gateway.inner.subscriptions.config;
     let place = config.enabled.then(|| gateway.inner.subscriptions.socket("websocket")).flatten();
     let Some(place) = place else {
@@ -76,257 +65,16 @@ pub(crate) async fn upgrade(gateway: Gateway, head: &mut Parts) -> Response<Body
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         return response;
     };
-    let bytes = config.message_bytes;
-    let upgrade = upgrade
-        .protocols([PROTOCOL])
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_message_size(bytes)
-        .max_frame_size(bytes);
-    let spoken = upgrade.selected_protocol().is_some();
-    let along = along::current();
-    let serve = move |socket| async move {
-        let mut served = Socket::new(gateway, headers, address, socket, place);
-        let Close(code, reason) = if spoken {
-            served.serve().await
-        } else {
-            Close::new(4406, format!("Subprotocol not acceptable: speak {PROTOCOL}"))
-        };
-        served.close(code, reason).await;
+    let limits = Limits {
+        message_bytes: config.message_bytes,
+        operations: config.operations_per_socket,
+        too_many: "TOO_MANY_SUBSCRIPTIONS",
+        init: Duration::from_secs(config.init_timeout_seconds),
+        heartbeat: config.heartbeat(),
+        send: Duration::from_secs(config.send_timeout_seconds.max(1)),
     };
-    upgrade.on_upgrade(move |socket| along::with(along, serve(socket)))
-}
-
-/// A client's socket, in one task: an idle one costs its buffers.
-struct Socket {
-    gateway: Gateway,
-    headers: HeaderMap,
-    address: Option<IpAddr>,
-    socket: WebSocket,
-    session: Option<Arc<Session>>,
-    operations: SelectAll<BoxStream<'static, (String, Output)>>,
-    /// Operations under way, by the client's ids.
-    ids: FxHashMap<String, AbortHandle>,
-    beats: Interval,
-    /// Heartbeats since something came.
-    silent: u32,
-    init_until: Instant,
-    stopping: watch::Receiver<bool>,
-    send_timeout: Duration,
-    _place: Place,
-}
-
-impl Socket {
-    fn new(gateway: Gateway, headers: HeaderMap, address: Option<IpAddr>, socket: WebSocket, place: Place) -> Self {
-        let subscriptions = &gateway.inner.subscriptions;
-        let config = &subscriptions.config;
-        let mut beats = interval_at(Instant::now() + config.heartbeat(), config.heartbeat());
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            headers,
-            address,
-            socket,
-            session: None,
-            operations: SelectAll::new(),
-            ids: FxHashMap::default(),
-            beats,
-            silent: 0,
-            init_until: Instant::now() + Duration::from_secs(config.init_timeout_seconds),
-            stopping: subscriptions.stopping.subscribe(),
-            send_timeout: Duration::from_secs(config.send_timeout_seconds.max(1)),
-            _place: place,
-            gateway,
-        }
-    }
-
-    /// Serve until something ends it.
-    async fn serve(&mut self) -> Close {
-        loop {
-            let session = self.session.clone();
-            let expired = async {
-                match &session {
-                    Some(session) => session.expired().await,
-                    None => sleep_until(self.init_until).await,
-                }
-            };
-            let step = tokio::select! {
-                biased;
-                () = stopped(&mut self.stopping) => Err(Close::new(1001, "Going away")),
-                () = expired => Err(match &session {
-                    Some(_) => Close::new(4403, "Forbidden: the token has expired"),
-                    None => Close::new(4408, "Connection initialisation timeout"),
-                }),
-                message = self.socket.recv() => {
-                    self.silent = 0;
-                    match message {
-                        Some(Ok(message)) => self.receive(message).await,
-                        Some(Err(error)) => Err(broken(&error)),
-                        None => Err(Close::new(1000, "")),
-                    }
-                }
-                Some((id, output)) = self.operations.next() => self.output(id, output).await,
-                _ = self.beats.tick() => self.beat().await,
-            };
-            if let Err(close) = step {
-                return close;
-            }
-        }
-    }
-
-    async fn receive(&mut self, message: Message) -> Result<(), Close> {
-        match message {
-            Message::Text(text) => {
-                let received: Received =
-                    serde_json::from_str(&text).map_err(|_| Close::invalid("it is no JSON object with a `type`"))?;
-                self.act(received).await
-            }
-            Message::Binary(_) => Err(Close::invalid("it is binary")),
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
-            Message::Close(_) => Err(Close::new(1000, "")),
-        }
-    }
-
-    async fn act(&mut self, received: Received) -> Result<(), Close> {
-        match received.kind.as_str() {
-            "connection_init" => self.init(received.payload).await,
-            "ping" => {
-                let payload = received.payload.map(|payload| format!(",\"payload\":{payload}")).unwrap_or_default();
-                self.send(format!("{{\"type\":\"pong\"{payload}}}").into()).await
-            }
-            "pong" => Ok(()),
-            "subscribe" => self.subscribe(received.id, received.payload).await,
-            "complete" => {
-                let id = received.id.ok_or_else(|| Close::invalid("`complete` without `id`"))?;
-                if let Some(operation) = self.ids.remove(&id) {
-                    operation.abort();
-                }
-                Ok(())
-            }
-            _ => Err(Close::invalid("its `type` is none that a client sends")),
-        }
-    }
-
-    async fn init(&mut self, payload: Option<Value>) -> Result<(), Close> {
-        if self.session.is_some() {
-            return Err(Close::new(4429, "Too many initialisation requests"));
-        }
-        let payload = match payload {
-            None | Some(Value::Null) => None,
-            Some(Value::Object(payload)) => Some(payload),
-            Some(_) => return Err(Close::invalid("the payload of `connection_init` is no object")),
-        };
-        let headers = with_payload(&self.headers, payload.as_ref());
-        let opened = Session::open(&self.gateway, &headers, self.address).await;
-        let session = opened.map_err(|error| Close::new(4403, format!("Forbidden: {}", error.message)))?;
-        self.session = Some(Arc::new(session));
-        self.headers = HeaderMap::new();
-        self.send("{\"type\":\"connection_ack\"}".into()).await
-    }
-
-    async fn subscribe(&mut self, id: Option<String>, payload: Option<Value>) -> Result<(), Close> {
-        let Some(session) = &self.session else { return Err(Close::new(4401, "Unauthorized")) };
-        let id = id.filter(|id| !id.is_empty() && id.len() <= LONGEST_ID);
-        let id = id.ok_or_else(|| Close::invalid("`subscribe` without an `id` of 1 to 256 bytes"))?;
-        let request = payload.and_then(|payload| serde_json::from_value::<Request>(payload).ok());
-        let request = request
-            .filter(|request| request.query.is_some() || request.document_id.is_some() || request.extensions.is_some());
-        let request = request.ok_or_else(|| Close::invalid("the payload of `subscribe` is no GraphQL request"))?;
-        if self.ids.contains_key(&id) {
-            return Err(Close::new(4409, format!("Subscriber for {id} already exists")));
-        }
-        let most = self.gateway.inner.subscriptions.config.operations_per_socket;
-        if self.ids.len() >= most {
-            let message = format!("{most} operations are under way on this socket; at most so many are taken");
-            let errors = [GraphqlError::new("TOO_MANY_SUBSCRIPTIONS", message)];
-            return self.send(with_id("error", &id, Some(&errors_list(&errors)))?).await;
-        }
-        let starting = start(self.gateway.clone(), Arc::clone(session), request, true);
-        let outputs = stream::once(async move {
-            let failed = |errors| -> Outputs { stream::iter([Output::Failed(errors)]).boxed() };
-            starting.await.unwrap_or_else(failed)
-        });
-        let (outputs, handle) = abortable(outputs.flatten());
-        let tag = id.clone();
-        self.operations.push(outputs.map(move |output| (tag.clone(), output)).boxed());
-        self.ids.insert(id, handle);
-        Ok(())
-    }
-
-    async fn output(&mut self, id: String, output: Output) -> Result<(), Close> {
-        let message = match output {
-            Output::Next(body) => with_id("next", &id, Some(&body))?,
-            Output::Failed(errors) => {
-                self.ids.remove(&id);
-                with_id("error", &id, Some(&errors_list(&errors)))?
-            }
-            Output::Complete => {
-                self.ids.remove(&id);
-                with_id("complete", &id, None)?
-            }
-        };
-        self.send(message).await
-    }
-
-    /// Ask a client that says nothing for a sign of life.
-    async fn beat(&mut self) -> Result<(), Close> {
-        self.silent += 1;
-        if self.silent > 2 {
-            return Err(Close::new(1001, "No sign of life"));
-        }
-        self.write(Message::Ping(Bytes::new())).await
-    }
-
-    async fn send(&mut self, text: Utf8Bytes) -> Result<(), Close> {
-        self.write(Message::Text(text)).await
-    }
-
-    async fn write(&mut self, message: Message) -> Result<(), Close> {
-        match timeout(self.send_timeout, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(broken(&error)),
-            Err(_) => {
-                metrics::counter!("terrane_sockets_stuck_total").increment(1);
-                Err(Close::new(1008, "Nothing is taken"))
-            }
-        }
-    }
-
-    /// End the operations, and say goodbye to who still listens.
-    async fn close(mut self, code: u16, reason: String) {
-        self.operations.clear();
-        // At most 123 bytes of text (RFC 6455, section 5.5).
-        let end = (0..=reason.len().min(120)).rev().find(|&at| reason.is_char_boundary(at)).unwrap_or_default();
-        let frame = CloseFrame { code, reason: reason[..end].to_owned().into() };
-        let goodbye = async {
-            // An error means that the client said goodbye first, and reading sends the answer to that.
-            let _ = self.socket.send(Message::Close(Some(frame))).await;
-            while let Some(Ok(_)) = self.socket.recv().await {}
-        };
-        let _ = timeout(Duration::from_secs(1), goodbye).await;
-    }
-}
-
-fn broken(error: &axum::Error) -> Close {
-    let too_large = error.to_string().contains("too long") || error.to_string().contains("too large");
-    if too_large { Close::new(1009, "Message too big") } else { Close::new(1002, "") }
-}
-
-/// `{"id":"…","type":"…","payload":…}`
-fn with_id(kind: &str, id: &str, payload: Option<&[u8]>) -> Result<Utf8Bytes, Close> {
-    let mut out = Vec::with_capacity(payload.map_or(0, <[u8]>::len) + id.len() + 48);
-    out.extend_from_slice(b"{\"id\":");
-    write_str(&mut out, id);
-    out.extend_from_slice(b",\"type\":");
-    write_str(&mut out, kind);
-    if let Some(payload) = payload {
-        out.extend_from_slice(b",\"payload\":");
-        out.extend_from_slice(payload);
-    }
-    out.push(b'}');
-    Utf8Bytes::try_from(Bytes::from(out)).map_err(|_| Close::new(4500, "Internal error"))
-}
-
-/// `[{"message":…},…]`
-fn errors_list(errors: &[GraphqlError]) -> Vec<u8> {
-    serde_json::to_vec(errors).expect("errors are plain JSON values")
+    let address = gateway.inner.rates.address(&head.headers, &head.extensions);
+    let along = along::current();
+    let client = Client { gateway, address };
+    terrane_websocket::upgrade(client, place, limits, head, |serving| along::with(along, serving)).await
 }

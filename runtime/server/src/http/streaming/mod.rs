@@ -7,7 +7,8 @@ pub mod changes;
 mod sse;
 mod websocket;
 
-pub use websocket::{is_upgrade, upgrade};
+pub use terrane_websocket::is_upgrade;
+pub use websocket::upgrade;
 
 use crate::service::ProductService;
 use crate::streams::{HEARTBEAT, Session, bounded, start};
