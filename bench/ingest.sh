@@ -11,17 +11,8 @@ cd "$(dirname "$0")/.."
 terrane=$(realpath "$1")
 rounds=${2:-5}
 rows=${3:-1000000}
-psql=$(command -v psql || ls /usr/lib/postgresql/*/bin/psql | tail -1)
-work=$(mktemp -d)
-chmod 755 "$work"
-server=
-finish() {
-    if [ -n "$server" ]; then kill -INT "$server" 2>/dev/null && wait "$server" 2>/dev/null || true; fi
-    rm -rf "$work"
-}
-trap finish EXIT
-export TERRANE_JWT_SECRET=a-secret-of-this-bench-with-more-than-32-bytes
-unset DATABASE_URL
+. scripts/mesh.sh
+. bench/rounds.sh
 mkdir -p "$work/sensors/contracts"
 cat >"$work/sensors/dataproduct.odps.yaml" <<'YAML'
 apiVersion: v1.1.0
@@ -93,35 +84,27 @@ PY
 gzip -1 -k "$work/rows.csv"
 ls -l "$work"/rows.* | awk '{ print $5, $9 }'
 "$terrane" product "$work/sensors" --listen 127.0.0.1:0 --state "$work/state" >"$work/log" 2>&1 &
-server=$!
+mesh=$!
+measured=$mesh
+answer=$work/answer
 base=
 while [ -z "$base" ]; do
-    kill -0 "$server" || { cat "$work/log"; exit 1; }
+    kill -0 "$mesh" || { cat "$work/log"; exit 1; }
     sleep 0.2
     base=$(sed -n 's#.*listening.*address=\(127[0-9.:]*\).*#\1#p;s#.*address=\(127[0-9.:]*\).*listening.*#\1#p' "$work/log" | tail -1)
 done
 base="http://$base"
 until curl -sf "$base/health/ready" >/dev/null; do sleep 0.2; done
-root=$(cat "$work/state/postgres.location" 2>/dev/null || echo "$work/state/postgres")
-PGHOST=$(sed -n 5p "$root/data/postmaster.pid")
-PGPASSWORD=$(cat "$work/state/postgres.password")
-export PGHOST PGPASSWORD PGUSER=postgres PGDATABASE=terrane_sensors
+use_database sensors
 columns="id, sensor, at, day, value, quantity, price, ok, note"
 "$psql" -qAt -c "CREATE TABLE public.readings AS SELECT $columns FROM input.readings"
 token=$("$terrane" token --role steward)
 
-now() { date +%s.%N; }
-processor() { awk '{print ($14 + $15) / '"$(getconf CLK_TCK)"'}' "/proc/$1/stat"; }
-round() { # round NAME COMMAND...
-    local name=$1 start before
-    shift
-    "$psql" -qAt -c "TRUNCATE public.readings, input.readings" -c CHECKPOINT
-    before=$(processor "$server")
-    start=$(now)
-    "$@" >"$work/answer"
-    echo "$name $(now) $start $(processor "$server") $before" >"$work/times"
-    [ "$name" = copy ] || grep -q "\"rows\":$rows[,}]" "$work/answer"
-    <"$work/times" awk '{ print $1, $2 - $3, $4 - $5 }' >>"$work/figures"
+fresh() { "$psql" -qAt -c "TRUNCATE public.readings, input.readings" -c CHECKPOINT; }
+load() { # load NAME COMMAND...
+    fresh
+    round "$@"
+    [ "$1" = copy ] || grep -q "\"rows\":$rows[,}]" "$work/answer"
 }
 copy() { "$psql" -qAt -c "\\copy public.readings ($columns) FROM '$work/rows.csv' WITH (FORMAT csv, HEADER)"; }
 post() { # post FILE TYPE
@@ -131,30 +114,13 @@ post() { # post FILE TYPE
 copy
 post rows.csv text/csv >/dev/null
 for _ in $(seq "$rounds"); do
-    round copy copy
-    round csv post rows.csv text/csv
-    round csv+gzip post rows.csv.gz application/octet-stream
-    round ndjson post rows.ndjson application/x-ndjson
-    if [ -e "$work/rows.parquet" ]; then round parquet post rows.parquet application/vnd.apache.parquet; fi
+    load copy copy
+    load csv post rows.csv text/csv
+    load csv+gzip post rows.csv.gz application/octet-stream
+    load ndjson post rows.ndjson application/x-ndjson
+    if [ -e "$work/rows.parquet" ]; then load parquet post rows.parquet application/vnd.apache.parquet; fi
 done
 same=$("$psql" -qAt -c "TRUNCATE public.readings" -c "\\copy public.readings ($columns) FROM '$work/rows.csv' WITH (FORMAT csv, HEADER)" \
     -c "SELECT count(*) FROM (SELECT $columns FROM public.readings EXCEPT ALL SELECT $columns FROM input.readings) AS differ")
 echo "rows that differ from those of \\copy: $same"
-python3 - "$work/figures" "$rows" <<'PY'
-import statistics
-import sys
-
-figures: dict[str, list[tuple[float, float]]] = {}
-for line in open(sys.argv[1]):
-    name, seconds, processor = line.split()
-    figures.setdefault(name, []).append((float(seconds), float(processor)))
-copy = statistics.median(seconds for seconds, _ in figures["copy"])
-for name, rounds in figures.items():
-    seconds = statistics.median(s for s, _ in rounds)
-    ratios = [c / s for (s, _), (c, _) in zip(rounds, figures["copy"])]
-    processor = statistics.median(p for _, p in rounds)
-    print(
-        f"{name:10} {seconds:6.2f} s  {int(sys.argv[2]) / seconds:9.0f} rows/s  {copy / seconds:5.2f} x \\copy "
-        f"(rounds {min(ratios):.2f} to {max(ratios):.2f})  terrane's processor {processor:5.2f} s"
-    )
-PY
+ratios copy "$rows"

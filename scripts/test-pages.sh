@@ -3,16 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 binary=${1:?usage: test-pages.sh PATH_OF_TERRANE}
-state=$(mktemp -d)
-chmod 755 "$state"
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-"$binary" dev --port "$port" --state "$state" >"$state/mesh.log" 2>&1 &
-mesh=$!
-trap 'kill -INT "$mesh" 2>/dev/null || true; wait "$mesh" 2>/dev/null || true; rm -rf "$state"' EXIT
-for _ in $(seq 1 240); do
-  curl --silent --fail --output /dev/null "http://127.0.0.1:$port/health/ready" && break
-  kill -0 "$mesh" 2>/dev/null || { cat "$state/mesh.log"; exit 1; }
-  sleep 0.5
-done
+. scripts/mesh.sh
+start_mesh "$binary"
 npm ci --prefix tests/browser --silent --no-audit --no-fund
-BASE_URL="http://127.0.0.1:$port" node tests/browser/run.mjs
+BASE_URL="$base" node tests/browser/run.mjs
