@@ -7,9 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{decode_header, get_current_timestamp};
 use moka::sync::Cache;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use terrane_policy::Caller;
 
 /// Verified tokens that are kept at most.
@@ -154,4 +155,11 @@ fn said_issuer(token: &str) -> Option<String> {
     }
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice::<Said>(&payload).ok()?.iss
+}
+
+/// How long a token with these claims is still good (`exp`: RFC 7519, section 4.1.4), at most a year; none where it does not say.
+pub fn good_for(claims: &Map<String, Value>) -> Option<Duration> {
+    let at = claims.get("exp")?.as_f64()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    Some(Duration::from_secs_f64((at - now).clamp(0.0, 31_536_000.0)))
 }

@@ -10,7 +10,7 @@ mod issuer;
 mod jwks;
 mod keys;
 
-pub use authenticator::{AuthError, Authenticator};
+pub use authenticator::{AuthError, Authenticator, good_for};
 pub use issue::{TokenRequest, issue};
 pub use issuer::JwtConfig;
 pub use keys::{ApiKey, ApiKeys, Held, PassOn};

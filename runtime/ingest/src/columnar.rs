@@ -6,7 +6,7 @@
 use crate::cell::{self, given};
 use crate::header::{self, Drift};
 use crate::intake::Intake;
-use crate::sink::Sink;
+use crate::sink::{Sink, failure};
 use crate::spool::spool;
 use crate::{Given, IngestError};
 use arrow_array::RecordBatch;
@@ -23,6 +23,8 @@ use tokio::sync::mpsc;
 const LARGEST_FILE: u64 = 8 * 1024 * 1024 * 1024;
 /// The values of one column in one row group may not be larger, unpacked.
 const LARGEST_CHUNK: i64 = 1024 * 1024 * 1024;
+/// What is said of a file that makes its decoder panic.
+const UNREADABLE: &str = "the file cannot be decoded";
 /// Rows decoded at once.
 const ROWS: usize = 1024;
 
@@ -61,7 +63,9 @@ pub async fn read(intake: &mut Intake<'_>, body: impl AsyncRead + Unpin, kind: K
     let decoding = tokio::task::spawn_blocking(move || decode(file, kind, &sender));
     let malformed = |reason: String| IngestError::Malformed { row: 0, reason };
     let Some(Part::Schema(schema)) = parts.recv().await else {
-        return Err(malformed(failure(decoding).await.unwrap_or_else(|| "the file has no schema".to_owned())));
+        return Err(malformed(
+            failure(decoding, UNREADABLE).await.unwrap_or_else(|| "the file has no schema".to_owned()),
+        ));
     };
     let names: Vec<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
     let mapping = header::map(intake.dataset(), &names)?;
@@ -81,19 +85,7 @@ pub async fn read(intake: &mut Intake<'_>, body: impl AsyncRead + Unpin, kind: K
         put(sink, &batch);
         sink.flush().await?;
     }
-    match failure(decoding).await {
-        None => Ok(()),
-        Some(reason) => Err(sink.abandon(sink.row() + 1, &reason).await),
-    }
-}
-
-/// What ended the decoding, if not the end of the file.
-async fn failure(decoding: tokio::task::JoinHandle<Result<(), String>>) -> Option<String> {
-    match decoding.await {
-        Ok(done) => done.err(),
-        // a decoder that panics has met bytes that it was not made for
-        Err(_) => Some("the file cannot be decoded".to_owned()),
-    }
+    sink.decoded(failure(decoding, UNREADABLE).await).await
 }
 
 fn put(sink: &mut Sink<'_>, batch: &RecordBatch) {

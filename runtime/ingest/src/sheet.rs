@@ -5,7 +5,7 @@
 
 use crate::header;
 use crate::intake::Intake;
-use crate::sink::Sink;
+use crate::sink::{Sink, failure};
 use crate::spool::spool;
 use crate::{Given, IngestError};
 use calamine::{DataRef, ExcelDateTime, Reader as _, Xlsx};
@@ -22,6 +22,8 @@ const LARGEST_UNPACKED: u64 = 512 * 1024 * 1024;
 const MOST_FILES: usize = 10_000;
 /// Columns of a sheet, by the format.
 const MOST_COLUMNS: usize = 16_384;
+/// What is said of a workbook that makes its reader panic.
+const UNREADABLE: &str = "the workbook cannot be read";
 /// Rows handed over at once.
 const ROWS: usize = 256;
 
@@ -38,7 +40,7 @@ pub async fn read(intake: &mut Intake<'_>, body: impl AsyncRead + Unpin) -> Resu
     let decoding = tokio::task::spawn_blocking(move || decode(file, sheet.as_deref(), &sender));
     let mut waiting: Vec<Row> = rows.recv().await.unwrap_or_default();
     if waiting.is_empty() {
-        let reason = failure(decoding).await.unwrap_or_else(|| "the sheet is empty".to_owned());
+        let reason = failure(decoding, UNREADABLE).await.unwrap_or_else(|| "the sheet is empty".to_owned());
         return Err(IngestError::Malformed { row: 0, reason });
     }
     let names: Vec<String> = waiting.remove(0).iter().map(|cell| cell.shown().unwrap_or_default()).collect();
@@ -54,18 +56,7 @@ pub async fn read(intake: &mut Intake<'_>, body: impl AsyncRead + Unpin) -> Resu
             None => break,
         }
     }
-    match failure(decoding).await {
-        None => Ok(()),
-        Some(reason) => Err(sink.abandon(sink.row() + 1, &reason).await),
-    }
-}
-
-async fn failure(decoding: tokio::task::JoinHandle<Result<(), String>>) -> Option<String> {
-    match decoding.await {
-        Ok(done) => done.err(),
-        // a decoder that panics has met bytes that it was not made for
-        Err(_) => Some("the workbook cannot be read".to_owned()),
-    }
+    sink.decoded(failure(decoding, UNREADABLE).await).await
 }
 
 /// Cells beyond the header have no column.

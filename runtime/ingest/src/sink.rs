@@ -223,6 +223,14 @@ impl<'a> Sink<'a> {
         }
     }
 
+    /// The rows that a decoder read have been put: the batch goes on, or `failure` tells why nothing of it counts.
+    pub async fn decoded(&mut self, failure: Option<String>) -> Result<(), IngestError> {
+        match failure {
+            None => Ok(()),
+            Some(reason) => Err(self.abandon(self.row() + 1, &reason).await),
+        }
+    }
+
     async fn refuse(&mut self, more: bool) -> IngestError {
         let rejects: Arc<[Reject]> = Arc::from(self.bad.as_slice());
         match self.refused().await {
@@ -250,5 +258,13 @@ impl<'a> Sink<'a> {
             Ok(()) => StoreError::BadRow { row, column, reason }.into(),
             Err(error) => error.into(),
         }
+    }
+}
+
+/// What ended a decoder, if not the end of the file; `unreadable` where it met bytes that it was not made for.
+pub async fn failure(decoding: tokio::task::JoinHandle<Result<(), String>>, unreadable: &str) -> Option<String> {
+    match decoding.await {
+        Ok(done) => done.err(),
+        Err(_) => Some(unreadable.to_owned()),
     }
 }

@@ -233,33 +233,7 @@ impl GatewayConfig {
 
     /// Defaults for a list of subgraphs or a supergraph.
     pub fn empty() -> Self {
-        Self {
-            listen: None,
-            supergraph: None,
-            subgraphs: Vec::new(),
-            auth: AuthConfig::default(),
-            policy: PolicyConfig::default(),
-            limits: Limits::default(),
-            subscriptions: SubscriptionsConfig::default(),
-            cache: CacheConfig::default(),
-            traffic: TrafficConfig::default(),
-            errors: ErrorsConfig::default(),
-            rates: RatesConfig::default(),
-            demand: DemandConfig::default(),
-            introspection: IntrospectionConfig::default(),
-            forward_headers: forwarded_by_default(),
-            poll_seconds: poll_by_default(),
-            documents: DocumentsConfig::default(),
-            csrf: CsrfConfig::default(),
-            cors: CorsConfig::default(),
-            batching: BatchingConfig::default(),
-            compression: CompressionConfig::default(),
-            server: ServerConfig::default(),
-            headers: HeadersConfig::default(),
-            request_id: RequestIdConfig::default(),
-            access_log: AccessLogConfig::default(),
-            telemetry: TelemetryConfig::default(),
-        }
+        serde_json::from_value(Value::Object(serde_json::Map::new())).expect("every key has a default")
     }
 
     /// How requests come in and responses go out.

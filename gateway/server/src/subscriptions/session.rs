@@ -5,8 +5,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use terrane_auth::{AuthError, Held};
+use terrane_auth::{AuthError, Held, good_for};
 use terrane_graphql::GraphqlError;
 use terrane_policy::Caller;
 use tokio::sync::watch;
@@ -35,7 +34,7 @@ impl Session {
         let refused = |error: AuthError| GraphqlError::new("UNAUTHENTICATED", error.to_string());
         let caller = gateway.caller(headers).await.map_err(refused)?;
         let leeway = gateway.inner.settings.authenticator.leeway();
-        let expires = expiry(&caller.claims).map(|after| Instant::now() + after + leeway);
+        let expires = good_for(&caller.claims).map(|after| Instant::now() + after + leeway);
         let forwarded = gateway.forwarded(headers, &caller);
         let key = gateway.held_key(headers, &caller);
         Ok(Self { caller, address, forwarded, expires, key })
@@ -63,13 +62,6 @@ impl Session {
             None => std::future::pending().await,
         }
     }
-}
-
-/// How long the token is good (RFC 7519, section 4.1.4), at most a year.
-fn expiry(claims: &Map<String, Value>) -> Option<Duration> {
-    let at = claims.get("exp")?.as_f64()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    Some(Duration::from_secs_f64((at - now).clamp(0.0, 31_536_000.0)))
 }
 
 /// The headers of a WebSocket: those of its upgrade, under those in the payload of `connection_init`, where they stand by

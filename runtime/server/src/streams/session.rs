@@ -3,10 +3,9 @@
 use crate::service::ProductService;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value};
-use std::time::{SystemTime, UNIX_EPOCH};
-use terrane_auth::AuthError;
+use terrane_auth::{AuthError, good_for};
 use terrane_policy::Caller;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
 /// Who asks over a connection.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ impl Session {
     /// [`AuthError`] where there is a token, and it is not good.
     pub(crate) async fn open(service: &ProductService, headers: &HeaderMap) -> Result<Self, AuthError> {
         let caller = service.authenticate(terrane_graphql::exchange::authorization(headers)).await?;
-        let good = expiry(&caller.claims).map(|after| Instant::now() + after + service.leeway());
+        let good = good_for(&caller.claims).map(|after| Instant::now() + after + service.leeway());
         Ok(Self { caller, expires: good })
     }
 
@@ -37,13 +36,6 @@ impl Session {
             }
         }
     }
-}
-
-/// How long the token is good (RFC 7519, section 4.1.4), at most a year.
-fn expiry(claims: &Map<String, Value>) -> Option<Duration> {
-    let at = claims.get("exp")?.as_f64()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    Some(Duration::from_secs_f64((at - now).clamp(0.0, 31_536_000.0)))
 }
 
 /// The headers of a WebSocket: those of its upgrade, and over them `authorization` in the payload of `connection_init`, by
