@@ -22,11 +22,15 @@ const LIMITS: Limits = Limits {
     send: Duration::from_secs(30),
 };
 
-impl Host for ProductService {
+/// A client's socket at a product.
+#[derive(Clone)]
+struct Client(ProductService);
+
+impl Host for Client {
     type Session = Session;
 
     async fn open(&self, headers: &HeaderMap, payload: Option<&Map<String, Value>>) -> Result<Session, String> {
-        Session::open(self, &with_payload(headers, payload)).await.map_err(|error| error.to_string())
+        Session::open(&self.0, &with_payload(headers, payload)).await.map_err(|error| error.to_string())
     }
 
     async fn expired(&self, session: &Session) {
@@ -34,11 +38,11 @@ impl Host for ProductService {
     }
 
     async fn stopped(&self) {
-        self.streams().stopped().await;
+        self.0.streams().stopped().await;
     }
 
     fn start(&self, session: &Arc<Session>, request: Request) -> terrane_websocket::Outputs {
-        let (service, session) = (self.clone(), Arc::clone(session));
+        let (service, session) = (self.0.clone(), Arc::clone(session));
         let outputs = stream::once(async move {
             match start(&service, &session.caller, &request, true, None).await {
                 // the socket itself watches over the token and the end of the product
@@ -66,5 +70,5 @@ pub async fn upgrade(service: ProductService, head: &mut Parts) -> Response<Body
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         return response;
     };
-    terrane_websocket::upgrade(service, place, LIMITS, head, |serving| serving).await
+    terrane_websocket::upgrade(Client(service), place, LIMITS, head, |serving| serving).await
 }
