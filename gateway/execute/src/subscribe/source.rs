@@ -3,7 +3,7 @@
 use super::multipart::MultipartReader;
 use super::sse::SseReader;
 use super::{SourceError, WireReader, websocket};
-use crate::transport::{Headers, StreamBody, StreamTransport};
+use crate::transport::{Headers, StreamBody, StreamTransport, TransportError};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
@@ -11,6 +11,7 @@ use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt;
 
@@ -27,6 +28,10 @@ pub enum Protocol {
     /// A WebSocket with the sub-protocol `graphql-transport-ws`.
     WebSocket,
 }
+
+/// Lets the opening of a stream through, or says why not now, as the guard of the subgraph's calls has it; what it gives is told whether
+/// the subgraph was well.
+pub type Gate = Arc<dyn Fn() -> Result<Box<dyn FnOnce(bool) + Send>, TransportError> + Send + Sync>;
 
 /// How the events of a subgraph are asked for.
 #[derive(Clone)]
@@ -45,6 +50,8 @@ pub struct SourceClient {
     pub heartbeat: Duration,
     /// Bytes of one event at most.
     pub event_bytes: usize,
+    /// Whether it may be asked now.
+    pub gate: Option<Gate>,
 }
 
 impl std::fmt::Debug for SourceClient {
@@ -76,11 +83,17 @@ pub(super) type Signals = BoxStream<'static, Result<Signal, SourceError>>;
 pub(super) async fn open(client: &SourceClient, body: Bytes, headers: &Headers) -> Result<Signals, SourceError> {
     let opening = async {
         match client.protocol {
-            Protocol::WebSocket => websocket::open(client, &body, headers).await,
+            Protocol::WebSocket => websocket::open(client, &body, headers).await.map(|signals| (signals, true)),
             Protocol::Http | Protocol::Sse | Protocol::Multipart => open_http(client, body, headers).await,
         }
     };
-    tokio::time::timeout(client.timeout, opening).await.map_err(|_| SourceError::Timeout(client.timeout))?
+    let attempt = client.gate.as_ref().map(|enter| enter()).transpose()?;
+    let timed = tokio::time::timeout(client.timeout, opening).await;
+    let opened = timed.unwrap_or(Err(SourceError::Timeout(client.timeout)));
+    if let Some(end) = attempt {
+        end(opened.as_ref().map_or_else(|error| !error.is_unwell(), |(_, well)| *well));
+    }
+    opened.map(|(signals, _)| signals)
 }
 
 /// The headers that go along: the caller's, but for those that say what the request is.
@@ -96,7 +109,8 @@ pub(super) fn forward(forwarded: &Headers, headers: &mut HeaderMap) {
     }
 }
 
-async fn open_http(client: &SourceClient, body: Bytes, forwarded: &Headers) -> Result<Signals, SourceError> {
+/// The stream, and whether the subgraph was well: one that refuses politely may not be.
+async fn open_http(client: &SourceClient, body: Bytes, forwarded: &Headers) -> Result<(Signals, bool), SourceError> {
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = client.uri.clone();
@@ -117,12 +131,15 @@ async fn open_http(client: &SourceClient, body: Bytes, forwarded: &Headers) -> R
     let reader: Box<dyn WireReader> = match &essence[..] {
         "text/event-stream" => Box::new(SseReader::new(client.event_bytes)),
         "multipart/mixed" => Box::new(MultipartReader::new(content_type, client.event_bytes)),
-        _ => return no_stream(response, client.event_bytes).await,
+        _ => {
+            let well = !SourceError::Status(response.status().as_u16()).is_unwell();
+            return no_stream(response, client.event_bytes).await.map(|signals| (signals, well));
+        }
     };
     if !response.status().is_success() {
         return Err(SourceError::Status(response.status().as_u16()));
     }
-    Ok(signals(response.into_body(), reader).boxed())
+    Ok((signals(response.into_body(), reader).boxed(), true))
 }
 
 /// A subgraph that refuses says why in a plain response; that is the one event.
