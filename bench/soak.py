@@ -9,7 +9,7 @@ and the settings are read again every 5. Each answer is checked. RATE bounds the
 the load leaves a core for others.
 
 Every five seconds it prints what /proc says of the gateway. It ends with status 1 when an answer was wrong, or when the
-median of the second half is above that of the first, of which the first tenth of all is left out as warm-up, by more than
+median of the second half is above that of the first, after the first 30 % have been left out as warm-up, by more than
 2 % + 256 kB of its own memory, 5 open files or 5 threads: for runs of ten minutes or more. Needs nothing but Python 3.9.
 """
 import argparse
@@ -256,8 +256,9 @@ async def watch(pid, end):
 
 
 def verdict(samples):
-    half, grown = len(samples) // 2, []
-    first, second = samples[len(samples) // 10:half], samples[half:]
+    warm = samples[len(samples) * 3 // 10:]
+    half, grown = len(warm) // 2, []
+    first, second = warm[:half], warm[half:]
     for name, at, bound in (('memory of its own, kB', 1, lambda m: m * 1.02 + 256), ('open files', 2, lambda m: m + 5),
                             ('threads', 3, lambda m: m + 5)):
         before, after = (statistics.median(found[at] for found in part) for part in (first, second))

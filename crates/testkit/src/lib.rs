@@ -7,6 +7,7 @@ mod client;
 mod database;
 mod folders;
 mod memory;
+mod nats;
 mod redis;
 
 pub use binary::Mesh;
@@ -14,4 +15,5 @@ pub use client::{Answer, Client};
 pub use database::{Replicated, fresh_database, server_log};
 pub use folders::{copy_folder, product_folder, repository, state_directory};
 pub use memory::resident;
+pub use nats::NatsServer;
 pub use redis::RedisServer;

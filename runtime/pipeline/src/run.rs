@@ -7,7 +7,7 @@ use crate::{PipelineError, build, constraints, content_hash};
 use std::path::PathBuf;
 use std::sync::Arc;
 use terrane_ingest::{Environment, IngestError, Puller, Upstreams};
-use terrane_manifest::{Connector, InputPort, Layer, Product};
+use terrane_manifest::{InputPort, Layer, Product};
 use terrane_store::{Publish, Run, RunRecord, RunState, RunTrigger, StepKind, Store, StoreError};
 use terrane_telemetry::{along, trace};
 
@@ -108,7 +108,7 @@ impl Pipeline {
 
     async fn pull_inputs(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
         let (puller, run) = (self.puller(), record.id);
-        for port in self.product.input_ports.iter().filter(|p| p.connector != Connector::Push) {
+        for port in self.product.input_ports.iter().filter(|p| p.connector.is_pulled()) {
             let mut found = Vec::new();
             step(record, StepKind::Pull, &port.name, async {
                 let pulled = Box::pin(puller.pull(port)).await;

@@ -29,6 +29,7 @@ pub use ports::{lineage, sdl as ports_sdl};
 pub use schedule::{Schedules, follow_schedules};
 pub use service::{ProductService, ServiceOptions};
 pub use terrane_ingest::{Transport, Upstream, Upstreams, http_transport};
+pub use terrane_jetstream::NatsSettings;
 pub use terrane_pipeline::{RunRequest, TestOutcome, run_model_tests};
 pub use terrane_store::{Run, RunTrigger, StoreOptions, ensure_database};
 pub use transport::local_transport;

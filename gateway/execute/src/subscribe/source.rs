@@ -7,13 +7,18 @@ use crate::transport::{Headers, StreamBody, StreamTransport, TransportError};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, UPGRADE};
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt;
+
+/// What was seen of a stream of events that is opened again (HTML standard, section 9.2).
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// A subgraph's word that a stream begins where its question says, and not now.
+const POSITIONED: HeaderName = HeaderName::from_static("x-stream-positioned");
 
 /// How a subgraph sends events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -68,6 +73,10 @@ impl std::fmt::Debug for SourceClient {
 /// What a stream says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Signal {
+    /// The stream begins where its question says: who asks the same later is no longer in time.
+    Positioned,
+    /// What the stream can be opened again after: the next event has this id.
+    Id(Bytes),
     /// An event.
     Event(Bytes),
     /// The last event: an error of the whole operation.
@@ -79,12 +88,17 @@ pub(super) enum Signal {
 /// What a stream says, as it comes.
 pub(super) type Signals = BoxStream<'static, Result<Signal, SourceError>>;
 
-/// Open a stream.
-pub(super) async fn open(client: &SourceClient, body: Bytes, headers: &Headers) -> Result<Signals, SourceError> {
+/// Open a stream; after the event with the id `seen`, where the protocol has ids.
+pub(super) async fn open(
+    client: &SourceClient,
+    body: Bytes,
+    headers: &Headers,
+    seen: Option<&Bytes>,
+) -> Result<Signals, SourceError> {
     let opening = async {
         match client.protocol {
             Protocol::WebSocket => websocket::open(client, &body, headers).await.map(|signals| (signals, true)),
-            Protocol::Http | Protocol::Sse | Protocol::Multipart => open_http(client, body, headers).await,
+            Protocol::Http | Protocol::Sse | Protocol::Multipart => open_http(client, body, headers, seen).await,
         }
     };
     let attempt = client.gate.as_ref().map(|enter| enter()).transpose()?;
@@ -99,10 +113,8 @@ pub(super) async fn open(client: &SourceClient, body: Bytes, headers: &Headers) 
 /// The headers that go along: the caller's, but for those that say what the request is.
 pub(super) fn forward(forwarded: &Headers, headers: &mut HeaderMap) {
     let own = |name: &http::HeaderName| {
-        matches!(
-            *name,
-            CONTENT_TYPE | CONTENT_LENGTH | ACCEPT | HOST | http::header::CONNECTION | http::header::UPGRADE
-        )
+        let ours = [CONTENT_TYPE, CONTENT_LENGTH, ACCEPT, HOST, LAST_EVENT_ID, CONNECTION, UPGRADE];
+        ours.contains(name)
     };
     for (name, value) in forwarded.iter().filter(|(name, _)| !own(name)) {
         headers.append(name, value.clone());
@@ -110,7 +122,12 @@ pub(super) fn forward(forwarded: &Headers, headers: &mut HeaderMap) {
 }
 
 /// The stream, and whether the subgraph was well: one that refuses politely may not be.
-async fn open_http(client: &SourceClient, body: Bytes, forwarded: &Headers) -> Result<(Signals, bool), SourceError> {
+async fn open_http(
+    client: &SourceClient,
+    body: Bytes,
+    forwarded: &Headers,
+    seen: Option<&Bytes>,
+) -> Result<(Signals, bool), SourceError> {
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = client.uri.clone();
@@ -125,6 +142,9 @@ async fn open_http(client: &SourceClient, body: Bytes, forwarded: &Headers) -> R
     };
     headers.insert(ACCEPT, HeaderValue::from_static(accepted));
     forward(forwarded, headers);
+    if let Some(seen) = seen.and_then(|id| HeaderValue::from_bytes(id).ok()) {
+        headers.insert(LAST_EVENT_ID, seen);
+    }
     let response = client.transport.clone().oneshot(request).await?;
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -139,7 +159,8 @@ async fn open_http(client: &SourceClient, body: Bytes, forwarded: &Headers) -> R
     if !response.status().is_success() {
         return Err(SourceError::Status(response.status().as_u16()));
     }
-    Ok((signals(response.into_body(), reader).boxed(), true))
+    let positioned = response.headers().contains_key(POSITIONED).then_some(Ok(Signal::Positioned));
+    Ok((stream::iter(positioned).chain(signals(response.into_body(), reader)).boxed(), true))
 }
 
 /// A subgraph that refuses says why in a plain response; that is the one event.
