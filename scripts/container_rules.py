@@ -7,6 +7,7 @@
 Prints one line for what holds, one for each breach, and leaves with 1 when there is any. Needs PyYAML.
 """
 
+import base64
 import re
 import sys
 from pathlib import Path
@@ -95,8 +96,14 @@ def check_product_mount(product: str, pod: dict, config_maps: dict) -> None:
         for path in sorted(set(mounted) - wanted):
             expect(False, f"{product} mounts {path}, which is not in its folder")
         for path in sorted(wanted & set(mounted)):
-            text = (Path("products") / product / path).read_text("utf-8")
-            expect((data or {}).get(mounted[path]) == text, f"key {mounted[path]} does not hold {product}/{path}")
+            held = (Path("products") / product / path).read_bytes()
+            expect((data or {}).get(mounted[path]) == held, f"key {mounted[path]} does not hold {product}/{path}")
+
+
+def contents(config_map: dict) -> dict[str, bytes]:
+    """The values of a ConfigMap by key: texts, and what is no text in base64."""
+    texts = {key: text.encode("utf-8") for key, text in config_map.get("data", {}).items()}
+    return texts | {key: base64.b64decode(packed) for key, packed in config_map.get("binaryData", {}).items()}
 
 
 def check_kubernetes(folder: str, rendered: str) -> None:
@@ -105,7 +112,7 @@ def check_kubernetes(folder: str, rendered: str) -> None:
     for found in objects:
         by_kind.setdefault(found["kind"], {})[found["metadata"]["name"]] = found
     expect("Secret" not in by_kind, "a Secret is rendered: refer to secrets, don't contain them")
-    config_maps = {name: found.get("data", {}) for name, found in by_kind["ConfigMap"].items()}
+    config_maps = {name: contents(found) for name, found in by_kind["ConfigMap"].items()}
     deployments, services = by_kind["Deployment"], by_kind["Service"]
     expect(set(deployments) == {"gateway", *PRODUCTS}, f"deployments are {sorted(deployments)}")
     for name, deployment in deployments.items():

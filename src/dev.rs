@@ -1,6 +1,7 @@
 //! `terrane dev`: turns a products folder into the whole mesh in one process, on an embedded Postgres.
 
 use crate::mesh::{load_products, looks_at, service_token, token_secret};
+use crate::product::NatsArguments;
 use crate::serve::{collect_metrics, listen, runtime, serve, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
@@ -48,6 +49,8 @@ pub struct DevArguments {
     /// Where the database and the secrets live; deleting it starts afresh
     #[arg(long, default_value = ".terrane", value_name = "DIR")]
     state: PathBuf,
+    #[command(flatten)]
+    nats: NatsArguments,
 }
 
 /// Run until Ctrl-C.
@@ -97,7 +100,7 @@ async fn mesh(
             .with_context(|| format!("product `{}`", product.id))?;
         publish(&service, &product.id, progress).await?;
         tokio::spawn(terrane_runtime::follow_schedules(service.clone()));
-        service.start_streams();
+        service.start_streams(arguments.nats.settings().as_ref());
         let routes = terrane_runtime::router(service.clone());
         if let Some(collector) = &collector {
             tokio::spawn(send_events(service.clone(), collector.clone()));

@@ -9,7 +9,7 @@ use terrane_auth::{Authenticator, JwtConfig};
 use terrane_gateway::config::ServerConfig;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
-    Collector, ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Upstream, Upstreams,
+    Collector, NatsSettings, ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Upstream, Upstreams,
     ensure_database, http_transport, send_events,
 };
 use terrane_telemetry::trace::{self, TraceSettings};
@@ -56,6 +56,27 @@ pub struct ProductArguments {
     upstream_token: Option<String>,
     #[command(flatten)]
     auth: AuthArguments,
+    #[command(flatten)]
+    nats: NatsArguments,
+}
+
+/// Where streams come from and go to.
+#[derive(Args)]
+pub struct NatsArguments {
+    /// NATS server with JetStream: nats://HOST:PORT, or several with commas between them
+    #[arg(long, env = "TERRANE_NATS_URL", value_name = "URL", hide_env_values = true)]
+    nats_url: Option<String>,
+    /// File with the credentials for it
+    #[arg(long, env = "TERRANE_NATS_CREDENTIALS", value_name = "FILE")]
+    nats_credentials: Option<PathBuf>,
+}
+
+impl NatsArguments {
+    /// The settings that these arguments are.
+    pub fn settings(&self) -> Option<NatsSettings> {
+        let url = self.nats_url.clone().filter(|url| !url.trim().is_empty())?;
+        Some(NatsSettings { url, credentials: self.nats_credentials.clone() })
+    }
 }
 
 /// Who verifies tokens.
@@ -136,7 +157,7 @@ async fn product_server(arguments: &ProductArguments, id: &str, url: String) -> 
     }
     tokio::spawn(publish_when_stale(service.clone()));
     tokio::spawn(terrane_runtime::follow_schedules(service.clone()));
-    service.start_streams();
+    service.start_streams(arguments.nats.settings().as_ref());
     let collector = Collector::from_environment(&|name| std::env::var(name).ok()).map_err(|reason| anyhow!(reason))?;
     if let Some(collector) = collector {
         tokio::spawn(send_events(service.clone(), collector));

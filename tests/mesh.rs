@@ -183,7 +183,7 @@ async fn the_catalog_asks_the_products_as_the_caller() {
     assert_eq!(errors(&answer), []);
     let products = answer["data"]["products"].as_array().unwrap();
     let ids: Vec<&str> = products.iter().map(|p| p["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["cities", "continents", "countries", "geography"]);
+    assert_eq!(ids, ["cities", "continents", "countries", "earthquakes", "geography"]);
     let countries = &products[2]["info"];
     assert_eq!(countries["datasets"][0]["rows"], 250);
     let readable = |info: &Value, name: &str| {

@@ -18,7 +18,7 @@ import { chromium } from 'playwright-core';
 const base = new URL(process.env.BASE_URL ?? 'http://127.0.0.1:4000');
 const shots = process.env.SCREENSHOTS;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const PRODUCTS = ['Cities', 'Continents', 'Countries', 'Geography'];
+const PRODUCTS = ['Cities', 'Continents', 'Countries', 'Earthquakes', 'Geography'];
 const LOOKS = [
   { colorScheme: 'light', viewport: { width: 1280, height: 900 } },
   { colorScheme: 'dark', viewport: { width: 390, height: 844 } },
@@ -93,7 +93,7 @@ const checks = {
     assert.equal(await page.evaluate((query) => fetch(query).then(({ status }) => status), query), 200);
   },
 
-  async 'the marketplace lists the four shipped products'(page) {
+  async 'the marketplace lists the five shipped products'(page) {
     await page.goto(at('/'));
     const names = await cardNames(page);
     for (const name of PRODUCTS) assert.ok(names.includes(name), `${name} is not among ${names.join(', ')}`);

@@ -1,7 +1,7 @@
 //! Faults of subgraphs and bursts of clients: repetition, breaker, bounded queues, shedding.
 
 use crate::support::{Gateway, Subgraph, ask, codes, until};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,6 +68,26 @@ async fn a_breaker_opens_tries_once_and_closes() {
     until(|| async { one().await["data"]["a"] == 1 }).await;
     assert_eq!(gateway.metric("terrane_subgraph_breaker_open{subgraph=\"s\"}").await, 0.0);
     assert!(gateway.metric("terrane_subgraph_breaker_opened_total{subgraph=\"s\"}").await >= 2.0);
+}
+
+#[tokio::test]
+async fn event_streams_are_not_opened_while_the_breaker_is_open() {
+    let sdl = "type Query { a: Int } type Subscription { e: Int }";
+    let subgraph = Subgraph::start(|_, _| async { unwell() }).await;
+    let settings = "traffic: {all: {breaker: {calls: 3, open_seconds: 60}}}";
+    let gateway = Gateway::start(&[("s", &subgraph.address, sdl)], settings, &[]).await;
+    let subscribe = async || {
+        let headers = [("content-type", "application/json"), ("accept", "text/event-stream")];
+        let body = json!({"query": "subscription { e }"}).to_string();
+        gateway.client().send(Method::POST, "/graphql", &headers, body).await.text()
+    };
+    for _ in 0..2 {
+        subscribe().await;
+    }
+    ask(&gateway.client(), "{ a }", json!({}), &[]).await;
+    let (told, asked) = (subscribe().await, subgraph.count());
+    assert!(told.contains("SUBGRAPH_CIRCUIT_OPEN"), "{told}");
+    assert_eq!(asked, 3, "two streams and a query opened it");
 }
 
 /// A subgraph that holds every call until it is let go.

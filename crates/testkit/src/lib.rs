@@ -6,10 +6,14 @@ mod binary;
 mod client;
 mod database;
 mod folders;
+mod memory;
+mod nats;
 mod redis;
 
 pub use binary::Mesh;
 pub use client::{Answer, Client};
 pub use database::{Replicated, fresh_database, server_log};
 pub use folders::{copy_folder, product_folder, repository, state_directory};
+pub use memory::resident;
+pub use nats::NatsServer;
 pub use redis::RedisServer;

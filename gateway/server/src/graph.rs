@@ -96,7 +96,7 @@ impl Graph {
         let (sources, limits, mode) = (&settings.sources, settings.limits, settings.policy_mode);
         let supergraph = Arc::new(Supergraph::parse(&sdl).map_err(|e| e.to_string())?);
         let pool = HttpTransport::new(limits.subgraph_body_bytes);
-        let mut clients = Vec::new();
+        let (mut clients, mut gates) = (Vec::new(), Vec::new());
         for subgraph in supergraph.subgraphs() {
             let source = sources.iter().find(|s| s.name == subgraph.name);
             let url = source.map_or(subgraph.url.as_str(), |s| s.url.as_str());
@@ -104,17 +104,18 @@ impl Graph {
             let transport = settings.headers.wrap(&subgraph.name, transport);
             let transport = masked(transport, &subgraph.name, settings.errors.of(&subgraph.name));
             let usual = Duration::from_secs(limits.subgraph_timeout_seconds);
-            let (transport, timeout) = guard(transport, &subgraph.name, &settings.traffic.of(&subgraph.name), usual);
+            let guarded = guard(transport, &subgraph.name, &settings.traffic.of(&subgraph.name), usual);
+            gates.push(guarded.gate);
             clients.push(SubgraphClient {
                 name: subgraph.name.clone(),
                 uri: url
                     .parse()
                     .map_err(|_| format!("the address of subgraph `{}` is no URL: {url}", subgraph.name))?,
-                transport,
-                timeout,
+                transport: guarded.transport,
+                timeout: guarded.timeout,
             });
         }
-        let event_sources = source_clients(&supergraph, sources, &limits, subscriptions)?;
+        let event_sources = source_clients(&supergraph, sources, &limits, subscriptions, gates)?;
         let policy = GraphPolicy::new(settings.rules.clone(), &supergraph);
         let programs = Cache::builder()
             .weigher(|key: &ProgramKey, prepared: &Arc<Prepared>| {

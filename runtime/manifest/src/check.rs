@@ -2,7 +2,7 @@
 
 use crate::connector::Connector;
 use crate::dataset::{Dataset, Layer, Metric, QualityRule, RuleCheck};
-use crate::events::check_events;
+use crate::events::{check_events, check_publish};
 use crate::product::{InputPort, OutputPort, Product};
 use std::collections::{BTreeMap, BTreeSet};
 use terrane_diagnostics::{Diagnostic, Location};
@@ -71,6 +71,7 @@ pub(crate) fn resolve_ports(
         for (id, _) in port.input_contracts.iter().filter(|(id, _)| !input_ids_of(product).contains(id)) {
             findings.push(unknown(&port.name, id, &place));
         }
+        check_publish(product, &port, &place, findings);
         product.output_ports.push(port);
     }
 }

@@ -1,5 +1,6 @@
 //! Connectors: turns an input port's custom property `connector` into where its rows come from.
 
+use crate::events::{check_stream, is_subject};
 use crate::model::is_query;
 use crate::yaml::Node;
 use std::collections::BTreeMap;
@@ -59,6 +60,13 @@ pub enum Connector {
     },
     /// Somebody posts it to the input port.
     Push,
+    /// A stream of events on a NATS server. They may be posted as well.
+    JetStream {
+        /// The stream's name.
+        stream: String,
+        /// Which of its subjects: `*` and `>` stand for many.
+        subject: String,
+    },
 }
 
 /// What a pull of files does with the rows that are there.
@@ -80,7 +88,13 @@ impl Connector {
             Self::Postgres { .. } => "postgres",
             Self::Product { .. } => "product",
             Self::Push => "push",
+            Self::JetStream { .. } => "jetstream",
         }
+    }
+
+    /// Whether a run asks its source for rows. What is not pulled comes by itself, as posts or as events.
+    pub fn is_pulled(&self) -> bool {
+        !matches!(self, Self::Push | Self::JetStream { .. })
     }
 
     /// Where it reads, for people: without what may be secret.
@@ -91,6 +105,7 @@ impl Connector {
             Self::Postgres { url, .. } => Some(without_secrets(url)),
             Self::Product { product, dataset } => Some(format!("{product}.{dataset}")),
             Self::Push => None,
+            Self::JetStream { stream, subject } => Some(format!("jetstream:{stream}/{subject}")),
         }
     }
 }
@@ -166,11 +181,20 @@ pub(crate) fn read_connector(node: &Node<'_>) -> Connector {
             node.expect_keys(&["kind"]);
             Connector::Push
         }
+        "jetstream" => {
+            node.expect_keys(&["kind", "stream", "subject"]);
+            let (stream, subject) = (node.require_text("stream"), node.require_text("subject"));
+            check_stream(node, &stream);
+            if !subject.is_empty() && !is_subject(&subject, true) {
+                node.error("PORT_STREAM", format!("`{subject}` is no subject"), "use words with dots: quakes.>");
+            }
+            Connector::JetStream { stream, subject }
+        }
         other => {
             node.error(
                 "PORT_CONNECTOR",
                 format!("`{other}` is no kind of connector"),
-                "use file, http, objects, postgres, product or push",
+                "use file, http, objects, postgres, product, push or jetstream",
             );
             Connector::Push
         }

@@ -1,6 +1,7 @@
 //! Events: turns what ports say of streams into rules: how events that come in are taken, and how changes leave.
 
 use crate::dataset::Dataset;
+use crate::product::{OutputPort, Product};
 use crate::types::PgType;
 use crate::yaml::Node;
 use std::time::Duration;
@@ -97,12 +98,25 @@ pub enum Late {
 pub struct ChangeRules {
     /// How long a reader may be away and still go on where it was.
     pub retention: Duration,
+    /// Where they are published.
+    pub publish: Option<Publish>,
 }
 
 impl Default for ChangeRules {
     fn default() -> Self {
-        Self { retention: 7 * DAY }
+        Self { retention: 7 * DAY, publish: None }
     }
+}
+
+/// A subject of a JetStream that changes are published to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// The stream's name; it is made where it does not exist, and belongs to one dataset.
+    pub stream: String,
+    /// The subject.
+    pub subject: String,
+    /// What this role sees is published.
+    pub role: String,
 }
 
 /// Read the custom property `events` of an input port.
@@ -153,8 +167,63 @@ fn check_path(node: &Node<'_>, path: &str) {
 
 /// Read the custom property `changes` of an output port.
 pub(crate) fn read_changes(node: &Node<'_>) -> ChangeRules {
-    node.expect_keys(&["retention"]);
-    ChangeRules { retention: duration(node, "retention").unwrap_or(ChangeRules::default().retention) }
+    node.expect_keys(&["retention", "publish"]);
+    let publish = node.get("publish").map(|publish| read_publish(&publish));
+    ChangeRules { retention: duration(node, "retention").unwrap_or(ChangeRules::default().retention), publish }
+}
+
+fn read_publish(node: &Node<'_>) -> Publish {
+    node.expect_keys(&["kind", "stream", "subject", "role"]);
+    let kind = node.require_text("kind");
+    if !kind.is_empty() && kind != "jetstream" {
+        node.error("PORT_CHANGES", "changes are published to a JetStream only", "use `kind: jetstream`");
+    }
+    let subject = node.require_text("subject");
+    if !subject.is_empty() && !is_subject(&subject, false) {
+        let message = format!("`{subject}` is no subject to publish to");
+        node.error("PORT_CHANGES", message, "use words with dots between them, such as quakes.changes");
+    }
+    let stream = node.require_text("stream");
+    check_stream(node, &stream);
+    Publish { stream, subject, role: node.require_text("role") }
+}
+
+/// Report what can be no name of a JetStream.
+pub(crate) fn check_stream(node: &Node<'_>, name: &str) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !name.is_empty() && (name.len() > 200 || !name.chars().all(plain)) {
+        node.error("PORT_STREAM", format!("`{name}` is no name of a stream"), "use letters, digits, - and _");
+    }
+}
+
+/// Whether it is a subject of NATS; with `*` and `>` only where many are meant.
+pub(crate) fn is_subject(text: &str, many: bool) -> bool {
+    let words: Vec<&str> = text.split('.').collect();
+    let plain = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic() && !"*>\"\\".contains(c));
+    let last = words.len() - 1;
+    text.len() <= 200
+        && words.iter().enumerate().all(|(i, word)| plain(word) || many && (*word == "*" || *word == ">" && i == last))
+}
+
+/// Report a port that publishes what a role sees that nobody has, several datasets, or to another one's stream.
+pub(crate) fn check_publish(product: &Product, port: &OutputPort, place: &Location, findings: &mut Vec<Diagnostic>) {
+    let Some(publish) = port.changes.as_ref().and_then(|changes| changes.publish.as_ref()) else { return };
+    let mut report = |message: String, hint: &str| {
+        findings.push(Diagnostic::error("PORT_CHANGES", message).at(place.clone()).with_hint(hint));
+    };
+    if !publish.role.is_empty() && !product.role_names().contains(&publish.role) {
+        let message = format!("port `{}` publishes what `{}` sees, which is no role", port.name, publish.role);
+        report(message, "name a role of the contract or of `policy.csv`");
+    }
+    if product.contract(&port.contract).is_some_and(|contract| contract.datasets.len() > 1) {
+        let message = format!("port `{}` publishes the changes of several datasets to one stream", port.name);
+        report(message, "write one contract for each dataset whose changes are published");
+    }
+    let mut others = product.output_ports.iter().filter_map(|other| other.changes.as_ref()?.publish.as_ref());
+    if others.any(|other| !other.stream.is_empty() && other.stream == publish.stream) {
+        let message = format!("port `{}` publishes to stream `{}`, as another port does", port.name, publish.stream);
+        report(message, "name a stream of its own for each port");
+    }
 }
 
 /// Report what the rules name and the dataset has not, or has in another type.
@@ -227,5 +296,14 @@ mod tests {
         for wrong in ["", "d", "7", "-1d", "1w", "1.5h", "é", "99999999999999999999d"] {
             assert_eq!(parse_duration(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn subjects_are_words_with_dots() {
+        assert!(is_subject("quakes.changes", false) && is_subject("quakes.*.>", true));
+        for wrong in ["", ".", "a..b", "a b", "a.", "quakes.>"] {
+            assert!(!is_subject(wrong, false), "{wrong}");
+        }
+        assert!(!is_subject("a.>.b", true));
     }
 }

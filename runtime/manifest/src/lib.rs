@@ -41,7 +41,7 @@ pub use dataset::{
     Cardinality, Classification, Dataset, EnumValue, Expectation, Field, FieldOptions, Index, IndexColumn, Layer, Link,
     Metric, Nested, QualityRule, Relationship, RootNames, RuleCheck, RuleSeverity, Target, Transform,
 };
-pub use events::{Attribute, ChangeRules, EventRules, Late};
+pub use events::{Attribute, ChangeRules, EventRules, Late, Publish};
 pub use ingest::{BadRows, Dialect, IngestOptions};
 pub use lineage::{ColumnLineage, ColumnRef, Driver, Origins};
 pub use mask::{DateUnit, FieldMask, Mask};

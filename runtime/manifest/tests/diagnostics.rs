@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use terrane_diagnostics::Diagnostic;
-use terrane_manifest::{Connector, Layer, load};
+use terrane_manifest::{Connector, Layer, Publish, load};
 
 fn lab() -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../query/tests/products/lab");
@@ -213,6 +213,58 @@ fn every_wrong_change_is_found_at_its_place() {
         assert!(found.iter().all(|d| d.hint.is_some()), "every finding says what to do");
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// An input port that reads from a JetStream, and an output port that publishes to one.
+fn streaming(connector: &str, publish: &str) -> BTreeMap<String, String> {
+    let property = |name: &str, value: &str| {
+        format!(", customProperties: [{{property: {name}, vendor: terrane, value: {value}}}]}}")
+    };
+    let mut files = lab();
+    let text = files.get_mut(ODPS).unwrap();
+    *text = text.replacen("contractId: raw}", &format!("contractId: raw{}", property("connector", connector)), 1);
+    let changes = property("changes", &format!("{{retention: 1d, publish: {publish}}}"));
+    *text = text.replacen("contractId: stations}", &format!("contractId: stations{changes}"), 1);
+    files
+}
+
+const FROM: &str = "{kind: jetstream, stream: LAB_RAW, subject: \"lab.*.raw.>\"}";
+const TO: &str = "{kind: jetstream, stream: LAB, subject: lab.stations, role: anonymous}";
+
+#[test]
+fn ports_name_streams_and_subjects() {
+    let product =
+        load(&streaming(FROM, TO)).unwrap_or_else(|e| panic!("{}", terrane_diagnostics::render_all(&e))).product;
+    let connector = &product.input_ports[0].connector;
+    let (stream, subject) = ("LAB_RAW".to_owned(), "lab.*.raw.>".to_owned());
+    assert_eq!(*connector, Connector::JetStream { stream, subject });
+    assert!(!connector.is_pulled());
+    let publish = product.output_ports[0].changes.as_ref().unwrap().publish.clone();
+    let (stream, subject, role) = ("LAB".to_owned(), "lab.stations".to_owned(), "anonymous".to_owned());
+    assert_eq!(publish, Some(Publish { stream, subject, role }));
+    for (from, to, code, words) in [
+        (FROM.replace("LAB_RAW", "LAB.RAW"), TO.to_owned(), "PORT_STREAM", "is no name of a stream"),
+        (FROM.replace(".>", ".>.x"), TO.to_owned(), "PORT_STREAM", "is no subject"),
+        (FROM.replace("subject", "topic"), TO.to_owned(), "MANIFEST_MISSING_FIELD", "has no `subject`"),
+        (FROM.to_owned(), TO.replace("LAB", "L A B"), "PORT_STREAM", "is no name of a stream"),
+        (FROM.to_owned(), TO.replace("lab.stations", "lab.*"), "PORT_CHANGES", "no subject to publish to"),
+        (FROM.to_owned(), TO.replace("jetstream", "kafka"), "PORT_CHANGES", "to a JetStream only"),
+        (FROM.to_owned(), TO.replace("anonymous", "nobody"), "PORT_CHANGES", "which is no role"),
+        (FROM.to_owned(), TO.replace(", role: anonymous", ""), "MANIFEST_MISSING_FIELD", "has no `role`"),
+    ] {
+        let found = findings(&streaming(&from, &to));
+        let hit = found.iter().find(|d| d.code == code && d.message.contains(words));
+        let hit = hit.unwrap_or_else(|| panic!("{from} {to}: {found:#?}"));
+        let line = if from == FROM { 11 } else { 9 };
+        assert_eq!((hit.locations[0].source.as_str(), hit.locations[0].line), (ODPS, line), "{from} {to}");
+    }
+    // a stream belongs to one port
+    let mut files = streaming(FROM, TO);
+    let text = files.get_mut(ODPS).unwrap();
+    let changes = format!(", customProperties: [{{property: changes, vendor: terrane, value: {{publish: {TO}}}}}]}}");
+    *text = text.replacen("contractId: readings}", &format!("contractId: readings{changes}"), 1);
+    let found = findings(&files);
+    assert!(found.iter().any(|d| d.code == "PORT_CHANGES" && d.message.contains("as another port does")), "{found:#?}");
 }
 
 #[test]

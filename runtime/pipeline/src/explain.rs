@@ -5,7 +5,7 @@ use crate::check::{Place, checks};
 use crate::plan::{Action, name_of, plan};
 use crate::run::Pipeline;
 use std::collections::{BTreeMap, BTreeSet};
-use terrane_manifest::{Connector, Layer, Materialization, TableRef};
+use terrane_manifest::{Layer, Materialization, TableRef};
 use terrane_store::StepKind;
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ impl Pipeline {
         let product = &amended.product;
         let mut stages = Vec::new();
         let mut pulled: BTreeSet<TableRef> = BTreeSet::new();
-        for port in product.input_ports.iter().filter(|p| pull && p.connector != Connector::Push) {
+        for port in product.input_ports.iter().filter(|p| pull && p.connector.is_pulled()) {
             if let Some(dataset) = product.inputs().find(|d| d.name == port.dataset) {
                 pulled.insert(TableRef { layer: Layer::Input, table: dataset.table.clone() });
             }

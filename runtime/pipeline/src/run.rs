@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use terrane_ingest::{Environment, IngestError, Puller, Upstreams};
-use terrane_manifest::{Connector, InputPort, Layer, Product};
+use terrane_manifest::{InputPort, Layer, Product};
 use terrane_store::{
     InputLineage, Lineage, LogLevel, Publish, RunRecord, RunState, RunTrigger, StepKind, StepOutcome, Store,
     StoreError, UpstreamVersion,
@@ -115,7 +115,7 @@ impl Pipeline {
 
     async fn pull_inputs(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
         let (puller, run) = (self.puller(), record.id);
-        for port in self.product.input_ports.iter().filter(|p| p.connector != Connector::Push) {
+        for port in self.product.input_ports.iter().filter(|p| p.connector.is_pulled()) {
             let mut found = Vec::new();
             step(record, StepKind::Pull, &port.name, async {
                 let pulled = Box::pin(puller.pull(port)).await;

@@ -25,7 +25,7 @@ async fn every_case_gives_its_sql_and_its_json() {
     let url = terrane_testkit::fresh_database().await;
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
     let mut products = BTreeMap::new();
-    for name in ["cities", "continents", "countries", "geography"] {
+    for name in ["cities", "continents", "countries", "earthquakes", "geography"] {
         let product = load(name);
         publish(&pool, &product).await;
         products.insert(name, (schema(&product), product));
@@ -65,7 +65,7 @@ async fn the_products_own_examples_are_answered() {
     let url = terrane_testkit::fresh_database().await;
     let pool = sqlx::PgPool::connect(&url).await.unwrap();
     let mut count = 0;
-    for name in ["cities", "continents", "countries", "geography"] {
+    for name in ["cities", "continents", "countries", "earthquakes", "geography"] {
         let product = load(name);
         publish(&pool, &product).await;
         let schema = schema(&product);
@@ -87,7 +87,7 @@ async fn the_products_own_examples_are_answered() {
 #[test]
 fn the_schema_of_each_product_is_committed() {
     let mut failures = Vec::new();
-    for name in ["cities", "continents", "countries", "geography"] {
+    for name in ["cities", "continents", "countries", "earthquakes", "geography"] {
         let folder = terrane_testkit::repository().join("schema/data");
         compare(&folder.join(format!("{name}.graphql")), schema(&load(name)).sdl(), &mut failures);
     }
@@ -97,7 +97,7 @@ fn the_schema_of_each_product_is_committed() {
 #[test]
 fn who_may_read_what_is_committed() {
     let mut text = String::new();
-    for name in ["cities", "continents", "countries", "geography"] {
+    for name in ["cities", "continents", "countries", "earthquakes", "geography"] {
         let product = load(name);
         let policy = terrane_policy::Policy::new(terrane_policy::DEFAULT_MODEL, &product.policy_lines()).unwrap();
         text += &format!("# {name}\n{}\n", terrane_query::access_matrix(&product, &policy));

@@ -128,7 +128,7 @@ fn replaced(random: &mut Random, value: &Value) -> Value {
 async fn what_binds_runs() {
     let pool = sqlx::PgPool::connect(&terrane_testkit::fresh_database().await).await.unwrap();
     let mut products = BTreeMap::new();
-    for name in ["cities", "continents", "countries", "geography"] {
+    for name in ["cities", "continents", "countries", "earthquakes", "geography"] {
         let product = load(name);
         publish(&pool, &product).await;
         products.insert(name.to_owned(), (schema(&product), product));

@@ -35,6 +35,7 @@ pub use recheck::check_due_rules;
 pub use schedule::{Schedules, follow_schedules};
 pub use service::{ProductService, ServiceOptions};
 pub use terrane_ingest::{Transport, Upstream, Upstreams, http_transport};
+pub use terrane_jetstream::NatsSettings;
 pub use terrane_pipeline::{RunRequest, TestOutcome, run_model_tests};
 pub use terrane_store::{Run, RunTrigger, StoreOptions, ensure_database};
 pub use transport::local_transport;

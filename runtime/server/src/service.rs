@@ -22,6 +22,7 @@ use terrane_diagnostics::Diagnostic;
 use terrane_driver::Reader;
 use terrane_graphql::GraphqlError;
 use terrane_ingest::{IngestError, Upstreams};
+use terrane_jetstream::NatsSettings;
 use terrane_manifest::{InputPort, Product};
 use terrane_pipeline::{Applied, Pipeline, PipelineError, PlannedStage};
 use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
@@ -370,9 +371,10 @@ impl ProductService {
         self.meters().plans.measure(self.inner.plans.entry_count(), self.inner.plans.weighted_size());
     }
 
-    /// Publish what events change, until the product stops. Must be called within a tokio runtime.
-    pub fn start_streams(&self) {
-        start_streams(self);
+    /// Do what the product's ports say of streams, until it stops: publish what events change, and read from and publish
+    /// to JetStream where the address of a NATS server is known. Must be called within a tokio runtime.
+    pub fn start_streams(&self, nats: Option<&NatsSettings>) {
+        start_streams(self, nats);
     }
 
     /// The process is about to end: from now on the product is not ready for more.

@@ -7,15 +7,10 @@ mod support;
 use http_body_util::BodyExt as _;
 use serde_json::json;
 use support::{Lab, token};
+use terrane_testkit::resident;
 
 /// More than this is more than what the allocator keeps for itself.
 const ALLOWED: u64 = 24 * 1024 * 1024;
-
-/// Resident bytes of this process.
-fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
-}
 
 /// Bytes of the file, and the most memory while it was made.
 async fn download(lab: &Lab, path: &str) -> (u64, u64) {

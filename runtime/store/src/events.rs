@@ -100,14 +100,18 @@ impl Store {
         let what = "store events";
         let mut transaction = self.control().begin().await.map_err(StoreError::on(what))?;
         let latest = lock_counts(&mut transaction, &batch.dataset.name).await?;
-        let outcomes = outcomes(&mut transaction, batch, latest).await?;
+        let mut new_messages = new_messages(&mut transaction, batch).await?;
+        let outcomes = outcomes(&mut transaction, batch, latest, &mut new_messages).await?;
         if let (None, Some(late)) = (batch.stream, outcomes.iter().position(|o| *o == Outcome::TooLate)) {
             // the sender is told, and sends the others without it
             return Err(StoreError::LateEvent(late));
         }
         let rows = insert_rows(&mut transaction, batch, &outcomes).await?;
-        reject(&mut transaction, batch, &outcomes).await?;
-        count(&mut transaction, batch, &outcomes, rows).await?;
+        // one that comes again was put aside before
+        let mut is_new = |event: &RejectedEvent| event.sequence.is_none_or(|sequence| new_messages.remove(&sequence));
+        let rejected: Vec<&RejectedEvent> = batch.rejected.iter().filter(|event| is_new(event)).collect();
+        reject(&mut transaction, batch, &outcomes, &rejected).await?;
+        count(&mut transaction, batch, &outcomes, rows, rejected.len()).await?;
         transaction.commit().await.map_err(StoreError::on(what))?;
         Ok(outcomes)
     }
@@ -255,8 +259,8 @@ async fn outcomes(
     transaction: &mut Transaction<'_, Postgres>,
     batch: &EventBatch<'_>,
     latest: Option<DateTime<Utc>>,
+    new_messages: &mut BTreeSet<i64>,
 ) -> Result<Vec<Outcome>, StoreError> {
-    let mut new_messages = new_messages(transaction, batch).await?;
     let ids: Vec<Uuid> = batch.events.iter().filter_map(|event| event.id).collect();
     let mut new_ids: BTreeSet<Uuid> = match ids.is_empty() {
         true => BTreeSet::new(),
@@ -368,6 +372,7 @@ async fn reject(
     transaction: &mut Transaction<'_, Postgres>,
     batch: &EventBatch<'_>,
     outcomes: &[Outcome],
+    rejected: &[&RejectedEvent],
 ) -> Result<(), StoreError> {
     let late = batch.events.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::TooLate);
     let late = late.map(|(event, _)| RejectedEvent {
@@ -376,7 +381,7 @@ async fn reject(
         event: Some(event.json.clone()),
         sequence: event.sequence,
     });
-    for event in late.chain(batch.rejected.iter().cloned()) {
+    for event in late.chain(rejected.iter().map(|event| (*event).clone())) {
         sqlx::query("INSERT INTO control.rejected_events (dataset, origin, reason, event) VALUES ($1, $2, $3, $4)")
             .bind(&batch.dataset.name)
             .bind(&event.origin)
@@ -395,6 +400,7 @@ async fn count(
     batch: &EventBatch<'_>,
     outcomes: &[Outcome],
     rows: i64,
+    rejected: usize,
 ) -> Result<(), StoreError> {
     let of = |wanted: &[Outcome]| {
         i64::try_from(outcomes.iter().filter(|outcome| wanted.contains(outcome)).count()).unwrap_or(i64::MAX)
@@ -402,7 +408,7 @@ async fn count(
     let horizon = Utc::now() + chrono::Duration::seconds(AHEAD);
     let times = batch.events.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Accepted);
     let latest = times.filter_map(|(event, _)| event.time).filter(|time| *time <= horizon).max();
-    let rejected = i64::try_from(batch.rejected.len()).unwrap_or(i64::MAX);
+    let rejected = i64::try_from(rejected).unwrap_or(i64::MAX);
     sqlx::query(
         "WITH counted AS (UPDATE control.event_counts SET latest = greatest(latest, $2), accepted = accepted + $3, duplicates \
          = duplicates + $4, late = late + $5, rejected = rejected + $6 WHERE dataset = $1), recorded AS (INSERT INTO \

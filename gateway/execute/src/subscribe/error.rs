@@ -9,6 +9,9 @@ pub enum SourceError {
     /// Nobody there.
     #[error("the subgraph can't be reached: {0}")]
     Unreachable(String),
+    /// It is not asked for a while.
+    #[error("the subgraph is not asked for a while, because calls of it have failed")]
+    CircuitOpen,
     /// No stream in time.
     #[error("the subgraph opened no stream within {0:?}")]
     Timeout(Duration),
@@ -34,6 +37,7 @@ impl SourceError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "SUBGRAPH_UNREACHABLE",
+            Self::CircuitOpen => "SUBGRAPH_CIRCUIT_OPEN",
             Self::Timeout(_) => "SUBGRAPH_TIMEOUT",
             Self::Status(_) => "SUBGRAPH_HTTP_ERROR",
             Self::Invalid(_) => "SUBGRAPH_INVALID_RESPONSE",
@@ -47,6 +51,7 @@ impl SourceError {
     pub fn public_message(&self, subgraph: &str) -> String {
         match self {
             Self::Unreachable(_) => format!("subgraph `{subgraph}` can't be reached"),
+            Self::CircuitOpen => format!("subgraph `{subgraph}` is not well and is not asked for a while"),
             Self::Timeout(_) => format!("subgraph `{subgraph}` did not open a stream in time"),
             Self::Status(status) => format!("subgraph `{subgraph}` answered with HTTP status {status}"),
             Self::Invalid(_) => format!("the stream of subgraph `{subgraph}` is not of the expected form"),
@@ -63,10 +68,15 @@ impl SourceError {
     /// Whether trying again may help.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::Timeout(_) | Self::Interrupted(_) => true,
+            Self::Unreachable(_) | Self::CircuitOpen | Self::Timeout(_) | Self::Interrupted(_) => true,
             Self::Status(status) => *status >= 500 || *status == 429,
             Self::Invalid(_) | Self::TooLarge(_) | Self::TooSlow(_) => false,
         }
+    }
+
+    /// Whether the subgraph is unwell, as far as opening a stream can tell.
+    pub(super) fn is_unwell(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Timeout(_) | Self::Status(502..=504))
     }
 }
 
@@ -76,7 +86,8 @@ impl From<TransportError> for SourceError {
             TransportError::Unreachable(why) => Self::Unreachable(why),
             TransportError::Timeout(after) => Self::Timeout(after),
             TransportError::TooLarge(limit) => Self::TooLarge(limit),
-            TransportError::Overloaded | TransportError::CircuitOpen => Self::Unreachable(error.to_string()),
+            TransportError::CircuitOpen => Self::CircuitOpen,
+            TransportError::Overloaded => Self::Unreachable(error.to_string()),
         }
     }
 }

@@ -199,15 +199,20 @@ impl Inner {
         self.upstreams.lock().expect("nothing panics while it is held")
     }
 
+    /// Let nobody join any more: events from the start on would be missed.
+    fn close(&self, upstream: &Arc<Upstream>) {
+        let mut upstreams = self.lock();
+        if upstreams.get(&upstream.question).is_some_and(|known| Arc::ptr_eq(known, upstream)) {
+            upstreams.remove(&upstream.question);
+        }
+    }
+
     /// Take an upstream that is over off the list.
     fn forget(&self, upstream: &Arc<Upstream>) {
         if !upstream.lock().over {
             return;
         }
-        let mut upstreams = self.lock();
-        if upstreams.get(&upstream.question).is_some_and(|known| Arc::ptr_eq(known, upstream)) {
-            upstreams.remove(&upstream.question);
-        }
+        self.close(upstream);
     }
 
     async fn run(self: Arc<Self>, upstream: Arc<Upstream>, client: SourceClient, options: HubOptions) {
@@ -225,15 +230,18 @@ impl Inner {
     }
 
     /// Pass events on until the stream ends, or breaks and can't be opened again.
-    async fn pump(&self, upstream: &Upstream, client: &SourceClient, options: &HubOptions) -> End {
-        let (mut opened, mut failures) = (false, 0);
+    async fn pump(&self, upstream: &Arc<Upstream>, client: &SourceClient, options: &HubOptions) -> End {
+        let (mut opened, mut failures, mut seen) = (false, 0, None);
         loop {
-            let error = match open(client, upstream.question.body.clone(), &upstream.question.headers).await {
+            let (body, headers) = (upstream.question.body.clone(), &upstream.question.headers);
+            let error = match open(client, body, headers, seen.as_ref()).await {
                 Err(error) => error,
                 Ok(mut signals) => {
                     opened = true;
                     loop {
                         match signals.next().await {
+                            Some(Ok(Signal::Positioned)) => self.close(upstream),
+                            Some(Ok(Signal::Id(id))) => seen = Some(id),
                             Some(Ok(Signal::Event(body))) => {
                                 failures = 0;
                                 self.give(upstream, body);

@@ -18,7 +18,7 @@ pub use error::SourceError;
 pub use event::{SourceRequest, Subscription};
 pub use hub::{Consumer, Hub, HubOptions};
 pub use queue::{Event, Overflow};
-pub use source::{Protocol, SourceClient};
+pub use source::{Gate, Protocol, SourceClient};
 
 use bytes::Bytes;
 use source::Signal;

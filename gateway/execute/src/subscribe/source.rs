@@ -3,16 +3,22 @@
 use super::multipart::MultipartReader;
 use super::sse::SseReader;
 use super::{SourceError, WireReader, websocket};
-use crate::transport::{Headers, StreamBody, StreamTransport};
+use crate::transport::{Headers, StreamBody, StreamTransport, TransportError};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, UPGRADE};
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt;
+
+/// What was seen of a stream of events that is opened again (HTML standard, section 9.2).
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// A subgraph's word that a stream begins where its question says, and not now.
+const POSITIONED: HeaderName = HeaderName::from_static("x-stream-positioned");
 
 /// How a subgraph sends events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -27,6 +33,10 @@ pub enum Protocol {
     /// A WebSocket with the sub-protocol `graphql-transport-ws`.
     WebSocket,
 }
+
+/// Lets the opening of a stream through, or says why not now, as the guard of the subgraph's calls has it; what it gives is told whether
+/// the subgraph was well.
+pub type Gate = Arc<dyn Fn() -> Result<Box<dyn FnOnce(bool) + Send>, TransportError> + Send + Sync>;
 
 /// How the events of a subgraph are asked for.
 #[derive(Clone)]
@@ -45,6 +55,8 @@ pub struct SourceClient {
     pub heartbeat: Duration,
     /// Bytes of one event at most.
     pub event_bytes: usize,
+    /// Whether it may be asked now.
+    pub gate: Option<Gate>,
 }
 
 impl std::fmt::Debug for SourceClient {
@@ -61,6 +73,10 @@ impl std::fmt::Debug for SourceClient {
 /// What a stream says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Signal {
+    /// The stream begins where its question says: who asks the same later is no longer in time.
+    Positioned,
+    /// What the stream can be opened again after: the next event has this id.
+    Id(Bytes),
     /// An event.
     Event(Bytes),
     /// The last event: an error of the whole operation.
@@ -72,31 +88,46 @@ pub(super) enum Signal {
 /// What a stream says, as it comes.
 pub(super) type Signals = BoxStream<'static, Result<Signal, SourceError>>;
 
-/// Open a stream.
-pub(super) async fn open(client: &SourceClient, body: Bytes, headers: &Headers) -> Result<Signals, SourceError> {
+/// Open a stream; after the event with the id `seen`, where the protocol has ids.
+pub(super) async fn open(
+    client: &SourceClient,
+    body: Bytes,
+    headers: &Headers,
+    seen: Option<&Bytes>,
+) -> Result<Signals, SourceError> {
     let opening = async {
         match client.protocol {
-            Protocol::WebSocket => websocket::open(client, &body, headers).await,
-            Protocol::Http | Protocol::Sse | Protocol::Multipart => open_http(client, body, headers).await,
+            Protocol::WebSocket => websocket::open(client, &body, headers).await.map(|signals| (signals, true)),
+            Protocol::Http | Protocol::Sse | Protocol::Multipart => open_http(client, body, headers, seen).await,
         }
     };
-    tokio::time::timeout(client.timeout, opening).await.map_err(|_| SourceError::Timeout(client.timeout))?
+    let attempt = client.gate.as_ref().map(|enter| enter()).transpose()?;
+    let timed = tokio::time::timeout(client.timeout, opening).await;
+    let opened = timed.unwrap_or(Err(SourceError::Timeout(client.timeout)));
+    if let Some(end) = attempt {
+        end(opened.as_ref().map_or_else(|error| !error.is_unwell(), |(_, well)| *well));
+    }
+    opened.map(|(signals, _)| signals)
 }
 
 /// The headers that go along: the caller's, but for those that say what the request is.
 pub(super) fn forward(forwarded: &Headers, headers: &mut HeaderMap) {
     let own = |name: &http::HeaderName| {
-        matches!(
-            *name,
-            CONTENT_TYPE | CONTENT_LENGTH | ACCEPT | HOST | http::header::CONNECTION | http::header::UPGRADE
-        )
+        let ours = [CONTENT_TYPE, CONTENT_LENGTH, ACCEPT, HOST, LAST_EVENT_ID, CONNECTION, UPGRADE];
+        ours.contains(name)
     };
     for (name, value) in forwarded.iter().filter(|(name, _)| !own(name)) {
         headers.append(name, value.clone());
     }
 }
 
-async fn open_http(client: &SourceClient, body: Bytes, forwarded: &Headers) -> Result<Signals, SourceError> {
+/// The stream, and whether the subgraph was well: one that refuses politely may not be.
+async fn open_http(
+    client: &SourceClient,
+    body: Bytes,
+    forwarded: &Headers,
+    seen: Option<&Bytes>,
+) -> Result<(Signals, bool), SourceError> {
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = client.uri.clone();
@@ -111,18 +142,25 @@ async fn open_http(client: &SourceClient, body: Bytes, forwarded: &Headers) -> R
     };
     headers.insert(ACCEPT, HeaderValue::from_static(accepted));
     forward(forwarded, headers);
+    if let Some(seen) = seen.and_then(|id| HeaderValue::from_bytes(id).ok()) {
+        headers.insert(LAST_EVENT_ID, seen);
+    }
     let response = client.transport.clone().oneshot(request).await?;
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let reader: Box<dyn WireReader> = match &essence[..] {
         "text/event-stream" => Box::new(SseReader::new(client.event_bytes)),
         "multipart/mixed" => Box::new(MultipartReader::new(content_type, client.event_bytes)),
-        _ => return no_stream(response, client.event_bytes).await,
+        _ => {
+            let well = !SourceError::Status(response.status().as_u16()).is_unwell();
+            return no_stream(response, client.event_bytes).await.map(|signals| (signals, well));
+        }
     };
     if !response.status().is_success() {
         return Err(SourceError::Status(response.status().as_u16()));
     }
-    Ok(signals(response.into_body(), reader).boxed())
+    let positioned = response.headers().contains_key(POSITIONED).then_some(Ok(Signal::Positioned));
+    Ok((stream::iter(positioned).chain(signals(response.into_body(), reader)).boxed(), true))
 }
 
 /// A subgraph that refuses says why in a plain response; that is the one event.

@@ -18,6 +18,8 @@ pub(super) struct SseReader {
     event: Vec<u8>,
     data: Vec<u8>,
     lines: usize,
+    /// Of the events from here on, where it was said since the last event.
+    id: Option<Bytes>,
     limit: usize,
 }
 
@@ -25,7 +27,7 @@ impl SseReader {
     /// A reader of events with at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         let (event, data) = (Vec::new(), Vec::new());
-        Self { buffer: BytesMut::new(), seen: 0, after_cr: false, first: true, event, data, lines: 0, limit }
+        Self { buffer: BytesMut::new(), seen: 0, after_cr: false, first: true, event, data, lines: 0, id: None, limit }
     }
 
     /// The next whole line, without its end.
@@ -68,7 +70,8 @@ impl SseReader {
                 self.data.extend_from_slice(value);
                 self.lines += 1;
             }
-            // A comment, or what only reconnecting browsers need.
+            b"id" if !value.contains(&0) => self.id = Some(Bytes::copy_from_slice(value)),
+            // A comment, or what only browsers need.
             _ => {}
         }
         Ok(())
@@ -90,6 +93,7 @@ impl WireReader for SseReader {
         self.buffer.extend_from_slice(chunk);
         while let Some(line) = self.line() {
             if line.is_empty() {
+                signals.extend(self.id.take().map(Signal::Id));
                 signals.extend(self.dispatch());
             } else {
                 self.field(&line)?;
@@ -115,7 +119,12 @@ mod tests {
     #[test]
     fn reads_events_however_the_body_is_cut_and_its_lines_end() {
         let text = ":\n\nevent: next\ndata: {\"a\":\ndata: 1}\n\nid: 7\ndata:{}\n\nevent: other\ndata: x\n\nevent: complete\n\n";
-        let expected = vec![Signal::Event("{\"a\":\n1}".into()), Signal::Event("{}".into()), Signal::Complete];
+        let expected = vec![
+            Signal::Event("{\"a\":\n1}".into()),
+            Signal::Id("7".into()),
+            Signal::Event("{}".into()),
+            Signal::Complete,
+        ];
         for end in ["\n", "\r\n", "\r"] {
             let text = format!("\u{feff}{}", text.replace('\n', end));
             for cut in (0..text.len()).filter(|&cut| text.is_char_boundary(cut)) {

@@ -4,11 +4,11 @@ use super::Subscriptions;
 use crate::config::Limits;
 use crate::subgraph::SubgraphSource;
 use std::time::Duration;
-use terrane_execute::subscribe::SourceClient;
+use terrane_execute::subscribe::{Gate, SourceClient};
 use terrane_plan::Supergraph;
 use url::Url;
 
-/// By subgraph of the supergraph: how its events are asked for.
+/// By subgraph of the supergraph: how its events are asked for. `gates` are in the same order.
 ///
 /// # Errors
 /// An address that is none.
@@ -17,8 +17,9 @@ pub(crate) fn source_clients(
     sources: &[SubgraphSource],
     limits: &Limits,
     subscriptions: &Subscriptions,
+    gates: Vec<Option<Gate>>,
 ) -> Result<Vec<SourceClient>, String> {
-    let client = |subgraph: &terrane_plan::Subgraph| {
+    let client = |(subgraph, gate): (&terrane_plan::Subgraph, Option<Gate>)| {
         let source = sources.iter().find(|source| source.name == subgraph.name);
         let own = source.map_or(subgraph.url.as_str(), |source| source.url.as_str());
         let events = source.map(|source| source.events.clone()).unwrap_or_default();
@@ -36,9 +37,10 @@ pub(crate) fn source_clients(
             timeout: Duration::from_secs(limits.subgraph_timeout_seconds),
             heartbeat: subscriptions.config.heartbeat(),
             event_bytes: subscriptions.config.event_bytes,
+            gate,
         })
     };
-    supergraph.subgraphs().iter().map(client).collect()
+    supergraph.subgraphs().iter().zip(gates).map(client).collect()
 }
 
 /// A URL, or a path on the host of another URL.

@@ -1,7 +1,7 @@
 //! Breakers: turns the outcomes of calls into a decision to call, not to call, or to try once.
 
 use crate::config::BreakerConfig;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use terrane_execute::TransportError;
 use tokio::time::Instant;
@@ -28,8 +28,8 @@ enum State {
 }
 
 /// A call that was let through. Given up without an end, it says nothing.
-pub struct Attempt<'a> {
-    breaker: &'a Breaker,
+pub struct Attempt {
+    breaker: Arc<Breaker>,
     probe: bool,
     ended: bool,
 }
@@ -55,13 +55,13 @@ impl Breaker {
     ///
     /// # Errors
     /// [`TransportError::CircuitOpen`] while none is.
-    pub fn enter(&self) -> Result<Attempt<'_>, TransportError> {
+    pub fn enter(self: &Arc<Self>) -> Result<Attempt, TransportError> {
         let mut state = self.state();
         match *state {
-            State::Closed { .. } => Ok(Attempt { breaker: self, probe: false, ended: false }),
+            State::Closed { .. } => Ok(Attempt { breaker: Arc::clone(self), probe: false, ended: false }),
             State::Open { until } if Instant::now() >= until => {
                 *state = State::HalfOpen;
-                Ok(Attempt { breaker: self, probe: true, ended: false })
+                Ok(Attempt { breaker: Arc::clone(self), probe: true, ended: false })
             }
             State::Open { .. } | State::HalfOpen => {
                 let (subgraph, why) = (self.name.clone(), "circuit_open");
@@ -105,7 +105,7 @@ impl Breaker {
     }
 }
 
-impl Attempt<'_> {
+impl Attempt {
     /// How the call went.
     pub fn end(mut self, well: bool) {
         self.ended = true;
@@ -113,7 +113,7 @@ impl Attempt<'_> {
     }
 }
 
-impl Drop for Attempt<'_> {
+impl Drop for Attempt {
     fn drop(&mut self) {
         if self.probe && !self.ended {
             // nobody waited for it: the next call is the one to see
@@ -128,12 +128,12 @@ mod tests {
 
     use super::*;
 
-    fn breaker() -> Breaker {
+    fn breaker() -> Arc<Breaker> {
         let config = BreakerConfig { calls: 4, window_seconds: 10.0, open_seconds: 5.0, failure_percent: 50.0 };
-        Breaker::new("a", &config)
+        Arc::new(Breaker::new("a", &config))
     }
 
-    fn call(breaker: &Breaker, well: bool) -> bool {
+    fn call(breaker: &Arc<Breaker>, well: bool) -> bool {
         breaker.enter().map(|attempt| attempt.end(well)).is_ok()
     }
 

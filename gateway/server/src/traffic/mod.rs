@@ -20,6 +20,7 @@ use places::Places;
 use retry::Repetition;
 use std::sync::Arc;
 use std::time::Duration;
+use terrane_execute::subscribe::Gate;
 use terrane_execute::{Transport, TransportError};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -35,16 +36,27 @@ struct Deadline(Instant);
 
 type Called = Result<Response<Bytes>, TransportError>;
 
-/// Guard calls of the subgraph `name`; the transport, and after how long a call is given up from outside.
-pub fn guard(transport: Transport, name: &str, config: &CallConfig, usual: Duration) -> (Transport, Duration) {
+/// A subgraph whose calls are guarded.
+pub struct Guarded {
+    /// What calls it.
+    pub transport: Transport,
+    /// After how long a call is given up from outside.
+    pub timeout: Duration,
+    /// Guards the opening of its event streams, by the same breaker.
+    pub gate: Option<Gate>,
+}
+
+/// Guard calls of the subgraph `name`.
+pub fn guard(transport: Transport, name: &str, config: &CallConfig, usual: Duration) -> Guarded {
     let timeout = config.timeout_seconds.map_or(usual, |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(usual));
     if !config.is_guarded() {
-        return (transport, timeout);
+        return Guarded { transport, timeout, gate: None };
     }
     let name: Arc<str> = name.into();
     let mut guarded = limited(transport, timeout);
-    if let Some(breaker) = &config.breaker {
-        guarded = broken(guarded, Arc::new(Breaker::new(&name, breaker)));
+    let breaker = config.breaker.as_ref().map(|breaker| Arc::new(Breaker::new(&name, breaker)));
+    if let Some(breaker) = &breaker {
+        guarded = broken(guarded, Arc::clone(breaker));
     }
     if let Some(retries) = &config.retries {
         guarded = Transport::new(Retry::new(Repetition::new(&name, retries), guarded));
@@ -56,7 +68,14 @@ pub fn guard(transport: Transport, name: &str, config: &CallConfig, usual: Durat
         request.extensions_mut().insert(Deadline(Instant::now() + timeout));
         guarded.clone().oneshot(request)
     });
-    (Transport::new(started), timeout + GRACE)
+    Guarded { transport: Transport::new(started), timeout: timeout + GRACE, gate: breaker.map(gate) }
+}
+
+fn gate(breaker: Arc<Breaker>) -> Gate {
+    Arc::new(move || {
+        let attempt = breaker.enter()?;
+        Ok(Box::new(move |well| attempt.end(well)))
+    })
 }
 
 /// Give a call up when its time is over.

@@ -80,7 +80,7 @@ impl Puller<'_> {
             }
             Connector::Postgres { url, query, cursor } => postgres::pull(&pull, url, query, cursor.as_deref()).await,
             Connector::Product { product, dataset } => product::pull(&pull, product, dataset).await,
-            Connector::Push => Err(IngestError::NotPulled(port.name.clone())),
+            Connector::Push | Connector::JetStream { .. } => Err(IngestError::NotPulled(port.name.clone())),
         }
     }
 }

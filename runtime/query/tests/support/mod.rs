@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Postgres, Row as _};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use terrane_manifest::{Connector, Dataset, Layer, Product};
+use terrane_manifest::{Connector, Dataset, InputPort, Layer, Product};
 use terrane_policy::{DEFAULT_MODEL, Policy, RoleSet};
 use terrane_query::{Access, Bind, DataSchema, RowSource, Source};
 use tokio::io::AsyncReadExt as _;
@@ -224,7 +224,7 @@ pub async fn publish(pool: &PgPool, product: &Product) {
                 let sql = format!("INSERT INTO input.{table} ({columns}) SELECT {columns} FROM output.{dataset}");
                 sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap();
             }
-            _ => {}
+            _ => replay(pool, product, port).await,
         }
     }
     for model in &product.models {
@@ -237,6 +237,30 @@ pub async fn publish(pool: &PgPool, product: &Product) {
             .await
             .unwrap_or_else(|e| panic!("{}: {e}", model.file));
     }
+}
+
+/// The sample events of a port as rows of its table.
+async fn replay(pool: &PgPool, product: &Product, port: &InputPort) {
+    let Some((rules, path)) = port.events.as_ref().and_then(|rules| Some((rules, rules.replay.as_ref()?))) else {
+        return;
+    };
+    let bytes = std::fs::read(terrane_testkit::product_folder(&product.id).join(path)).unwrap();
+    let mut text = String::new();
+    GzipDecoder::new(bytes.as_slice()).read_to_string(&mut text).await.unwrap();
+    let row = |line: &str| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let mut row = event["data"].clone();
+        for (attribute, field) in &rules.attributes {
+            row[field] = event[attribute.word()].clone();
+        }
+        row
+    };
+    let rows = Value::Array(text.lines().map(row).collect()).to_string();
+    let dataset = product.dataset(Layer::Input, &port.dataset).unwrap();
+    let table = &dataset.table;
+    let sql =
+        format!("INSERT INTO input.{table} SELECT * FROM jsonb_populate_recordset(NULL::input.{table}, $1::jsonb)");
+    sqlx::query(AssertSqlSafe(sql)).bind(rows).execute(pool).await.unwrap();
 }
 
 pub fn create(dataset: &Dataset) -> String {

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
-use terrane_manifest::{Connector, Dataset, EventRules, InputPort, Layer};
+use terrane_manifest::{Dataset, EventRules, InputPort, Layer};
 use terrane_policy::Caller;
 use terrane_store::AuditRecord;
 use terrane_stream::events::{EventFormat, WriterError, read, to_row};
@@ -83,7 +83,7 @@ async fn authorize(service: &ProductService, caller: &Caller, dataset: &str) -> 
 
 fn find<'s>(service: &'s ProductService, name: &str) -> Result<(&'s Dataset, &'s InputPort), HttpError> {
     let product = service.product();
-    let takes = |port: &&InputPort| port.connector == Connector::Push;
+    let takes = |port: &&InputPort| !port.connector.is_pulled();
     let port = product.input_port(name).filter(takes);
     port.and_then(|port| Some((product.dataset(Layer::Input, name)?, port))).ok_or_else(|| {
         let known: Vec<&str> = product.input_ports.iter().filter(takes).map(|p| p.dataset.as_str()).collect();

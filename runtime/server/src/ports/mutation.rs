@@ -10,7 +10,7 @@ use crate::schedule::NEVER;
 use async_graphql::{Context, Object, Result};
 use chrono::Utc;
 use serde_json::json;
-use terrane_manifest::{Connector, parse_schedule};
+use terrane_manifest::parse_schedule;
 use terrane_pipeline::{PipelineError, RunRequest};
 use terrane_store::{RunTrigger, StoreError};
 use uuid::Uuid;
@@ -112,7 +112,7 @@ impl Mutation {
         let detail = json!({ "port": port, "schedule": schedule });
         let context = require_audited(ctx, ADMIN, "setSchedule", Some(detail)).await?;
         let found = context.service.product().input_ports.iter().find(|p| p.name == port);
-        let found = found.filter(|p| p.connector != Connector::Push);
+        let found = found.filter(|p| p.connector.is_pulled());
         let Some(found) = found else {
             return Err(refused("BAD_USER_INPUT", format!("there is no input port `{port}` that is pulled")));
         };

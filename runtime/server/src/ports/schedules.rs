@@ -29,7 +29,7 @@ pub struct Schedule {
 
 /// The schedules of all ports that are pulled.
 pub fn schedules(product: &Product, records: &[ScheduleRecord], now: DateTime<Utc>) -> Vec<Schedule> {
-    let pulled = product.input_ports.iter().filter(|p| p.connector != terrane_manifest::Connector::Push);
+    let pulled = product.input_ports.iter().filter(|p| p.connector.is_pulled());
     pulled.map(|port| schedule(port, records.iter().find(|r| r.port == port.name), now)).collect()
 }
 

@@ -1,10 +1,8 @@
 //! Intake: turns events that were stored into what they change of the published datasets: a run each time that some came.
 
-use super::replay::replay;
 use crate::service::ProductService;
 use sqlx::postgres::PgListener;
 use std::time::Duration;
-use terrane_manifest::Connector;
 use terrane_pipeline::{Applied, PipelineError, RunRequest};
 use terrane_store::{EVENTS_CHANNEL, RunTrigger, StoreError};
 use tokio::time::{sleep, timeout};
@@ -16,34 +14,16 @@ const RETRY: Duration = Duration::from_millis(300);
 /// A run that has failed is tried again after this long, or when more events come.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Start what publishes events of a product that takes some, until it stops.
-pub(crate) fn start(service: &ProductService) {
-    let Some(gather) = gather(service) else { return };
-    spawn(service, publish_events(service.clone(), gather));
-    spawn(service, replay(service.clone()));
-}
-
-/// Run a task until the product stops.
-fn spawn(service: &ProductService, task: impl Future<Output = ()> + Send + 'static) {
-    let stopped = service.streams().stopped();
-    tokio::spawn(async move {
-        tokio::select! {
-            () = task => {}
-            () = stopped => {}
-        }
-    });
-}
-
 /// How long events are gathered; none where the product takes none.
-fn gather(service: &ProductService) -> Option<Duration> {
+pub(super) fn gather(service: &ProductService) -> Option<Duration> {
     let ports = service.product().input_ports.iter();
-    let taking = ports.filter(|port| port.connector == Connector::Push);
+    let taking = ports.filter(|port| !port.connector.is_pulled());
     taking.map(|port| port.events.clone().unwrap_or_default().gather).min()
 }
 
 /// Publish what events change, for ever. Any number of processes may do so: one runs at a time, and the others see that
 /// nothing is left to do.
-async fn publish_events(service: ProductService, gather: Duration) {
+pub(super) async fn publish_events(service: ProductService, gather: Duration) {
     loop {
         if let Err(error) = follow(&service, gather).await {
             tracing::warn!(%error, "events can't be published; it is tried again");

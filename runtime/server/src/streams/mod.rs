@@ -3,6 +3,7 @@
 //! `operation` starts what was asked for, `follow` asks for what has changed as the caller sees it, `lines` makes the plain
 //! change feed of it. What carries outputs is in `http`.
 
+mod brokers;
 mod follow;
 mod intake;
 mod lines;
@@ -10,7 +11,7 @@ mod operation;
 mod replay;
 mod session;
 
-pub(crate) use intake::start as start_streams;
+pub(crate) use brokers::start as start_streams;
 pub(crate) use lines::{Line, lines};
 pub(crate) use operation::start;
 pub(crate) use session::{Session, with_payload};

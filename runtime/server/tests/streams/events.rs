@@ -148,7 +148,7 @@ async fn late_events_are_counted_and_dropped_where_the_port_says_so() {
 #[tokio::test]
 async fn events_that_are_stored_are_published_and_told() {
     let shop = Shop::open().await;
-    shop.service.start_streams();
+    shop.service.start_streams(None);
     let mut feed = shop.events("/output/sold/changes", None, &[], None).await;
     feed.next().await.unwrap();
     let mut seen = BTreeSet::new();

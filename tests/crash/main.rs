@@ -1,0 +1,11 @@
+//! Crashes: turns processes that are killed at any moment into what is lost by it: nothing.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[cfg(feature = "nats-server")]
+mod broker;
+mod disk;
+mod everything;
+mod feed;
+mod gateway;
+mod load;
+mod product;
