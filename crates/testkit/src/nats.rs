@@ -77,5 +77,6 @@ fn spawn(port: u16, directory: &Path) -> Option<Child> {
         std::thread::sleep(Duration::from_millis(20));
     }
     let _ = child.kill();
+    let _ = child.wait();
     None
 }

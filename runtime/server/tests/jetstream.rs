@@ -72,7 +72,8 @@ async fn published(context: &Context) -> Vec<(i64, String)> {
             data["key"]["id"].as_str().unwrap().to_owned(),
         ));
     }
-    assert_eq!(seen.len() as u64, count);
+    // more may have come since they were counted
+    assert!(seen.len() as u64 >= count, "{} of {count}", seen.len());
     seen
 }
 
