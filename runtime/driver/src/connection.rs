@@ -73,13 +73,17 @@ pub(crate) struct Canceller {
 }
 
 impl Canceller {
-    /// Ask the server; that the statement ends is seen on its own connection.
+    /// Ask the server, and wait until it has passed the request on, which it tells by closing: a request that is still on its way
+    /// would meet the next statement. That the statement ends is seen on its own connection.
     pub(crate) async fn cancel(&self) {
         let mut request = BytesMut::new();
         frontend::cancel_request(self.process_id, self.secret_key, &mut request);
         let sent = timeout(CONNECT, async {
             let mut stream = Stream::connect(&self.address).await?;
-            stream.write(&request).await
+            stream.write(&request).await?;
+            let mut nothing = BytesMut::new();
+            while stream.read(&mut nothing).await? > 0 {}
+            Ok::<(), io::Error>(())
         });
         match sent.await {
             Ok(Ok(())) => {}
