@@ -4,7 +4,8 @@
 #   scripts/check-error-codes.sh [--list]     --list prints the codes of the sources and where they are
 #
 # A code is a quoted text of capitals with an underscore anywhere in production code, or a single word where an error is
-# made. What looks like a code and is none stands in NOT_CODES, or starts with TERRANE_, CARGO_ or OTEL_: an environment.
+# made. What looks like a code and is none stands in NOT_CODES, or starts with TERRANE_, CARGO_, OTEL_ or
+# OPENLINEAGE_: an environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C
@@ -35,7 +36,7 @@ found=$(mktemp)
 trap 'rm -f "$found" "$found".*' EXIT
 sources | while read -r file; do
     codes "$file" | tr -d '"' | sort -u | sed "s|\$| $file|"
-done | grep -vE '^(TERRANE|CARGO|OTEL)_' >"$found"
+done | grep -vE '^(TERRANE|CARGO|OTEL|OPENLINEAGE)_' >"$found"
 for word in $NOT_CODES; do sed -i.bak "/^$word /d" "$found"; done
 
 if [ "${1:-}" = --list ]; then

@@ -1,8 +1,9 @@
 //! `terrane check`: turns product folders into a verdict: each is a product, its models do what its tests say, together they
-//! compose, and clients of an earlier supergraph are not broken.
+//! compose, and clients of an earlier supergraph and consumers of earlier contracts are not broken.
 
 use crate::changes;
 use crate::compose::{product_subgraphs, report};
+use crate::contracts;
 use crate::mesh::load_products;
 use crate::model_tests;
 use anyhow::{Context as _, Result};
@@ -26,6 +27,10 @@ pub struct CheckArguments {
     /// The supergraph that clients use now: report what changes for them, and fail where it breaks them
     #[arg(long, value_name = "FILE", conflicts_with = "folder")]
     against: Option<PathBuf>,
+    /// The products folder that is in force: report what changes in the contracts, and fail where a version does not say so
+    /// or another product uses what is taken away
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["folder", "supergraph"])]
+    contracts_against: Option<PathBuf>,
     /// Operations that clients send: what none of them uses is safe to change
     #[arg(long, value_name = "PATH", requires = "against")]
     operations: Option<PathBuf>,
@@ -55,6 +60,9 @@ pub fn run(arguments: &CheckArguments) -> Result<()> {
     if let (Some(new), Some(old)) = (&arguments.supergraph, &arguments.against) {
         let sdl = std::fs::read_to_string(new).with_context(|| format!("supergraph {}", new.display()))?;
         return changes::check(old, &sdl, arguments.operations.as_deref(), arguments.json);
+    }
+    if let Some(old) = &arguments.contracts_against {
+        contracts::check(old, &arguments.products, arguments.json)?;
     }
     let subgraphs = product_subgraphs(&arguments.products)?;
     let composition = report(&subgraphs, compose(&subgraphs), arguments.json)?;

@@ -23,8 +23,8 @@ use terrane_gateway::{
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
-    ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Transport, Upstream, Upstreams,
-    ensure_database, local_transport,
+    Collector, ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Transport, Upstream, Upstreams,
+    ensure_database, local_transport, send_events,
 };
 use terrane_telemetry::trace::{self, TraceSettings};
 use terrane_telemetry::{LogFormat, init_logging};
@@ -92,6 +92,7 @@ async fn mesh(
     let mut sources = Vec::new();
     let mut router = Router::new();
     let mut services = Vec::new();
+    let collector = Collector::from_environment(&|name| std::env::var(name).ok()).map_err(|reason| anyhow!(reason))?;
     for (folder, product) in &products {
         progress.say(&format!("{}: opening its database", product.id));
         let service = open(server, folder, product, &transports, secret, authenticator.clone())
@@ -101,6 +102,9 @@ async fn mesh(
         tokio::spawn(terrane_runtime::follow_schedules(service.clone()));
         service.start_streams(arguments.nats.settings().as_ref());
         let routes = terrane_runtime::router(service.clone());
+        if let Some(collector) = &collector {
+            tokio::spawn(send_events(service.clone(), collector.clone()));
+        }
         services.push(service);
         transports.insert(product.id.clone(), local_transport(routes.clone()));
         sources.push(SubgraphSource {

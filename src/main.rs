@@ -3,6 +3,7 @@
 mod changes;
 mod check;
 mod compose;
+mod contracts;
 mod dev;
 mod download;
 mod export;

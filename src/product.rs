@@ -9,8 +9,8 @@ use terrane_auth::{Authenticator, JwtConfig};
 use terrane_gateway::config::ServerConfig;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
-    NatsSettings, ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Upstream, Upstreams,
-    ensure_database, http_transport,
+    Collector, NatsSettings, ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Upstream, Upstreams,
+    ensure_database, http_transport, send_events,
 };
 use terrane_telemetry::trace::{self, TraceSettings};
 use terrane_telemetry::{LogFormat, init_logging};
@@ -158,6 +158,10 @@ async fn product_server(arguments: &ProductArguments, id: &str, url: String) -> 
     tokio::spawn(publish_when_stale(service.clone()));
     tokio::spawn(terrane_runtime::follow_schedules(service.clone()));
     service.start_streams(arguments.nats.settings().as_ref());
+    let collector = Collector::from_environment(&|name| std::env::var(name).ok()).map_err(|reason| anyhow!(reason))?;
+    if let Some(collector) = collector {
+        tokio::spawn(send_events(service.clone(), collector));
+    }
     tracing::info!(product = id, %address, "listening");
     let measured = service.clone();
     let router = with_metrics(terrane_runtime::router(service.clone()), &metrics, move || {

@@ -1,17 +1,28 @@
-//! `terrane run`: turns a product's id into a run of its pipeline in a running mesh, and prints its steps.
+//! `terrane run`: turns a product's id into a run of its pipeline in a running mesh, and prints its steps while they go on.
 
 use crate::mesh::token_secret;
 use crate::serve::runtime;
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use terrane_auth::{TokenRequest, issue};
 use terrane_gateway::HttpTransport;
 
-const OPERATION: &str = "mutation Run($product: ID!, $pull: Boolean!) { runPipeline(product: $product, pull: $pull) { state \
-                         version milliseconds errorCode error steps { kind name state milliseconds rows detail } } }";
+const RUN: &str = "mutation Run($product: ID!, $pull: Boolean!) { runPipeline(product: $product, pull: $pull, wait: \
+                   false) { id state } }";
+const FOLLOW: &str = "query Follow($product: ID!, $id: ID!) { product(id: $product) { run(id: $id) { id state version \
+                      milliseconds errorCode error attempt dueAt steps { kind name state milliseconds rows bytes detail } \
+                      } } }";
+const CANCEL: &str = "mutation Cancel($product: ID!, $id: ID!) { cancelRun(product: $product, id: $id) { id state } }";
+/// How often a run is looked at.
+const PAUSE: Duration = Duration::from_millis(250);
+/// How long a mesh that does not answer is asked again: a gateway may be replaced while a run goes on.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const PLAN: &str = "query Plan($pull: Boolean!) { pipelinePlan(pull: $pull) { level kind name action detail } }";
 
@@ -30,6 +41,12 @@ pub struct RunArguments {
     /// Show the stages of a run, and which models it would build and why, without running it
     #[arg(long)]
     explain: bool,
+    /// Follow this run, which was asked for before, instead of asking for one
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["no_pull", "cancel", "explain"])]
+    follow: Option<String>,
+    /// Cancel this run
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["no_pull", "explain"])]
+    cancel: Option<String>,
     /// A token with a role that may run pipelines; made from the state directory's secret by default
     #[arg(long, env = "TERRANE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -38,7 +55,7 @@ pub struct RunArguments {
     state: PathBuf,
 }
 
-/// Ask, wait, print; a failed run is a failure.
+/// Ask, follow, print; a failed run is a failure.
 pub fn run(arguments: &RunArguments) -> Result<()> {
     let token = match &arguments.token {
         Some(token) => token.clone(),
@@ -52,37 +69,170 @@ pub fn run(arguments: &RunArguments) -> Result<()> {
             issue(&token_secret(&arguments.state)?, &request)?
         }
     };
-    let base = arguments.url.trim_end_matches('/');
-    if arguments.explain {
-        let variables = json!({"pull": !arguments.no_pull});
-        let address = format!("{base}/products/{}/graphql", arguments.product);
-        let answer = ask(arguments, &token, &address, PLAN, &variables)?;
-        return print_plan(&answer["data"]["pipelinePlan"]);
-    }
-    let variables = json!({"product": arguments.product, "pull": !arguments.no_pull});
-    eprintln!("running the pipeline of {} …", arguments.product);
-    let answer = ask(arguments, &token, &format!("{base}/graphql"), OPERATION, &variables)?;
-    print_run(&answer["data"]["runPipeline"])
+    let mesh = Mesh { url: arguments.url.trim_end_matches('/').to_owned(), token };
+    runtime()?.block_on(ask_and_follow(arguments, &mesh))
 }
 
-/// Send an operation; what came back, where it has no errors.
-fn ask(arguments: &RunArguments, token: &str, address: &str, query: &str, variables: &Value) -> Result<Value> {
-    let body = json!({"query": query, "variables": variables}).to_string();
-    let request = http::Request::post(address)
-        .header("content-type", "application/json")
-        .header("authorization", format!("Bearer {token}"))
-        .body(Bytes::from(body))
-        .context("--url is no address")?;
-    let transport = HttpTransport::new(16 * 1024 * 1024).transport(&arguments.url);
-    let response =
-        runtime()?.block_on(async { tower::ServiceExt::oneshot(transport, request).await }).with_context(|| {
-            format!("no mesh answers at {}; start it with `terrane`, or name it with --url", arguments.url)
-        })?;
-    let answer: Value = serde_json::from_slice(response.body()).context("the answer is no GraphQL response")?;
-    if let Some(error) = answer["errors"].get(0) {
-        bail!("{}", error["message"].as_str().unwrap_or("the mesh refused"));
+async fn ask_and_follow(arguments: &RunArguments, mesh: &Mesh) -> Result<()> {
+    let product = &arguments.product;
+    if arguments.explain {
+        let address = format!("{}/products/{product}/graphql", mesh.url);
+        let answer = mesh.ask_at(&address, PLAN, &json!({"pull": !arguments.no_pull})).await?;
+        return print_plan(&answer["pipelinePlan"]);
     }
-    Ok(answer)
+    if let Some(id) = &arguments.cancel {
+        let answer = mesh.ask(CANCEL, &json!({"product": product, "id": id})).await?;
+        eprintln!("run {id}: {}", answer["cancelRun"]["state"].as_str().unwrap_or_default());
+        return Ok(());
+    }
+    let id = match &arguments.follow {
+        Some(id) => id.clone(),
+        None => {
+            let answer = mesh.ask(RUN, &json!({"product": product, "pull": !arguments.no_pull})).await?;
+            answer["runPipeline"]["id"].as_str().context("the mesh gave the run no id")?.to_owned()
+        }
+    };
+    eprintln!(
+        "run {id} of {product}; Ctrl-C leaves it running, --follow {id} looks at it again, --cancel {id} ends it"
+    );
+    let variables = json!({"product": product, "id": id});
+    let mut progress = Progress::new();
+    let mut answered = Instant::now();
+    loop {
+        let run = match mesh.ask(FOLLOW, &variables).await {
+            Ok(answer) => {
+                answered = Instant::now();
+                answer["product"]["run"].clone()
+            }
+            Err(_) if answered.elapsed() < PATIENCE => {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if run.is_null() {
+            bail!("the mesh knows no run {id} of {product}");
+        }
+        progress.show(&run);
+        if !matches!(run["state"].as_str(), Some("queued" | "running")) {
+            progress.end();
+            return report(&run);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// A mesh that is asked as somebody.
+struct Mesh {
+    url: String,
+    token: String,
+}
+
+impl Mesh {
+    async fn ask(&self, operation: &str, variables: &Value) -> Result<Value> {
+        self.ask_at(&format!("{}/graphql", self.url), operation, variables).await
+    }
+
+    async fn ask_at(&self, address: &str, operation: &str, variables: &Value) -> Result<Value> {
+        let body = json!({"query": operation, "variables": variables}).to_string();
+        let request = http::Request::post(address)
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {}", self.token))
+            .body(Bytes::from(body))
+            .context("--url is no address")?;
+        let transport = HttpTransport::new(16 * 1024 * 1024).transport(&self.url);
+        let response = tower::ServiceExt::oneshot(transport, request).await.with_context(|| {
+            format!("no mesh answers at {}; start it with `terrane`, or name it with --url", self.url)
+        })?;
+        let mut answer: Value = serde_json::from_slice(response.body()).context("the answer is no GraphQL response")?;
+        if let Some(error) = answer["errors"].get(0) {
+            bail!("{}", error["message"].as_str().unwrap_or("the mesh refused"));
+        }
+        Ok(answer["data"].take())
+    }
+}
+
+/// The steps of a run: a line for each that has ended, and what goes on now: as a spinner on a terminal, as lines elsewhere.
+struct Progress {
+    bar: ProgressBar,
+    /// Places of the steps that were shown: models end in any order.
+    shown: BTreeSet<usize>,
+    current: String,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self { bar, shown: BTreeSet::new(), current: String::new() }
+    }
+
+    fn show(&mut self, run: &Value) {
+        let steps = run["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for (place, step) in steps.iter().enumerate() {
+            if step["state"] != "running" && self.shown.insert(place) {
+                self.line(&step_line(step));
+            }
+        }
+        let current = match steps.iter().find(|step| step["state"] == "running") {
+            Some(step) => format!("{} {}", text(step, "kind"), text(step, "name")),
+            None if run["state"] == "queued" => match run["dueAt"].as_str() {
+                Some(due) => format!("waits for its turn, from {due} on"),
+                None => "waits for its turn".to_owned(),
+            },
+            None => text(run, "state"),
+        };
+        if current != self.current {
+            if self.bar.is_hidden() {
+                eprintln!("… {current}");
+            }
+            self.bar.set_message(current.clone());
+            self.current = current;
+        }
+    }
+
+    fn line(&self, line: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("{line}");
+        } else {
+            self.bar.println(line);
+        }
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
+fn step_line(step: &Value) -> String {
+    let number = |key: &str| step[key].as_i64().map_or_else(String::new, |n| n.to_string());
+    format!(
+        "  {:<8} {:<32} {:<10} {:>7} ms {:>9} rows  {}",
+        text(step, "kind"),
+        text(step, "name"),
+        text(step, "state"),
+        number("milliseconds"),
+        number("rows"),
+        text(step, "detail")
+    )
+}
+
+fn report(run: &Value) -> Result<()> {
+    match run["state"].as_str() {
+        Some("succeeded") => {
+            eprintln!("version {} published in {} ms", run["version"], run["milliseconds"]);
+            Ok(())
+        }
+        Some("cancelled") => bail!("the run was cancelled: {}", run["error"].as_str().unwrap_or_default()),
+        _ => bail!("the run failed: {}", run["error"].as_str().unwrap_or("no cause was given")),
+    }
 }
 
 fn print_plan(stages: &Value) -> Result<()> {
@@ -100,26 +250,5 @@ fn print_plan(stages: &Value) -> Result<()> {
         );
         writeln!(out, "{}", line.trim_end()).context("write the plan")?;
     }
-    Ok(())
-}
-
-fn print_run(run: &Value) -> Result<()> {
-    for step in run["steps"].as_array().into_iter().flatten() {
-        let text = |key: &str| step[key].as_str().unwrap_or_default().to_owned();
-        let number = |key: &str| step[key].as_i64().map_or_else(String::new, |n| n.to_string());
-        eprintln!(
-            "  {:<8} {:<32} {:<10} {:>7} ms {:>9} rows  {}",
-            text("kind"),
-            text("name"),
-            text("state"),
-            number("milliseconds"),
-            number("rows"),
-            text("detail")
-        );
-    }
-    if run["state"] != "succeeded" {
-        bail!("the run failed: {}", run["error"].as_str().unwrap_or("no cause was given"));
-    }
-    eprintln!("version {} published in {} ms", run["version"], run["milliseconds"]);
     Ok(())
 }

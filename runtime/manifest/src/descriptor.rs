@@ -6,6 +6,7 @@ use crate::dataset::Link;
 use crate::events::{read_changes, read_events};
 use crate::names::is_product_id;
 use crate::product::{Description, InputPort, ManagementPort, Member, OutputPort, Support, Team};
+use crate::upkeep::{Retention, Retry, read_retention, read_retry};
 use crate::yaml::{Node, Source};
 use terrane_diagnostics::{Diagnostic, Location};
 
@@ -48,6 +49,8 @@ pub(crate) struct Descriptor {
     pub(crate) team: Option<Team>,
     pub(crate) support: Vec<Support>,
     pub(crate) links: Vec<Link>,
+    pub(crate) retry: Retry,
+    pub(crate) retention: Retention,
     pub(crate) input_ports: Vec<(InputPort, Location)>,
     pub(crate) output_ports: Vec<(OutputPort, Location)>,
     pub(crate) management_ports: Vec<ManagementPort>,
@@ -103,6 +106,8 @@ fn read_root(root: &Node<'_>) -> Descriptor {
         team,
         support: root.list("support").iter().map(read_support).collect(),
         links: read_links(root),
+        retry: read_retry(root),
+        retention: read_retention(root),
         input_ports: root.list("inputPorts").iter().map(|p| (read_input(p), p.location())).collect(),
         output_ports: root.list("outputPorts").iter().map(|p| (read_output(p), p.location())).collect(),
         management_ports: root.list("managementPorts").iter().map(read_management).collect(),

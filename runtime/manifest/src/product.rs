@@ -5,6 +5,7 @@ use crate::dataset::{Dataset, Layer, Link};
 use crate::events::{ChangeRules, EventRules};
 use crate::model::Model;
 use crate::model_test::ModelTest;
+use crate::upkeep::{Retention, Retry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -35,6 +36,10 @@ pub struct Product {
     pub support: Vec<Support>,
     /// `authoritativeDefinitions`: agreements, diagrams, canonical page.
     pub links: Vec<Link>,
+    /// When a failed run is tried again.
+    pub retry: Retry,
+    /// Which earlier versions are kept.
+    pub retention: Retention,
     /// Where data comes from.
     pub input_ports: Vec<InputPort>,
     /// Where data goes.

@@ -6,7 +6,7 @@ use crate::rewrite::{next_schema, read_from_next};
 use sqlx::{AssertSqlSafe, Executor as _};
 use terrane_manifest::{Dataset, Layer, Materialization, Model, Product, TableRef};
 use terrane_sql::Sql;
-use terrane_store::{Store, create_table};
+use terrane_store::{StepOutcome, Store, create_table};
 
 /// Longest time that one model may take.
 const MODEL_TIMEOUT: &str = "SET statement_timeout = '30min'";
@@ -30,8 +30,13 @@ pub async fn clear_next(store: &Store) -> Result<(), PipelineError> {
     Ok(())
 }
 
-/// Build `model`, reading what `plan` keeps where it is published; returns its number of rows, which a view has none of.
-pub async fn build_model(store: &Store, product: &Product, model: &Model, plan: &Plan) -> Result<u64, PipelineError> {
+/// Build `model`, reading what `plan` keeps where it is published; says how many rows and bytes it has, and of a view neither.
+pub async fn build_model(
+    store: &Store,
+    product: &Product,
+    model: &Model,
+    plan: &Plan,
+) -> Result<StepOutcome, PipelineError> {
     let failed = |message: String| PipelineError::Model { file: model.file.clone(), message };
     // an output that is kept is copied, so it is read from either place; one of the abstraction layer is in one only
     let is_next = |table: &TableRef| table.layer == Layer::Output || !plan.keeps(table);
@@ -55,19 +60,19 @@ pub async fn build_model(store: &Store, product: &Product, model: &Model, plan: 
     if let Some(index) = key_index(model, schema) {
         statements.push(index);
     }
-    run(store, model, statements).await
+    run(store, model, schema, statements).await
 }
 
 /// Take over what is published of `model`: in the abstraction layer it stays where it is, an output dataset is copied,
 /// because what readers see now is kept as it is.
-pub async fn keep_model(store: &Store, product: &Product, model: &Model) -> Result<u64, PipelineError> {
-    let Some(dataset) = dataset_of(product, model) else { return Ok(0) };
+pub async fn keep_model(store: &Store, product: &Product, model: &Model) -> Result<StepOutcome, PipelineError> {
+    let Some(dataset) = dataset_of(product, model) else { return Ok(StepOutcome::default()) };
     let mut published = Sql::lit("SELECT * FROM ");
     published.qualified("output", &dataset.table);
     let mut statements =
         vec![create_table("output_next", dataset, false), insert_into("output_next", dataset, &published)];
     statements.extend(key_index(model, "output_next"));
-    run(store, model, statements).await
+    run(store, model, "output_next", statements).await
 }
 
 /// The contract's dataset that a model fills.
@@ -102,19 +107,30 @@ fn key_index(model: &Model, schema: &'static str) -> Option<Sql> {
     Some(sql)
 }
 
-/// Run a model's statements, each as one; the rows of the one that made most.
-async fn run(store: &Store, model: &Model, statements: Vec<Sql>) -> Result<u64, PipelineError> {
+/// Run a model's statements, each as one; the rows of the one that made most, and the bytes of what they made in `schema`.
+async fn run(
+    store: &Store,
+    model: &Model,
+    schema: &'static str,
+    statements: Vec<Sql>,
+) -> Result<StepOutcome, PipelineError> {
     let failed = |message: String| PipelineError::Model { file: model.file.clone(), message };
+    let refused = |error| PipelineError::of_statement("build a model", error, |e| failed(describe(e)));
     let mut connection =
         store.pipeline().acquire().await.map_err(terrane_store::StoreError::on("connect as the pipeline"))?;
     connection.execute(MODEL_TIMEOUT).await.map_err(terrane_store::StoreError::on("set a timeout"))?;
     let mut rows = 0;
     for statement in statements {
-        let done =
-            connection.execute(AssertSqlSafe(statement.into_string())).await.map_err(|e| failed(describe(&e)))?;
+        let done = connection.execute(AssertSqlSafe(statement.into_string())).await.map_err(refused)?;
         rows = rows.max(done.rows_affected());
     }
-    Ok(rows)
+    let bytes: i64 = sqlx::query_scalar("SELECT pg_total_relation_size(format('%I.%I', $1::text, $2::text)::regclass)")
+        .bind(schema)
+        .bind(&model.name)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(refused)?;
+    Ok(StepOutcome { rows: Some(rows), bytes: Some(bytes.unsigned_abs()), detail: None })
 }
 
 /// What Postgres says of a model's own statement: message, detail and hint are about the model and its data.

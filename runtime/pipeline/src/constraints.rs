@@ -51,7 +51,8 @@ pub async fn add_constraints(store: &Store, dataset: &Dataset) -> Result<(), Pip
     push_relationship_indexes(&mut sql, dataset);
     sql.push("ANALYZE ").qualified("output_next", &dataset.table).push(";\n");
     let done = store.pipeline().execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await;
-    done.map(|_| ()).map_err(|e| PipelineError::Constraint { dataset: dataset.name.clone(), message: describe(&e) })
+    let refused = |e: &sqlx::Error| PipelineError::Constraint { dataset: dataset.name.clone(), message: describe(e) };
+    done.map(|_| ()).map_err(|e| PipelineError::of_statement("add constraints", e, refused))
 }
 
 /// An index that the contract asks for. Its order is written as the data port writes its own: Postgres reads an order

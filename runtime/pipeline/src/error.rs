@@ -59,6 +59,29 @@ impl PipelineError {
         }
     }
 
+    /// A statement of ours about `what` failed: the database is to blame, or what the statement says.
+    pub fn of_statement(what: &'static str, error: sqlx::Error, otherwise: impl FnOnce(&sqlx::Error) -> Self) -> Self {
+        let statement = matches!(&error, sqlx::Error::Database(inner) if !inner.code().is_some_and(|c| is_outage(&c)));
+        if statement { otherwise(&error) } else { StoreError::database(what, error).into() }
+    }
+
+    /// Whether the same run may succeed later without anybody changing anything.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(error, StoreError::Database { .. } | StoreError::InputBusy(_)),
+            Self::Pull { source: IngestError::Store(error), .. } => matches!(error, StoreError::Database { .. }),
+            Self::Pull { source, .. } => matches!(
+                source,
+                IngestError::File { .. }
+                    | IngestError::Upstream { .. }
+                    | IngestError::Source { .. }
+                    | IngestError::Body(_)
+                    | IngestError::Spool(_)
+            ),
+            Self::Model { .. } | Self::Put { .. } | Self::Checks(_) | Self::Constraint { .. } => false,
+        }
+    }
+
     /// What is written into the run's record. Database texts about connections stay in the log.
     pub fn public_text(&self) -> String {
         match self {
@@ -69,4 +92,10 @@ impl PipelineError {
             other => other.to_string(),
         }
     }
+}
+
+/// SQLSTATE classes of connections that broke, resources that are used up, an operator who stops the server, and the
+/// system's own errors.
+fn is_outage(code: &str) -> bool {
+    ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class))
 }

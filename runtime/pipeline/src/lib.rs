@@ -6,6 +6,7 @@
 
 mod amended;
 mod apply;
+mod attempt;
 mod build;
 mod check;
 mod constraints;
@@ -15,6 +16,7 @@ mod explain;
 mod model_tests;
 mod models;
 mod noticed;
+mod openlineage;
 mod plan;
 mod put;
 mod recheck;
@@ -22,7 +24,7 @@ mod rewrite;
 mod run;
 
 pub use apply::{Applied, InPlace};
-pub use content::content_hash;
+pub use content::{content_hash, model_texts};
 pub use error::PipelineError;
 pub use explain::PlannedStage;
 pub use model_tests::{TestOutcome, run_model_tests};

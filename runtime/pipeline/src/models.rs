@@ -7,7 +7,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use terrane_manifest::{Model, TableRef};
-use terrane_store::{RunRecord, RunState, StepKind};
+use terrane_store::{LogLevel, RunRecord, RunState, StepKind, StepOutcome};
 use terrane_telemetry::{along, trace};
 
 /// Models that are built at the same time at most; each has a connection of the pipeline's for itself.
@@ -18,7 +18,7 @@ struct Done<'a> {
     table: TableRef,
     position: i32,
     step: &'a ModelStep,
-    result: Result<u64, PipelineError>,
+    result: Result<StepOutcome, PipelineError>,
 }
 
 impl Pipeline {
@@ -41,14 +41,19 @@ impl Pipeline {
             }
             let Some(built) = under_way.next().await else { break };
             match built.result {
-                Ok(rows) => {
+                Ok(mut made) => {
                     let kept = (built.step.action == Action::Keep).then_some("taken over: ");
                     let detail = format!("{}{}", kept.unwrap_or_default(), built.step.reason);
-                    record.end_step(built.position, RunState::Succeeded, Some(rows), Some(&detail)).await?;
+                    let name = name_of(&built.table);
+                    let line = format!("model {name}: {} rows, {detail}", made.rows.unwrap_or_default());
+                    record.log(LogLevel::Info, &line).await?;
+                    made.detail = Some(detail);
+                    record.end_step(built.position, RunState::Succeeded, &made).await?;
                     done.insert(built.table);
                 }
                 Err(error) => {
-                    record.end_step(built.position, RunState::Failed, None, Some(&error.public_text())).await?;
+                    let outcome = StepOutcome { detail: Some(error.public_text()), ..StepOutcome::default() };
+                    record.end_step(built.position, RunState::Failed, &outcome).await?;
                     failure.get_or_insert(error);
                 }
             }
@@ -74,7 +79,7 @@ impl Pipeline {
             None => work.await,
         };
         match &result {
-            Ok(rows) => span.set("terrane.rows", i64::try_from(*rows).unwrap_or(i64::MAX)),
+            Ok(made) => span.set("terrane.rows", i64::try_from(made.rows.unwrap_or_default()).unwrap_or(i64::MAX)),
             Err(_) => span.fail("step_failed"),
         }
         Done { table: model.table(), position, step, result }

@@ -55,17 +55,19 @@ impl Pipeline {
             self.store.pipeline().acquire().await.map_err(StoreError::on("connect as the pipeline"))?;
         let mut results = Vec::new();
         for dataset in product.outputs() {
+            let is_wanted =
+                |rule: &str| wanted.is_none_or(|wanted| wanted.contains(&(dataset.name.clone(), rule.to_owned())));
+            if wanted.is_some_and(|wanted| !wanted.iter().any(|(of, _)| *of == dataset.name)) {
+                continue;
+            }
             let mut all = checks(&product, dataset, &Place::published());
             let across = references(&mut connection, dataset, &self.upstreams, &Place::published()).await?;
             all.extend(across.into_iter().filter_map(Result::ok));
-            if let Some(result) = frequency(&product, dataset, &version) {
+            if let Some(result) = frequency(&product, dataset, &version).filter(|result| is_wanted(&result.rule)) {
                 self.store.keep_recheck(version.version, &result).await?;
                 results.push(result);
             }
-            for check in all {
-                if wanted.is_some_and(|wanted| !wanted.contains(&(dataset.name.clone(), check.rule.clone()))) {
-                    continue;
-                }
+            for check in all.into_iter().filter(|check| is_wanted(&check.rule)) {
                 let outcome = measure(&mut connection, &check, Uuid::nil()).await?;
                 self.store.keep_recheck(version.version, &outcome.result).await?;
                 results.push(outcome.result);

@@ -1,14 +1,18 @@
-//! Runs: turns a request to run into pulled inputs, built models, checks and a published version, on record.
+//! Runs: turns a run that has begun into pulled inputs, built models, checks and a published version, on record.
 
 use crate::check::{Place, checks, describe, measure, references};
 use crate::noticed::noticed;
 use crate::plan::{Action, plan};
-use crate::{PipelineError, build, constraints, content_hash};
+use crate::{PipelineError, build, constraints, content_hash, model_texts};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 use terrane_ingest::{Environment, IngestError, Puller, Upstreams};
 use terrane_manifest::{InputPort, Layer, Product};
-use terrane_store::{Publish, Run, RunRecord, RunState, RunTrigger, StepKind, Store, StoreError};
+use terrane_store::{
+    InputLineage, Lineage, LogLevel, Publish, RunRecord, RunState, RunTrigger, StepKind, StepOutcome, Store,
+    StoreError, UpstreamVersion,
+};
 use terrane_telemetry::{along, trace};
 
 /// Everything a run needs.
@@ -67,43 +71,46 @@ impl Pipeline {
         }
     }
 
-    /// Run all stages. The record of a failed run is returned as a run, not as an error: it tells its cause.
-    ///
-    /// # Errors
-    /// [`PipelineError::Store`] when there is no record: another run is under way, or the database is away.
-    pub async fn run(&self, request: &RunRequest) -> Result<Run, PipelineError> {
-        let mut record = self.store.start_run(request.trigger, request.by.as_deref()).await?;
-        tracing::info!(product = %self.product.id, run = %record.id, "run started");
-        let stages = async { self.amended().await?.stages(&mut record, request).await };
-        match stages.await {
-            Ok(()) => Ok(record.succeed().await?),
-            Err(error) => {
-                tracing::warn!(product = %self.product.id, run = %record.id, %error, "run failed");
-                Ok(record.fail(RunState::Failed, error.code(), &error.public_text()).await?)
-            }
-        }
-    }
-
-    async fn stages(&self, record: &mut RunRecord, request: &RunRequest) -> Result<(), PipelineError> {
-        if request.pull {
+    pub(crate) async fn stages(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
+        if record.run.pull {
             Box::pin(self.pull_inputs(record)).await?;
         }
+        let before = self.store.input_lineage(&self.product).await?;
         build::clear_next(&self.store).await?;
         let plan = plan(&self.store, &self.product, record.id).await?;
         Box::pin(self.build_models(record, &plan)).await?;
         Box::pin(self.check_outputs(record)).await?;
         let (store, product, run) = (&self.store, &self.product, record.id);
+        let lineage = self.lineage(before).await?;
         let built = plan.steps.iter().filter(|s| s.table.layer == Layer::Abstraction && s.action == Action::Build);
         let tables: Vec<String> = built.map(|step| step.table.table.clone()).collect();
         step(record, StepKind::Publish, &product.id, async {
             let content = content_hash(product);
-            let (inputs, models) = (&plan.inputs, &plan.models);
-            let publish = Publish { product, abstraction: &tables, run, content: &content, inputs, models };
+            let (inputs, models, lineage) = (&plan.inputs, &plan.models, &lineage);
+            let publish = Publish { product, abstraction: &tables, run, content: &content, inputs, models, lineage };
             let version = Box::pin(store.publish(&publish)).await?;
             let rows = version.datasets.iter().map(|d| d.rows.unsigned_abs()).sum();
-            Ok((rows, Some(format!("version {}", version.version))))
+            let detail = Some(format!("version {}", version.version));
+            Ok(StepOutcome { rows: Some(rows), detail, ..StepOutcome::default() })
         })
         .await
+    }
+
+    /// What the built tables were made from, where the input layer was `before` when the first of them was built. A batch
+    /// that came in meanwhile may be in some of them: it is listed, too.
+    async fn lineage(&self, before: (Vec<InputLineage>, Vec<UpstreamVersion>)) -> Result<Lineage, PipelineError> {
+        let (mut inputs, upstreams) = before;
+        let (after, _) = self.store.input_lineage(&self.product).await?;
+        for (input, now) in inputs.iter_mut().zip(after) {
+            for batch in now.batches {
+                // a batch of events grows
+                match input.batches.iter_mut().find(|known| known.id == batch.id) {
+                    Some(known) => *known = batch,
+                    None => input.batches.push(batch),
+                }
+            }
+        }
+        Ok(Lineage { inputs, upstreams, models: model_texts(&self.product) })
     }
 
     async fn pull_inputs(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
@@ -114,7 +121,7 @@ impl Pipeline {
                 let pulled = Box::pin(puller.pull(port)).await;
                 let pulled = pulled.map_err(|source| PipelineError::Pull { port: port.name.clone(), source })?;
                 found = noticed(run, port, &pulled);
-                Ok((pulled.rows(), pulled.describe()))
+                Ok(StepOutcome { rows: Some(pulled.rows()), detail: pulled.describe(), bytes: None })
             })
             .await?;
             for result in &found {
@@ -146,7 +153,8 @@ impl Pipeline {
                 let outcome = match measure(&mut connection, check, record.id).await {
                     Ok(outcome) => outcome,
                     Err(error) => {
-                        record.end_step(position, RunState::Failed, None, Some(&error.public_text())).await?;
+                        let outcome = StepOutcome { detail: Some(error.public_text()), ..StepOutcome::default() };
+                        record.end_step(position, RunState::Failed, &outcome).await?;
                         return Err(error);
                     }
                 };
@@ -162,7 +170,9 @@ impl Pipeline {
                 detail.push_str(&reason);
             }
             let state = if broken.is_empty() { RunState::Succeeded } else { RunState::Failed };
-            record.end_step(position, state, Some(checks.len() as u64), Some(&detail)).await?;
+            record.log(LogLevel::Info, &format!("check {}: {detail}", dataset.name)).await?;
+            let outcome = StepOutcome { rows: Some(checks.len() as u64), detail: Some(detail), bytes: None };
+            record.end_step(position, state, &outcome).await?;
         }
         if !broken.is_empty() {
             return Err(PipelineError::Checks(format!("nothing was published: {}", broken.join("; "))));
@@ -174,13 +184,14 @@ impl Pipeline {
     }
 }
 
-/// Record a step around `work`, which gives a number of rows and a detail.
+/// Record a step around `work`, which says what it made.
 async fn step(
     record: &mut RunRecord,
     kind: StepKind,
     name: &str,
-    work: impl Future<Output = Result<(u64, Option<String>), PipelineError>>,
+    work: impl Future<Output = Result<StepOutcome, PipelineError>>,
 ) -> Result<(), PipelineError> {
+    let (started, work) = (Instant::now(), Box::pin(work));
     let position = record.begin_step(kind, name).await?;
     let mut span = trace::span(kind.word());
     span.set("terrane.step", name.to_owned());
@@ -189,15 +200,19 @@ async fn step(
         None => work.await,
     };
     match done {
-        Ok((rows, detail)) => {
+        Ok(outcome) => {
+            let rows = outcome.rows.unwrap_or_default();
             span.set("terrane.rows", i64::try_from(rows).unwrap_or(i64::MAX));
-            record.end_step(position, RunState::Succeeded, Some(rows), detail.as_deref()).await?;
+            record.end_step(position, RunState::Succeeded, &outcome).await?;
+            let detail = outcome.detail.map_or_else(String::new, |detail| format!(", {detail}"));
+            let line = format!("{} {name}: {rows} rows in {} ms{detail}", kind.word(), started.elapsed().as_millis());
+            record.log(LogLevel::Info, &line).await?;
             Ok(())
         }
         Err(error) => {
             span.fail("step_failed");
-            let recorded = record.end_step(position, RunState::Failed, None, Some(&error.public_text())).await;
-            recorded.map_err(|e: StoreError| PipelineError::from(e))?;
+            let outcome = StepOutcome { detail: Some(error.public_text()), ..StepOutcome::default() };
+            record.end_step(position, RunState::Failed, &outcome).await?;
             Err(error)
         }
     }

@@ -2,47 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod support;
+
 use sqlx::Row as _;
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
-use terrane_ingest::Upstreams;
-use terrane_manifest::Product;
-use terrane_pipeline::{Pipeline, RunRequest};
-use terrane_store::{RunTrigger, Store, StoreOptions};
+use support::{open, open_at, request};
+use terrane_store::RunTrigger;
 use terrane_testkit::{copy_folder, fresh_database, product_folder, state_directory};
-
-fn read(folder: &Path, below: &Path, files: &mut BTreeMap<String, String>) {
-    for entry in std::fs::read_dir(below).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            read(folder, &path, files);
-        } else if let Ok(text) = std::fs::read_to_string(&path) {
-            files.insert(path.strip_prefix(folder).unwrap().to_string_lossy().into_owned(), text);
-        }
-    }
-}
-
-fn product(folder: &Path) -> Arc<Product> {
-    let mut files = BTreeMap::new();
-    read(folder, folder, &mut files);
-    Arc::new(terrane_manifest::load(&files).unwrap_or_else(|d| panic!("{d:#?}")).product)
-}
-
-async fn open(folder: &Path) -> (Store, Pipeline, Arc<Product>) {
-    open_at(folder, &fresh_database().await).await
-}
-
-async fn open_at(folder: &Path, url: &str) -> (Store, Pipeline, Arc<Product>) {
-    let product = product(folder);
-    let store = Store::open(&StoreOptions::new(url), &product).await.unwrap();
-    let pipeline = Pipeline::new(store.clone(), product.clone(), folder.to_path_buf(), Arc::new(Upstreams::new()));
-    (store, pipeline, product)
-}
-
-fn request() -> RunRequest {
-    RunRequest { trigger: RunTrigger::Manual, by: Some("test".into()), pull: true }
-}
 
 #[tokio::test]
 async fn countries_are_published_checked_and_kept() {
@@ -177,12 +142,12 @@ async fn each_role_can_do_its_own_work_only() {
 async fn two_runs_at_once_are_refused_and_an_interrupted_one_is_closed() {
     let (folder, url) = (product_folder("continents"), fresh_database().await);
     let (store, pipeline, _) = open_at(&folder, &url).await;
-    let record = store.start_run(RunTrigger::Manual, None).await.unwrap();
+    let record = store.start_run(RunTrigger::Manual, None, true).await.unwrap();
     assert_eq!(pipeline.run(&request()).await.unwrap_err().code(), "RUN_IN_PROGRESS");
     let id = record.id;
     // what a killed process leaves: a running record, and a lock that its connection's end releases
     record.abandon().await;
     let (again, ..) = open_at(&folder, &url).await;
-    assert_eq!(again.run(id).await.unwrap().unwrap().error_code.as_deref(), Some("INTERRUPTED"));
+    assert_eq!(again.run(id).await.unwrap().unwrap().error_code.as_deref(), Some("RUN_INTERRUPTED"));
     assert_eq!(pipeline.run(&request()).await.unwrap().state, "succeeded");
 }

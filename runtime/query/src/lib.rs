@@ -6,6 +6,7 @@
 
 mod access;
 mod aggregate;
+mod as_of;
 mod bind;
 mod catalog;
 mod coerce;
@@ -27,6 +28,7 @@ mod statement;
 mod write;
 
 pub use access::{Access, Reading, access_matrix, questions};
+pub use as_of::Missing;
 pub use bind::Bind;
 pub use coerce::Values;
 pub use compile::{ChangesStatement, ExportRequest, ExportStatement};

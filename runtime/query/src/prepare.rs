@@ -220,7 +220,9 @@ impl Prepared {
             true => None,
             false => {
                 let compiler = Compiler::new(&self.schema.catalog, &self.access, &self.document, values, budget);
-                Some(Statement::new(Arc::clone(&self.schema), compiler.compile(&data)?))
+                let compiled = compiler.compile(&data)?;
+                self.schema.check_kept(&compiled.sql)?;
+                Some(Statement::new(Arc::clone(&self.schema), compiled))
             }
         };
         let ports = (!ports.is_empty()).then(|| ports_operation(&self.document, operation, &ports));

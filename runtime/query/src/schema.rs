@@ -1,6 +1,7 @@
 //! Schema: turns a checked product and the standard ports' SDL into the schema that operations are compiled against.
 
 use crate::access::Access;
+use crate::as_of::Kept;
 use crate::catalog::{Catalog, EntityId, Root, Salt, build_catalog};
 use crate::prepare::Prepared;
 use crate::sdl::{print_full, print_sdl};
@@ -20,6 +21,7 @@ pub struct DataSchema {
     pub(crate) catalog: Catalog,
     pub(crate) full: Valid<Schema>,
     pub(crate) implementers: apollo_compiler::collections::HashMap<Name, Implementers>,
+    pub(crate) kept: Option<Kept>,
     sdl: String,
     product: String,
 }
@@ -55,9 +57,14 @@ impl DataSchema {
             .build()
             .and_then(Schema::validate);
         match full {
-            Ok(full) if !has_errors(&findings) => {
-                Ok(Self { implementers: full.implementers_map(), catalog, full, sdl, product: product.id.clone() })
-            }
+            Ok(full) if !has_errors(&findings) => Ok(Self {
+                implementers: full.implementers_map(),
+                catalog,
+                full,
+                sdl,
+                kept: None,
+                product: product.id.clone(),
+            }),
             Ok(_) => Err(findings),
             Err(with_errors) => {
                 findings.extend(with_errors.errors.iter().map(|problem| {

@@ -3,6 +3,7 @@
 //! [`ProductService::open`] reads the folder, brings the database up to date and compiles the data port's schema;
 //! [`router`] serves it. The same code serves a product alone and inside `terrane dev`.
 
+mod as_of;
 mod caching;
 mod driver;
 mod error;
@@ -10,12 +11,15 @@ mod explain;
 mod export;
 mod folder;
 mod http;
+mod lineage_sender;
 mod loader;
 mod meters;
 mod operation;
 mod ports;
 mod reading;
+mod recheck;
 mod rows;
+mod runs;
 mod schedule;
 mod service;
 mod streams;
@@ -25,7 +29,9 @@ pub use error::RuntimeError;
 pub use explain::{ExplainRequest, Explained, explain};
 pub use folder::read_folder;
 pub use http::router;
+pub use lineage_sender::{Collector, send_events};
 pub use ports::{lineage, sdl as ports_sdl};
+pub use recheck::check_due_rules;
 pub use schedule::{Schedules, follow_schedules};
 pub use service::{ProductService, ServiceOptions};
 pub use terrane_ingest::{Transport, Upstream, Upstreams, http_transport};

@@ -36,6 +36,8 @@ pub struct Mode {
     pub mutations: bool,
     /// Whether rows must be those of the current version, and not those of a replica a little behind.
     pub primary: bool,
+    /// The kept version to read; none is the current one. Its schema is kept by the service.
+    pub version: Option<i64>,
 }
 
 /// What an operation is answered with.
@@ -76,8 +78,9 @@ pub async fn run_with(
     };
     let text = request.text().map_err(one)?;
     let access = service.access(&caller.roles);
-    let prepared =
-        service.prepare(text, request.operation_name.as_deref(), &access).map_err(OperationError::Request)?;
+    let prepared = service
+        .prepare(text, request.operation_name.as_deref(), &access, mode.version)
+        .map_err(OperationError::Request)?;
     match prepared.kind() {
         OperationKind::Query => {}
         OperationKind::Mutation if mode.mutations => {}

@@ -1,16 +1,21 @@
 //! Rows: turns a dataset, columns and a cursor into a page of rows, through the data port and its policy.
 
-use crate::operation::{self, Mode, OperationError};
+use crate::as_of;
+use crate::operation::{Mode, OperationError};
 use crate::ports::PortsContext;
 use crate::ports::guard::{internal, refused};
 use crate::ports::records::RowPage;
 use async_graphql::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
-use terrane_graphql::Request;
+use terrane_graphql::{GraphqlError, Request};
 use terrane_manifest::names::is_graphql_name;
 use terrane_manifest::{Dataset, Field, Layer};
 use terrane_query::Reading;
+use terrane_store::AsOf;
+
+/// How often the newest version is read anew when it is replaced meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// One page; `columns` are the contract's names, all readable ones by default.
 pub async fn page(
@@ -19,6 +24,7 @@ pub async fn page(
     columns: Option<&[String]>,
     first: i32,
     after: Option<&str>,
+    as_of: Option<AsOf>,
 ) -> Result<RowPage> {
     let service = &context.service;
     let product = service.product();
@@ -30,7 +36,6 @@ pub async fn page(
         ));
     };
     let fields = fields(context, dataset, columns)?;
-    let before = version(context).await?;
     let request = Request {
         query: Some(operation_text(dataset, &fields).into()),
         variables: Some(Map::from_iter([
@@ -39,9 +44,13 @@ pub async fn page(
         ])),
         ..Request::default()
     };
-    let body = match operation::run(service, &context.caller, &request, Mode { mutations: false, primary: true }).await
-    {
-        Ok(answered) => answered.body,
+    // a publish in between would mix versions: what is read is of one version, whatever is published meanwhile
+    let answered = match as_of {
+        Some(as_of) => as_of::run(service, &context.caller, &request, Mode::default(), as_of).await,
+        None => newest(context, &request).await?,
+    };
+    let (version, body) = match answered {
+        Ok(answered) => answered,
         Err(OperationError::Request(errors)) => {
             let error = errors.into_iter().next();
             return Err(error.map_or_else(
@@ -57,17 +66,35 @@ pub async fn page(
         let code = error["extensions"]["code"].as_str().unwrap_or("BAD_USER_INPUT");
         return Err(refused(code, error["message"].as_str().unwrap_or_default()));
     }
-    // a publish in between would mix versions: the reader sees another number and starts again
-    let after = version(context).await?;
     let list = &answer["data"]["list"];
     let rows = list["nodes"].as_array().into_iter().flatten().map(|node| row(node, &fields)).collect();
     Ok(RowPage {
-        version: if before == after { after } else { -1 },
+        version,
         columns: fields.iter().map(|f| f.name.clone()).collect(),
         rows,
         end_cursor: list["pageInfo"]["endCursor"].as_str().map(str::to_owned),
         has_next_page: list["pageInfo"]["hasNextPage"].as_bool().unwrap_or_default(),
     })
+}
+
+/// The same of the newest version. One that is replaced, or whose record is, while it is read is read again.
+async fn newest(
+    context: &PortsContext,
+    request: &Request,
+) -> Result<std::result::Result<(i64, Vec<u8>), OperationError>, Error> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let as_of = AsOf::Version(version(context).await?);
+        let answered = as_of::run(&context.service, &context.caller, request, Mode::default(), as_of).await;
+        let gone = |errors: &[GraphqlError]| {
+            errors.iter().any(|e| e.code() == "UNKNOWN_VERSION" || e.code() == "VERSION_DROPPED")
+        };
+        match &answered {
+            Err(OperationError::Request(errors)) if attempt < ATTEMPTS && gone(errors) => {}
+            _ => return Ok(answered),
+        }
+    }
 }
 
 async fn version(context: &PortsContext) -> Result<i64, Error> {

@@ -3,12 +3,13 @@
 //! Every replica of a product looks; a time that is due is claimed by one of them, in the product's database. A run pulls
 //! every port: a source that has nothing new costs a question.
 
+use crate::recheck::follow_rules;
 use crate::service::ProductService;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use terrane_manifest::{InputPort, parse_schedule};
-use terrane_pipeline::{PipelineError, RunRequest};
+use terrane_pipeline::RunRequest;
 use terrane_store::{RunTrigger, StoreError};
 
 /// How often it is looked what is due.
@@ -23,14 +24,18 @@ pub const NEVER: &str = "never";
 /// What one replica remembers between two looks.
 #[derive(Debug, Default)]
 pub struct Schedules {
-    /// A claimed run that could not start, since another one was under way.
+    /// A claimed run that could not be put into the queue.
     waiting: bool,
     /// By port, the publish of its upstream that a run was started for, when it may be tried again, and how long after.
     tried: BTreeMap<String, (i64, DateTime<Utc>, chrono::TimeDelta)>,
 }
 
-/// Look every [`LOOKS`] what is due, and run it, until the process ends.
+/// Look every [`LOOKS`] what is due, pull it and check it, until the process ends.
 pub async fn follow_schedules(service: ProductService) {
+    tokio::join!(follow_ports(service.clone()), follow_rules(service));
+}
+
+async fn follow_ports(service: ProductService) {
     let mut schedules = Schedules::default();
     let mut looks = tokio::time::interval(LOOKS);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -44,7 +49,8 @@ pub async fn follow_schedules(service: ProductService) {
 }
 
 impl Schedules {
-    /// Start what is due at `now`; true where a run has been made. What fails is logged, and looked at again.
+    /// Run what is due at `now`, when its turn comes; true where a run has been made. What fails is logged, and looked at
+    /// again.
     pub async fn look(&mut self, service: &ProductService, now: DateTime<Utc>) -> bool {
         let due = match self.claim(service, now).await {
             Ok(due) => due,
@@ -107,10 +113,6 @@ impl Schedules {
                 tracing::info!(trigger = trigger.word(), run = %run.id, state = run.state, "a run was due");
                 true
             }
-            Err(PipelineError::Store(StoreError::RunInProgress(_))) => {
-                self.waiting = trigger == RunTrigger::Schedule;
-                false
-            }
             Err(error) => {
                 tracing::warn!(%error, trigger = trigger.word(), "a run was due, and could not start");
                 self.waiting = trigger == RunTrigger::Schedule;
@@ -121,7 +123,7 @@ impl Schedules {
 }
 
 /// The last time that the schedule was due, up to `now`.
-fn last_due(schedule: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(crate) fn last_due(schedule: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     parse_schedule(schedule)?.find_previous_occurrence(&now, true).ok()
 }
 

@@ -7,6 +7,7 @@ use crate::loader::StepLoader;
 use crate::meters::Meters;
 use crate::ports::{self, PortsContext, PortsSchema};
 use crate::reading::start_reader;
+use crate::runs::{RunQueue, attend};
 use crate::streams::{Streams, start_streams};
 use async_graphql::dataloader::DataLoader;
 use futures_util::Stream;
@@ -14,7 +15,7 @@ use http::HeaderValue;
 use moka::sync::Cache;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 use terrane_auth::{AuthError, Authenticator};
 use terrane_diagnostics::Diagnostic;
@@ -23,11 +24,11 @@ use terrane_graphql::GraphqlError;
 use terrane_ingest::{IngestError, Upstreams};
 use terrane_jetstream::NatsSettings;
 use terrane_manifest::{InputPort, Product};
-use terrane_pipeline::{Applied, Pipeline, PipelineError, PlannedStage, RunRequest};
+use terrane_pipeline::{Applied, Pipeline, PipelineError, PlannedStage};
 use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
-use terrane_query::{Access, DataSchema, Prepared, prepare};
-use terrane_store::{Run, Store, StoreError, StoreOptions, Version};
-use terrane_telemetry::{along, trace};
+use terrane_query::{Access, DataSchema, Missing, Prepared, prepare};
+use terrane_store::{Store, StoreError, StoreOptions, Version, kept_schema};
+use terrane_telemetry::trace;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
@@ -35,6 +36,8 @@ use tokio::task::AbortHandle;
 const KEPT_ACCESS: u64 = 1_000;
 /// Bytes of operation texts whose plans are kept.
 const KEPT_PLANS: u64 = 16 * 1024 * 1024;
+/// Kept versions of which the schema is kept.
+const KEPT_SCHEMAS: u64 = 32;
 /// Files of which the length is kept.
 const KEPT_LENGTHS: u64 = 10_000;
 /// Until a question to the database for metrics is given up.
@@ -69,6 +72,8 @@ struct Inner {
     reader: Reader,
     pipeline: Pipeline,
     schema: Arc<DataSchema>,
+    kept_schemas: Cache<i64, Arc<DataSchema>>,
+    mask_salt: String,
     ports: PortsSchema,
     policy: Policy,
     authenticator: Authenticator,
@@ -78,6 +83,7 @@ struct Inner {
     streams: Streams,
     retention: AbortHandle,
     stopping: AtomicBool,
+    runs: RunQueue,
     exports: Arc<Semaphore>,
     export_lengths: Cache<String, u64>,
     cache_control: Option<HeaderValue>,
@@ -95,6 +101,7 @@ struct PlanKey {
     roles: RoleSet,
     text: Arc<str>,
     name: Option<String>,
+    version: Option<i64>,
 }
 
 /// A [`PlanKey`] that owns nothing, for looking one up: equal keys have equal hashes, field by field.
@@ -103,11 +110,15 @@ struct PlanQuery<'a> {
     roles: &'a RoleSet,
     text: &'a str,
     name: Option<&'a str>,
+    version: Option<i64>,
 }
 
 impl equivalent::Equivalent<PlanKey> for PlanQuery<'_> {
     fn equivalent(&self, key: &PlanKey) -> bool {
-        *self.roles == key.roles && *self.text == *key.text && self.name == key.name.as_deref()
+        *self.roles == key.roles
+            && *self.text == *key.text
+            && self.name == key.name.as_deref()
+            && self.version == key.version
     }
 }
 
@@ -122,7 +133,8 @@ impl ProductService {
         let schema = DataSchema::build(&product, &ports::sdl()).map_err(failed)?;
         let policy = Policy::new(DEFAULT_MODEL, &product.policy_lines())?;
         let store = Store::open(&options.store, &product).await?;
-        let schema = Arc::new(schema.with_mask_salt(&store.mask_salt().await?));
+        let mask_salt = store.mask_salt().await?;
+        let schema = Arc::new(schema.with_mask_salt(&mask_salt));
         let reader = start_reader(&options.store, &product)?;
         let pipeline =
             Pipeline::new(store.clone(), product.clone(), options.folder.clone(), Arc::new(options.upstreams));
@@ -136,7 +148,7 @@ impl ProductService {
         // a replica may answer with what is no longer so, and nobody would ask again
         let current = options.store.replicas.is_empty();
         let cache_control = cache_control(&product, &everybody).filter(|_| current);
-        Ok(Self {
+        let service = Self {
             inner: Arc::new(Inner {
                 cache_control,
                 product,
@@ -146,6 +158,8 @@ impl ProductService {
                 reader,
                 pipeline,
                 schema,
+                kept_schemas: Cache::new(KEPT_SCHEMAS),
+                mask_salt,
                 ports: ports::schema(),
                 policy,
                 authenticator: options.authenticator,
@@ -155,10 +169,13 @@ impl ProductService {
                 streams,
                 retention: retention.abort_handle(),
                 stopping: AtomicBool::new(false),
+                runs: RunQueue::default(),
                 exports: Arc::new(Semaphore::new(MOST_EXPORTS)),
                 export_lengths: Cache::new(KEPT_LENGTHS),
             }),
-        })
+        };
+        attend(&service);
+        Ok(service)
     }
 
     /// Read and check a folder.
@@ -203,6 +220,16 @@ impl ProductService {
         self.inner.meters.get_or_init(|| Meters::new(&self.inner.product.id))
     }
 
+    /// Runs that wait, and who asked for them.
+    pub(crate) fn runs(&self) -> &RunQueue {
+        &self.inner.runs
+    }
+
+    /// It, without being a reason to serve it.
+    pub(crate) fn downgrade(&self) -> WeakService {
+        WeakService(Arc::downgrade(&self.inner))
+    }
+
     /// What follows its changes.
     pub(crate) fn streams(&self) -> &Streams {
         &self.inner.streams
@@ -237,7 +264,8 @@ impl ProductService {
         self.inner.access.get_with_by_ref(roles, compile)
     }
 
-    /// The compiled operation, from the cache where it was compiled before for these roles.
+    /// The compiled operation, from the cache where it was compiled before for these roles; of a kept version's tables
+    /// where `version` is one that [`Self::keep_schema`] was called for.
     ///
     /// # Errors
     /// The operation's errors; those are not kept.
@@ -246,19 +274,51 @@ impl ProductService {
         text: &str,
         name: Option<&str>,
         access: &Arc<Access>,
+        version: Option<i64>,
     ) -> Result<Arc<Prepared>, Vec<GraphqlError>> {
-        if let Some(prepared) = self.inner.plans.get(&PlanQuery { roles: access.roles(), text, name }) {
+        if let Some(prepared) = self.inner.plans.get(&PlanQuery { roles: access.roles(), text, name, version }) {
             self.meters().plans.hit();
             return Ok(prepared);
         }
-        let key = PlanKey { roles: access.roles().clone(), text: text.into(), name: name.map(str::to_owned) };
+        let key = PlanKey { roles: access.roles().clone(), text: text.into(), name: name.map(str::to_owned), version };
         let (span, started) = (trace::span("prepare"), Instant::now());
-        let prepared = prepare(&self.inner.schema, text, name, access);
+        let schema = self.schema_of(version)?;
+        let prepared = prepare(&schema, text, name, access);
         self.meters().plans.miss(started);
         drop(span);
         let prepared = Arc::new(prepared?);
         self.inner.plans.insert(key, prepared.clone());
         Ok(prepared)
+    }
+
+    /// Whether the schema of a kept version is ready.
+    pub(crate) fn keeps_schema(&self, version: i64) -> bool {
+        self.inner.kept_schemas.contains_key(&version)
+    }
+
+    /// Have the schema of a kept version ready, which lacks what `missing` says.
+    ///
+    /// # Errors
+    /// None for a product that is served: its schema was built before.
+    pub(crate) fn keep_schema(&self, version: i64, missing: Vec<Missing>) -> Result<(), Vec<GraphqlError>> {
+        let built = DataSchema::build(&self.inner.product, &ports::sdl());
+        let built = built
+            .map_err(|found| found.into_iter().map(|d| GraphqlError::new(d.code, d.message)).collect::<Vec<_>>())?;
+        let built = built.with_mask_salt(&self.inner.mask_salt).of_version(version, &kept_schema(version), missing);
+        self.inner.kept_schemas.insert(version, Arc::new(built));
+        Ok(())
+    }
+
+    /// The schema of the current version, or of a kept one for which [`Self::keep_schema`] was called.
+    ///
+    /// # Errors
+    /// `VERSION_CHANGED` where it is kept no longer, because others took its place.
+    pub(crate) fn schema_of(&self, version: Option<i64>) -> Result<Arc<DataSchema>, Vec<GraphqlError>> {
+        let Some(version) = version else { return Ok(self.inner.schema.clone()) };
+        self.inner.kept_schemas.get(&version).ok_or_else(|| {
+            let message = "too many versions are read at once; ask again";
+            vec![GraphqlError::new("VERSION_CHANGED", message)]
+        })
     }
 
     /// Permits to make a file.
@@ -290,34 +350,6 @@ impl ProductService {
     ) -> impl Stream<Item = async_graphql::Response> + Send + use<> {
         let loader = DataLoader::new(StepLoader(self.inner.store.clone()), tokio::spawn);
         self.inner.ports.execute_stream(request.data(loader).data(context))
-    }
-
-    /// Run the pipeline.
-    ///
-    /// # Errors
-    /// [`PipelineError`] when there is no record of a run; a failed run is a run.
-    pub async fn run(&self, request: &RunRequest) -> Result<Run, PipelineError> {
-        let (started, mut span) = (Instant::now(), trace::begin("pipeline run"));
-        if span.is_recording() {
-            span.set("terrane.product", self.inner.product.id.clone());
-            span.set("terrane.run.trigger", request.trigger.word());
-        }
-        let along = span.trace().map(along::under).or_else(along::current);
-        // a run is large between its waits: kept aside, it fits the stack of whoever asks for it
-        let run = along::with(along, Box::pin(self.inner.pipeline.run(request))).await;
-        self.meters().run(run.as_ref().ok(), started.elapsed());
-        match &run {
-            Ok(run) => {
-                span.set("terrane.run.id", run.id.to_string());
-                if let Some(version) = run.version {
-                    span.set("terrane.version", version);
-                } else {
-                    span.fail("run_failed");
-                }
-            }
-            Err(_) => span.fail("no_run"),
-        }
-        run
     }
 
     /// Bring the input rows that came in since into the published version, in place.
@@ -401,5 +433,15 @@ impl ProductService {
     /// [`StoreError`].
     pub async fn rollback(&self, version: i64) -> Result<Version, StoreError> {
         self.inner.store.rollback(&self.inner.product, version).await
+    }
+}
+
+/// A product as long as somebody else serves it.
+pub(crate) struct WeakService(Weak<Inner>);
+
+impl WeakService {
+    /// It, if it is still served.
+    pub(crate) fn upgrade(&self) -> Option<ProductService> {
+        self.0.upgrade().map(|inner| ProductService { inner })
     }
 }

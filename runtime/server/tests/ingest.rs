@@ -9,6 +9,7 @@ use http::{HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
 use terrane_runtime::{
     ProductService, RunRequest, RunTrigger, Schedules, ServiceOptions, StoreOptions, Upstream, Upstreams,
@@ -262,10 +263,15 @@ async fn a_schedule_runs_once_for_each_time_that_is_due_on_whichever_replica() {
     assert!(other.look(&served.service, at("2026-01-05T00:00:00Z")).await);
     assert!(!one.look(&served.service, at("2026-01-05T00:00:01Z")).await);
     // a run that is under way is waited for
-    let running = served.service.store().start_run(RunTrigger::Manual, None).await.unwrap();
-    assert!(!one.look(&served.service, at("2026-01-05T03:00:00Z")).await);
-    running.succeed().await.unwrap();
-    assert!(one.look(&served.service, at("2026-01-05T03:00:10Z")).await);
+    let store = served.service.store();
+    let running = store.start_run(RunTrigger::Manual, None, false).await.unwrap();
+    let ended = async {
+        while store.runs(1).await.unwrap()[0].state != "queued" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        running.succeed().await.unwrap();
+    };
+    assert!(tokio::join!(one.look(&served.service, at("2026-01-05T03:00:10Z")), ended).0);
     assert!(!one.look(&served.service, at("2026-01-05T03:00:20Z")).await);
     // another schedule takes the descriptor's place, from now on
     let set = |schedule: &str| {

@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
-use terrane_runtime::{ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Upstreams, router};
+use terrane_runtime::{
+    ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Upstreams, check_due_rules, router,
+};
 use terrane_testkit::{Client, fresh_database, product_folder};
 
 const SECRET: &str = "a-secret-of-these-tests-with-more-than-32-bytes";
@@ -191,4 +194,38 @@ async fn a_plan_says_what_a_run_would_build_and_lineage_says_from_what() {
     let columns = lineage["data"]["lineage"]["columns"].as_array().unwrap();
     let languages = columns.iter().find(|c| c["node"] == "output.countries" && c["column"] == "languages").unwrap();
     assert_eq!(languages["origins"], json!(["input.countries_raw.languages"]), "{languages}");
+}
+
+#[tokio::test]
+async fn a_rule_with_a_schedule_is_checked_again_once_for_each_time_that_is_due() {
+    let (service, steward, _) = served("countries").await;
+    assert_eq!(run(&service).await.state, "succeeded");
+    let put = "mutation($rule: JSON) { putQualityRule(dataset: \"countries\", field: \"population\", id: \"small\", rule: \
+               $rule) { id } }";
+    let rule = json!({"id": "small", "metric": "invalidValues", "arguments": {"pattern": "^[0-9]{1,7}$"}, "mustBe": 0,
+                      "severity": "warning", "schedule": "0 3 * * *", "scheduler": "cron"});
+    let done = steward.graphql(put, json!({"rule": rule})).await;
+    assert_eq!(done["data"]["putQualityRule"]["id"], "small", "{done}");
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let history = async || {
+        let asked = "{ qualityHistory(dataset: \"countries\", rule: \"small\") { runId version result { passed } } }";
+        steward.graphql(asked, Value::Null).await["data"]["qualityHistory"].clone()
+    };
+    // a rule that is new waits for its next time
+    assert_eq!(check_due_rules(&service, at("2026-01-01T12:00:00Z")).await.unwrap(), 0);
+    assert_eq!(check_due_rules(&service, at("2026-01-02T02:59:59Z")).await.unwrap(), 0);
+    assert_eq!(history().await, json!([]));
+    let found = json!([{"runId": null, "version": 1, "result": {"passed": false}}]);
+    // two replicas: one of them checks
+    let (one, other) = tokio::join!(
+        check_due_rules(&service, at("2026-01-02T03:00:00Z")),
+        check_due_rules(&service, at("2026-01-02T03:00:01Z"))
+    );
+    assert_eq!(one.unwrap() + other.unwrap(), 1, "one rule of many, by one of them");
+    assert_eq!(history().await, found);
+    assert_eq!(check_due_rules(&service, at("2026-01-02T23:00:00Z")).await.unwrap(), 0);
+    // nothing of what is published has changed
+    assert_eq!(service.store().current_version().await.unwrap().unwrap().version, 1);
+    assert_eq!(check_due_rules(&service, at("2026-01-05T03:00:00Z")).await.unwrap(), 1);
+    assert_eq!(history().await.as_array().unwrap().len(), 2);
 }

@@ -4,7 +4,9 @@
 //! No second set of tables is built and none is kept: for streams, of which each batch is small and there are many. What
 //! computes the new rows acts as the pipeline's role, what writes them as the owner.
 
-use crate::runs::RUN_LOCK;
+use crate::kept::note_current;
+use crate::lease::RUN_LOCK;
+use crate::made_from::Lineage;
 use crate::{DatasetVersion, InputStates, Role, Stamps, Store, StoreError, Version};
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Executor as _, Postgres};
@@ -35,6 +37,8 @@ pub struct Move<'a> {
     pub inputs: &'a InputStates,
     /// What each model was made from.
     pub models: &'a Stamps,
+    /// Batches, versions of other products and texts of models, for people.
+    pub lineage: &'a Lineage,
 }
 
 const WHAT: &str = "change what is published";
@@ -182,13 +186,17 @@ impl Changes {
                 .collect();
             let replaced = match from.kind.as_str() {
                 "stream" => "DELETE FROM control.versions WHERE version = $1",
-                _ => "UPDATE control.versions SET state = 'dropped' WHERE version = $1",
+                _ => {
+                    "UPDATE control.versions SET state = 'dropped', ended_at = clock_timestamp(), dropped_at = \
+                     clock_timestamp() WHERE version = $1"
+                }
             };
             let connection = &mut *self.connection;
             sqlx::query(replaced).bind(from.version).execute(&mut *connection).await.map_err(StoreError::on(WHAT))?;
-            sqlx::query_as(
-                "INSERT INTO control.versions (version, kind, run_id, content, state, datasets, inputs, models) VALUES \
-                 ($1, 'stream', $2, $3, 'current', $4, $5, $6) RETURNING *",
+            let recorded = sqlx::query_as(
+                "INSERT INTO control.versions (version, kind, run_id, content, state, datasets, inputs, models, \
+                 product_version, contracts, columns, lineage) VALUES ($1, 'stream', $2, $3, 'current', $4, $5, $6, $7, \
+                 $8, $9, $10) RETURNING *",
             )
             .bind(version)
             .bind(from.run_id)
@@ -196,17 +204,26 @@ impl Changes {
             .bind(sqlx::types::Json(datasets))
             .bind(inputs)
             .bind(models)
+            .bind(&from.product_version)
+            .bind(sqlx::types::Json(&from.contracts))
+            .bind(sqlx::types::Json(&from.columns))
+            .bind(sqlx::types::Json(change.lineage))
             .fetch_one(&mut *connection)
             .await
-            .map_err(StoreError::on(WHAT))?
+            .map_err(StoreError::on(WHAT))?;
+            note_current(connection, version).await?;
+            recorded
         } else {
-            sqlx::query_as("UPDATE control.versions SET inputs = $2, models = $3 WHERE version = $1 RETURNING *")
-                .bind(from.version)
-                .bind(inputs)
-                .bind(models)
-                .fetch_one(&mut *self.connection)
-                .await
-                .map_err(StoreError::on(WHAT))?
+            sqlx::query_as(
+                "UPDATE control.versions SET inputs = $2, models = $3, lineage = $4 WHERE version = $1 RETURNING *",
+            )
+            .bind(from.version)
+            .bind(inputs)
+            .bind(models)
+            .bind(sqlx::types::Json(change.lineage))
+            .fetch_one(&mut *self.connection)
+            .await
+            .map_err(StoreError::on(WHAT))?
         };
         self.run(Sql::lit("COMMIT")).await.map_err(StoreError::on(WHAT))?;
         self.release().await;

@@ -1,5 +1,8 @@
 //! Errors: turns database failures into what was being done, apart from what a client may be told.
 
+use crate::AsOf;
+use terrane_diagnostics::{Diagnostic, render_all};
+
 /// Why the store could not do something. Internal: clients never see these texts.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -14,15 +17,45 @@ pub enum StoreError {
     /// The database's schema could not be brought up to date.
     #[error("migrate the product's database: {0}")]
     Migration(sqlx::migrate::MigrateError),
+    /// The versions of changed contracts do not say what has changed.
+    #[error("the contracts in force are not replaced:\n{}", render_all(.0))]
+    Contract(Vec<Diagnostic>),
+    /// An input table cannot become what its new contract says.
+    #[error("input table `{table}`, column `{column}`: {reason}")]
+    Layer {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// Another run is under way.
     #[error("a run of product `{0}` is under way already; wait for it or cancel it")]
     RunInProgress(String),
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoSuchRun(uuid::Uuid),
+    /// The run cannot be cancelled any more.
+    #[error("the run has ended already: {0}")]
+    RunEnded(String),
+    /// The run's record is no longer this process's.
+    #[error("the run was taken for dead and closed by another process; nothing of it was published")]
+    LeaseLost,
     /// Somebody writes to an input for a long time.
     #[error("input `{0}` is being written to; try again when the batch is in")]
     InputBusy(String),
     /// There is no such version to go back to.
     #[error("version {0} is not kept; `versions` lists those that are")]
     NoSuchVersion(i64),
+    /// There never was such a version.
+    #[error("{}", unknown_version(.0))]
+    UnknownVersion(AsOf),
+    /// The version is kept no longer.
+    #[error(
+        "version {0} is kept no longer; `versions` lists those that are, and the product's `retention` says how long"
+    )]
+    VersionDropped(i64),
     /// An event came later than its port takes it, by its place among those that came together.
     #[error("event {0} came too late")]
     LateEvent(usize),
@@ -56,11 +89,25 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Database { .. } | Self::Migration(_) | Self::Interrupted(_) => "DATABASE_ERROR",
+            Self::Contract(_) => "CONTRACT_VERSION",
+            Self::Layer { .. } => "LAYER_MIGRATION",
             Self::RunInProgress(_) => "RUN_IN_PROGRESS",
+            Self::NoSuchRun(_) => "NO_SUCH_RUN",
+            Self::RunEnded(_) => "RUN_ENDED",
+            Self::LeaseLost => "LEASE_LOST",
             Self::InputBusy(_) => "INPUT_BUSY",
             Self::NoSuchVersion(_) => "NO_SUCH_VERSION",
+            Self::UnknownVersion(_) => "UNKNOWN_VERSION",
+            Self::VersionDropped(_) => "VERSION_DROPPED",
             Self::BadRow { .. } => "BAD_ROW",
             Self::LateEvent(_) => "BAD_EVENT",
         }
+    }
+}
+
+fn unknown_version(as_of: &AsOf) -> String {
+    match as_of {
+        AsOf::Version(number) => format!("there is no version {number}; `versions` lists them"),
+        AsOf::Time(time) => format!("nothing was published at {}", time.to_rfc3339()),
     }
 }

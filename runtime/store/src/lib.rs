@@ -8,14 +8,22 @@ mod audit;
 mod batches;
 mod bounds;
 mod changes;
+mod contracts;
 mod database;
 mod error;
 mod events;
 mod inputs;
+mod kept;
+mod layers;
+mod lease;
+mod lineage_events;
+mod made_from;
 mod outbox;
 mod positions;
 mod put;
 mod quality;
+mod queue;
+mod record;
 mod rejects;
 mod roles;
 mod runs;
@@ -30,21 +38,29 @@ pub use changes::{Changes, Move};
 pub use database::ensure_database;
 pub use error::StoreError;
 pub use events::{EVENTS_CHANNEL, EventBatch, EventCounts, EventRow, Outcome, RejectedEvent};
+pub use kept::AsOf;
+pub use lease::{Heartbeat, LEASE, Stop};
+pub use lineage_events::{LineageEvent, Sending};
+pub use made_from::{InputBatch, InputLineage, Lineage, ModelText, UpstreamVersion};
 pub use outbox::{Change, OUTBOX_CHANNEL, OutboxBounds};
 pub use positions::{InputState, InputStates};
 pub use put::{PutModel, PutRule};
 pub use quality::PastResult;
+pub use queue::{CANCELLED, WantedRun};
+pub use record::{LogLevel, RunRecord, StepOutcome};
 pub use rejects::{Reject, RejectRecord};
 pub use roles::Role;
-pub use runs::{QualityResult, Run, RunRecord, RunState, RunTrigger, Step, StepKind};
+pub use runs::{LogLine, QualityResult, Run, RunState, RunTrigger, Step, StepKind};
 pub use schedules::ScheduleRecord;
 pub use tables::create_table;
-pub use versions::{DatasetVersion, Publish, Stamps, Version};
+pub use versions::{DatasetVersion, Publish, Stamps, Version, kept_schema};
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use std::str::FromStr as _;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use terrane_manifest::Product;
+use uuid::Uuid;
 
 /// How the database is reached.
 #[derive(Debug, Clone)]
@@ -78,6 +94,10 @@ impl StoreOptions {
 #[derive(Debug, Clone)]
 pub struct Store {
     product: String,
+    login: PgConnectOptions,
+    running: Arc<RwLock<Option<Uuid>>>,
+    /// Place of the product's contracts among those that were put in force.
+    contracts: i64,
     owner: PgPool,
     control: PgPool,
     pipeline: PgPool,
@@ -94,32 +114,60 @@ impl Store {
             .map_err(|e| StoreError::database("read the database URL", e))?
             .application_name(&format!("terrane {}", product.id));
         roles::apply(&base, &product.id).await?;
-        let pool = |role: Role, connections: u32, settings: Vec<(&'static str, String)>| {
-            let name = role.name_for(&product.id);
-            let connect = base.clone().options([("role", name)]).options(settings);
-            PgPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(Duration::from_secs(10))
-                .connect_lazy_with(connect)
+        let connect = |role: Role, settings: Vec<(&'static str, String)>| {
+            base.clone().options([("role", role.name_for(&product.id))]).options(settings)
         };
+        let size = |connections: u32| {
+            PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10))
+        };
+        let pool = |role: Role, connections: u32, settings: Vec<(&'static str, String)>| {
+            size(connections).connect_lazy_with(connect(role, settings))
+        };
+        let running = Arc::new(RwLock::new(None));
+        let pipeline = name_by_run(size(4), &running, &product.id)
+            .connect_lazy_with(connect(Role::Pipeline, bounds::of_models(&base).await?));
         let timeout = options.statement_timeout.as_millis().to_string();
         let query_settings = vec![
             ("statement_timeout", timeout),
             ("default_transaction_read_only", "on".to_owned()),
             ("search_path", "output".to_owned()),
         ];
-        let store = Self {
+        let mut store = Self {
+            contracts: 0,
             product: product.id.clone(),
+            login: base.clone(),
+            running,
             owner: pool(Role::Owner, 4, vec![("search_path", "metadata".to_owned())]),
             control: pool(Role::Control, 8, Vec::new()),
-            pipeline: pool(Role::Pipeline, 4, bounds::of_models(&base).await?),
+            pipeline,
             query: pool(Role::Query, 4, query_settings),
         };
         sqlx::migrate!("./migrations").run(&store.owner).await.map_err(StoreError::Migration)?;
         roles::grant(&store.owner, &product.id).await?;
+        let changed = contracts::compare(&store, product).await?;
+        layers::migrate(&store.owner, product).await?;
         inputs::apply(&store.owner, product).await?;
-        runs::close_interrupted(&store).await?;
+        store.contracts = match changed {
+            true => contracts::put_in_force(&store, product).await?,
+            false => contracts::in_force(&store).await?,
+        };
+        store.close_dead_run().await?;
         Ok(store)
+    }
+
+    /// How the database is reached as the user of the URL, with no role taken on.
+    pub(crate) fn login(&self) -> &PgConnectOptions {
+        &self.login
+    }
+
+    /// Note which run is under way in this process.
+    pub(crate) fn set_running(&self, run: Option<Uuid>) {
+        *self.running.write().unwrap_or_else(PoisonError::into_inner) = run;
+    }
+
+    /// Place of the product's contracts among those that were put in force.
+    pub(crate) fn contracts(&self) -> i64 {
+        self.contracts
     }
 
     /// The product's id.
@@ -167,4 +215,29 @@ impl Store {
             pool.close().await;
         }
     }
+}
+
+/// Connections of the pipeline carry the name of the run that they work for, so that whoever closes a dead or cancelled run
+/// can end them.
+fn name_by_run(options: PgPoolOptions, running: &Arc<RwLock<Option<Uuid>>>, product: &str) -> PgPoolOptions {
+    async fn name(
+        connection: &mut PgConnection,
+        running: &RwLock<Option<Uuid>>,
+        idle: &str,
+    ) -> Result<(), sqlx::Error> {
+        let run = *running.read().unwrap_or_else(PoisonError::into_inner);
+        let name = run.map_or_else(|| idle.to_owned(), lease::name_of);
+        sqlx::query("SELECT set_config('application_name', $1, false)").bind(name).execute(connection).await.map(|_| ())
+    }
+    let idle: Arc<str> = format!("terrane {product}").into();
+    let (again, new) = ((running.clone(), idle.clone()), (running.clone(), idle));
+    options
+        .before_acquire(move |connection, _| {
+            let (running, idle) = again.clone();
+            Box::pin(async move { name(connection, &running, &idle).await.map(|()| true) })
+        })
+        .after_connect(move |connection, _| {
+            let (running, idle) = new.clone();
+            Box::pin(async move { name(connection, &running, &idle).await })
+        })
 }

@@ -5,9 +5,11 @@
 
 use crate::{Store, StoreError};
 use futures_util::TryStreamExt as _;
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow, Postgres, Transaction};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use terrane_manifest::Dataset;
+use terrane_sql::Sql;
 
 /// The channel on which a transaction that has written to the outbox is heard of.
 pub const OUTBOX_CHANNEL: &str = "terrane_outbox";
@@ -116,4 +118,57 @@ impl Store {
         .map_err(StoreError::on(what))?;
         Ok(removed.unsigned_abs())
     }
+}
+
+/// The rows that differ between the published table and the `next` one, by primary key, into the outbox.
+pub(crate) async fn write_changes(
+    transaction: &mut Transaction<'_, Postgres>,
+    dataset: &Dataset,
+    version: i64,
+    existed: bool,
+    next: (&str, &str),
+) -> Result<(), StoreError> {
+    let key = dataset.primary_key();
+    if key.is_empty() {
+        return Ok(());
+    }
+    let mut key_object = Sql::lit("jsonb_build_object(");
+    // ordered by the key's own columns, which compare many times faster than JSON does
+    let mut order = Sql::lit(" ORDER BY ");
+    for (i, field) in key.iter().enumerate() {
+        let mut value = Sql::lit(if existed { "coalesce(n." } else { "(n." });
+        value.ident(&field.column);
+        if existed {
+            value.push(", o.").ident(&field.column);
+        }
+        value.push(")");
+        key_object.push(if i > 0 { ", " } else { "" }).string_literal(&field.name).push(", ").append(&value);
+        order.push(if i > 0 { ", " } else { "" }).append(&value);
+    }
+    key_object.push(")");
+    let mut sql =
+        Sql::lit("INSERT INTO control.outbox (version, dataset, operation, key, row, before) SELECT $1, $2, ");
+    if existed {
+        let first = &key[0].column;
+        sql.push("CASE WHEN o.").ident(first).push(" IS NULL THEN 'insert' WHEN n.").ident(first);
+        sql.push(" IS NULL THEN 'delete' ELSE 'update' END, ")
+            .append(&key_object)
+            .push(", to_jsonb(n), to_jsonb(o) FROM ");
+        sql.qualified("output", &dataset.table).push(" o FULL JOIN ").qualified(next.0, next.1);
+        sql.push(" n ON ");
+        for (i, field) in key.iter().enumerate() {
+            sql.push(if i > 0 { " AND n." } else { "n." }).ident(&field.column).push(" = o.").ident(&field.column);
+        }
+        sql.push(" WHERE to_jsonb(n) IS DISTINCT FROM to_jsonb(o)").append(&order);
+    } else {
+        sql.push("'insert', ").append(&key_object).push(", to_jsonb(n), NULL FROM ");
+        sql.qualified(next.0, next.1).push(" n").append(&order);
+    }
+    sqlx::query(AssertSqlSafe(sql.into_string()))
+        .bind(version)
+        .bind(&dataset.name)
+        .execute(&mut **transaction)
+        .await
+        .map_err(StoreError::on("write the changes of a version"))?;
+    Ok(())
 }

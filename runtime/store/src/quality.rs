@@ -6,6 +6,9 @@ use serde_json::Value;
 use sqlx::FromRow;
 use uuid::Uuid;
 
+/// Results of one rule that are kept of checks between runs.
+const KEPT_RECHECKS: i64 = 1000;
+
 /// What a check found, and when.
 #[derive(Debug, Clone, PartialEq, FromRow)]
 pub struct PastResult {
@@ -62,11 +65,12 @@ impl Store {
         .map_err(StoreError::on("read the history of quality"))
     }
 
-    /// Keep what a check of the published version found.
+    /// Keep what a check of the published version found; of each rule, the newest thousand.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn keep_recheck(&self, version: i64, result: &QualityResult) -> Result<(), StoreError> {
+        let what = "keep a re-check";
         sqlx::query(
             "INSERT INTO control.rechecks (version, rule, dataset, field, severity, dimension, status, expected, \
              measured, sample) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -83,7 +87,17 @@ impl Store {
         .bind(&result.sample)
         .execute(self.control())
         .await
+        .map_err(StoreError::on(what))?;
+        sqlx::query(
+            "DELETE FROM control.rechecks WHERE dataset = $1 AND rule = $2 AND at < (SELECT at FROM control.rechecks WHERE \
+             dataset = $1 AND rule = $2 ORDER BY at DESC OFFSET $3 LIMIT 1)",
+        )
+        .bind(&result.dataset)
+        .bind(&result.rule)
+        .bind(KEPT_RECHECKS - 1)
+        .execute(self.control())
+        .await
         .map(|_| ())
-        .map_err(StoreError::on("keep a re-check"))
+        .map_err(StoreError::on(what))
     }
 }

@@ -96,8 +96,18 @@ pub async fn grant(owner: &PgPool, product: &str) -> Result<(), StoreError> {
     sql.push("GRANT DELETE ON control.rejects TO ").ident(&control).push(";\n");
     // what is written to the audit log stays as it is
     sql.push("REVOKE UPDATE ON control.audit_log, control.outbox FROM ").ident(&control).push(";\n");
+    sql.push("GRANT DELETE ON control.lineage_events, control.rechecks TO ").ident(&control).push(";\n");
     sql.push("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA metadata TO ").ident(&control).push(";\n");
     sql.push("GRANT SELECT, INSERT, DELETE ON security.policies TO ").ident(&control).push(";\n");
+    // versions that were kept before they could be read
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT nspname::text FROM pg_namespace WHERE nspname ~ '^kept_[0-9]+$'")
+            .fetch_all(owner)
+            .await
+            .map_err(StoreError::on("look up kept versions"))?;
+    for schema in &kept {
+        sql.push("GRANT USAGE ON SCHEMA ").ident(schema).push(" TO ").ident(&query).push(";\n");
+    }
     owner.execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await.map_err(StoreError::on("grant privileges"))?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Schedules: turns the times at which pulls are due into claims, of which every replica of a product gets its own or none.
+//! Schedules: turns the times at which pulls and checks are due into claims, of which every replica of a product gets its own or none.
 
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
@@ -46,6 +46,24 @@ impl Store {
         .fetch_optional(self.control())
         .await
         .map_err(StoreError::on("claim a schedule"))?;
+        Ok(claimed == Some(true))
+    }
+
+    /// Whether the check of a rule that was due at `due` is the caller's to do, as with [`Store::claim_schedule`].
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn claim_recheck(&self, dataset: &str, rule: &str, due: DateTime<Utc>) -> Result<bool, StoreError> {
+        let claimed: Option<bool> = sqlx::query_scalar(
+            "INSERT INTO control.recheck_schedules AS s (dataset, rule, last_due) VALUES ($1, $2, $3) ON CONFLICT (dataset, \
+             rule) DO UPDATE SET last_due = $3 WHERE s.last_due < $3 RETURNING s.xmax <> 0",
+        )
+        .bind(dataset)
+        .bind(rule)
+        .bind(due)
+        .fetch_optional(self.control())
+        .await
+        .map_err(StoreError::on("claim the check of a rule"))?;
         Ok(claimed == Some(true))
     }
 

@@ -1,12 +1,17 @@
 //! Versions: turns built tables into the published ones, and back, in one transaction each.
 //!
 //! The tables of the version being built are in `output_next` and `abstraction_next`. Publishing moves them, and keeps
-//! what was current in `kept` as `TABLE__VERSION`. A reader's statement either got its locks before the swap (and the
+//! what was current in the schema `kept_VERSION`. A reader's statement either got its locks before the swap (and the
 //! swap waits for it) or resolves the names after it: it sees one version, never a mix.
 
+use crate::kept::{drop_old, note_current};
+use crate::lease::name_of;
+use crate::made_from::Lineage;
+use crate::outbox::write_changes;
 use crate::{InputStates, Role, Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Executor as _, FromRow, Postgres, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,8 +19,6 @@ use terrane_manifest::{Dataset, Layer, Product};
 use terrane_sql::Sql;
 use uuid::Uuid;
 
-/// Kept versions beyond this number are dropped, oldest first.
-const KEPT_VERSIONS: i64 = 5;
 /// How long a swap waits for readers before it lets them go first and tries again.
 const SWAP_PATIENCE: Duration = Duration::from_millis(300);
 const SWAP_ATTEMPTS: u32 = 100;
@@ -35,6 +38,21 @@ pub struct Version {
     pub published_at: DateTime<Utc>,
     /// `current`, `kept` or `dropped`.
     pub state: String,
+    /// When it stopped being current, the last time.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// When its rows were dropped.
+    pub dropped_at: Option<DateTime<Utc>>,
+    /// Version of the product, by its descriptor; none where it was published before this was recorded.
+    pub product_version: Option<String>,
+    /// Versions of its contracts, by their ids.
+    #[sqlx(json)]
+    pub contracts: BTreeMap<String, String>,
+    /// Physical types of its columns, by table and column, as the contract had them.
+    #[sqlx(json)]
+    pub columns: BTreeMap<String, BTreeMap<String, String>>,
+    /// What it was made from.
+    #[sqlx(json)]
+    pub lineage: Lineage,
     /// Its datasets and their sizes.
     #[sqlx(json)]
     pub datasets: Vec<DatasetVersion>,
@@ -64,6 +82,8 @@ pub struct Publish<'a> {
     pub inputs: &'a InputStates,
     /// What each model was made from.
     pub models: &'a Stamps,
+    /// Batches, versions of other products and texts of models, for people.
+    pub lineage: &'a Lineage,
 }
 
 /// A dataset of a version.
@@ -86,6 +106,15 @@ impl Store {
             .map_err(StoreError::on("read versions"))
     }
 
+    /// The record of a version, whether its rows are there or not.
+    pub async fn version(&self, version: i64) -> Result<Option<Version>, StoreError> {
+        sqlx::query_as("SELECT * FROM control.versions WHERE version = $1")
+            .bind(version)
+            .fetch_optional(self.control())
+            .await
+            .map_err(StoreError::on("read a version"))
+    }
+
     /// The version that readers see.
     pub async fn current_version(&self) -> Result<Option<Version>, StoreError> {
         sqlx::query_as("SELECT * FROM control.versions WHERE state = 'current'")
@@ -106,7 +135,8 @@ impl Store {
     /// the rows that changed (into the outbox) and the run's version number, all in one transaction.
     ///
     /// # Errors
-    /// [`StoreError::Database`]; nothing is published then.
+    /// [`StoreError::LeaseLost`] where the run is no longer this process's or was cancelled; [`StoreError::Database`].
+    /// Nothing is published then.
     pub async fn publish(&self, wanted: &Publish<'_>) -> Result<Version, StoreError> {
         self.swap(&Change::Publish(wanted)).await
     }
@@ -156,7 +186,7 @@ impl Change<'_> {
     async fn apply(&self, store: &Store, transaction: &mut Transaction<'_, Postgres>) -> Result<Version, StoreError> {
         match self {
             Self::Publish(wanted) => publish(store, transaction, wanted).await,
-            Self::Rollback { product, version } => roll_back(transaction, product, *version).await,
+            Self::Rollback { product, version } => roll_back(store, transaction, product, *version).await,
         }
     }
 }
@@ -168,7 +198,24 @@ async fn publish(
 ) -> Result<Version, StoreError> {
     let what = "publish a version";
     let outputs: Vec<&Dataset> = wanted.product.outputs().collect();
+    // whoever takes this process for dead can find and end the transaction
+    sqlx::query("SELECT set_config('application_name', $1, true)")
+        .bind(name_of(wanted.run))
+        .execute(&mut **transaction)
+        .await
+        .map_err(StoreError::on(what))?;
     take_turn(transaction).await?;
+    // whoever closes this run's record waits for us from here on, or was first and nothing is published
+    let held: Option<bool> = sqlx::query_scalar(
+        "SELECT cancel_requested_at IS NULL FROM control.runs WHERE id = $1 AND state = 'running' FOR NO KEY UPDATE",
+    )
+    .bind(wanted.run)
+    .fetch_optional(&mut **transaction)
+    .await
+    .map_err(StoreError::on(what))?;
+    if held != Some(true) {
+        return Err(StoreError::LeaseLost);
+    }
     let previous = current_number(transaction).await?;
     let number = sqlx::query_scalar::<_, i64>("SELECT coalesce(max(version), 0) + 1 FROM control.versions")
         .fetch_one(&mut **transaction)
@@ -176,7 +223,7 @@ async fn publish(
         .map_err(StoreError::on(what))?;
     lock_published(transaction, &outputs).await?;
     if let Some(previous) = previous {
-        batch(transaction, make_kept(previous)).await?;
+        batch(transaction, make_kept(store, previous)).await?;
     }
     let mut datasets = Vec::with_capacity(outputs.len());
     for dataset in &outputs {
@@ -231,6 +278,7 @@ async fn drop_replaced(transaction: &mut Transaction<'_, Postgres>, wanted: &Pub
 }
 
 async fn roll_back(
+    store: &Store,
     transaction: &mut Transaction<'_, Postgres>,
     product: &Product,
     version: i64,
@@ -247,8 +295,8 @@ async fn roll_back(
     let current = current_number(transaction).await?.ok_or(StoreError::NoSuchVersion(version))?;
     let outputs: Vec<&Dataset> = product.outputs().collect();
     lock_published(transaction, &outputs).await?;
-    batch(transaction, make_kept(current)).await?;
-    let schema = kept(version);
+    batch(transaction, make_kept(store, current)).await?;
+    let schema = kept_schema(version);
     for dataset in &target.datasets {
         if let Some(described) = outputs.iter().find(|d| d.table == dataset.table) {
             write_changes(transaction, described, version, true, (&schema, &dataset.table)).await?;
@@ -261,12 +309,13 @@ async fn roll_back(
     let mut sql = Sql::lit("DROP SCHEMA ");
     sql.ident(&schema);
     batch(transaction, sql).await?;
-    sqlx::query("UPDATE control.versions SET state = 'kept' WHERE version = $1")
+    sqlx::query("UPDATE control.versions SET state = 'kept', ended_at = clock_timestamp() WHERE version = $1")
         .bind(current)
         .execute(&mut **transaction)
         .await
         .map_err(StoreError::on(what))?;
-    sqlx::query_as("UPDATE control.versions SET state = 'current' WHERE version = $1 RETURNING *")
+    note_current(&mut *transaction, version).await?;
+    sqlx::query_as("UPDATE control.versions SET state = 'current', ended_at = NULL WHERE version = $1 RETURNING *")
         .bind(version)
         .fetch_one(&mut **transaction)
         .await
@@ -287,13 +336,16 @@ fn is_lock_conflict(error: &StoreError) -> bool {
 }
 
 /// The schema of a version that is no longer current.
-fn kept(version: i64) -> String {
+pub fn kept_schema(version: i64) -> String {
     format!("kept_{version}")
 }
 
-fn make_kept(version: i64) -> Sql {
+/// Make it; its tables may be read as those of the current version are.
+fn make_kept(store: &Store, version: i64) -> Sql {
+    let schema = kept_schema(version);
     let mut sql = Sql::lit("CREATE SCHEMA ");
-    sql.ident(&kept(version));
+    sql.ident(&schema).push(";\nGRANT USAGE ON SCHEMA ").ident(&schema).push(" TO ");
+    sql.ident(&Role::Query.name_for(store.product()));
     sql
 }
 
@@ -337,7 +389,7 @@ async fn lock_published(transaction: &mut Transaction<'_, Postgres>, outputs: &[
 
 /// Append: the published table, with its indexes, goes to its version's schema.
 fn keep(sql: &mut Sql, table: &str, version: i64) {
-    sql.push("ALTER TABLE ").qualified("output", table).push(" SET SCHEMA ").ident(&kept(version)).push(";\n");
+    sql.push("ALTER TABLE ").qualified("output", table).push(" SET SCHEMA ").ident(&kept_schema(version)).push(";\n");
 }
 
 /// Append: the built table goes from `LAYER_next` to `LAYER`, and belongs to the owner from now on.
@@ -345,59 +397,6 @@ fn publish_table(sql: &mut Sql, layer: &'static str, table: &str) {
     let next = if layer == "output" { "output_next" } else { "abstraction_next" };
     sql.push("ALTER TABLE ").qualified(next, table).push(" OWNER TO CURRENT_ROLE;\n");
     sql.push("ALTER TABLE ").qualified(next, table).push(" SET SCHEMA ").ident(layer).push(";\n");
-}
-
-/// The rows that differ between the published table and the `next` one, by primary key, into the outbox.
-async fn write_changes(
-    transaction: &mut Transaction<'_, Postgres>,
-    dataset: &Dataset,
-    version: i64,
-    existed: bool,
-    next: (&str, &str),
-) -> Result<(), StoreError> {
-    let key = dataset.primary_key();
-    if key.is_empty() {
-        return Ok(());
-    }
-    let mut key_object = Sql::lit("jsonb_build_object(");
-    // ordered by the key's own columns, which compare many times faster than JSON does
-    let mut order = Sql::lit(" ORDER BY ");
-    for (i, field) in key.iter().enumerate() {
-        let mut value = Sql::lit(if existed { "coalesce(n." } else { "(n." });
-        value.ident(&field.column);
-        if existed {
-            value.push(", o.").ident(&field.column);
-        }
-        value.push(")");
-        key_object.push(if i > 0 { ", " } else { "" }).string_literal(&field.name).push(", ").append(&value);
-        order.push(if i > 0 { ", " } else { "" }).append(&value);
-    }
-    key_object.push(")");
-    let mut sql =
-        Sql::lit("INSERT INTO control.outbox (version, dataset, operation, key, row, before) SELECT $1, $2, ");
-    if existed {
-        let first = &key[0].column;
-        sql.push("CASE WHEN o.").ident(first).push(" IS NULL THEN 'insert' WHEN n.").ident(first);
-        sql.push(" IS NULL THEN 'delete' ELSE 'update' END, ")
-            .append(&key_object)
-            .push(", to_jsonb(n), to_jsonb(o) FROM ");
-        sql.qualified("output", &dataset.table).push(" o FULL JOIN ").qualified(next.0, next.1);
-        sql.push(" n ON ");
-        for (i, field) in key.iter().enumerate() {
-            sql.push(if i > 0 { " AND n." } else { "n." }).ident(&field.column).push(" = o.").ident(&field.column);
-        }
-        sql.push(" WHERE to_jsonb(n) IS DISTINCT FROM to_jsonb(o)").append(&order);
-    } else {
-        sql.push("'insert', ").append(&key_object).push(", to_jsonb(n), NULL FROM ");
-        sql.qualified(next.0, next.1).push(" n").append(&order);
-    }
-    sqlx::query(AssertSqlSafe(sql.into_string()))
-        .bind(version)
-        .bind(&dataset.name)
-        .execute(&mut **transaction)
-        .await
-        .map_err(StoreError::on("write the changes of a version"))?;
-    Ok(())
 }
 
 async fn measure(transaction: &mut Transaction<'_, Postgres>, dataset: &Dataset) -> Result<DatasetVersion, StoreError> {
@@ -418,7 +417,7 @@ async fn record(
     datasets: &[DatasetVersion],
 ) -> Result<Version, StoreError> {
     let what = "record a version";
-    sqlx::query("UPDATE control.versions SET state = 'kept' WHERE state = 'current'")
+    sqlx::query("UPDATE control.versions SET state = 'kept', ended_at = clock_timestamp() WHERE state = 'current'")
         .execute(&mut **transaction)
         .await
         .map_err(StoreError::on(what))?;
@@ -429,30 +428,34 @@ async fn record(
         .await
         .map_err(StoreError::on(what))?;
     let version = sqlx::query_as(
-        "INSERT INTO control.versions (version, run_id, content, state, datasets, inputs, models) VALUES ($1, $2, $3, \
-         'current', $4, $5, $6) RETURNING *",
+        "INSERT INTO control.versions (version, run_id, content, state, datasets, inputs, models, product_version, \
+         contracts, columns, lineage) VALUES ($1, $2, $3, 'current', $4, $5, $6, $7, $8, $9, $10) RETURNING *",
     )
     .bind(number)
     .bind(wanted.run)
     .bind(wanted.content)
-    .bind(sqlx::types::Json(datasets))
-    .bind(sqlx::types::Json(wanted.inputs))
-    .bind(sqlx::types::Json(wanted.models))
+    .bind(Json(datasets))
+    .bind(Json(wanted.inputs))
+    .bind(Json(wanted.models))
+    .bind(&wanted.product.version)
+    .bind(Json(contracts(wanted.product)))
+    .bind(Json(columns(wanted.product)))
+    .bind(Json(wanted.lineage))
     .fetch_one(&mut **transaction)
     .await
     .map_err(StoreError::on(what))?;
-    let old: Vec<Version> = sqlx::query_as(
-        "UPDATE control.versions SET state = 'dropped' WHERE state = 'kept' AND version NOT IN (SELECT version FROM \
-         control.versions WHERE state = 'kept' ORDER BY version DESC LIMIT $1) RETURNING *",
-    )
-    .bind(KEPT_VERSIONS)
-    .fetch_all(&mut **transaction)
-    .await
-    .map_err(StoreError::on(what))?;
-    for dropped in old {
-        let mut sql = Sql::lit("DROP SCHEMA IF EXISTS ");
-        sql.ident(&kept(dropped.version)).push(" CASCADE");
-        batch(transaction, sql).await?;
-    }
+    note_current(&mut *transaction, number).await?;
+    drop_old(transaction, wanted.product.retention).await?;
     Ok(version)
+}
+
+fn contracts(product: &Product) -> BTreeMap<&str, &str> {
+    product.contracts.iter().map(|c| (c.id.as_str(), c.version.as_str())).collect()
+}
+
+fn columns(product: &Product) -> BTreeMap<&str, BTreeMap<&str, String>> {
+    let outputs = product.outputs();
+    outputs
+        .map(|d| (d.table.as_str(), d.fields.iter().map(|f| (f.column.as_str(), f.physical.to_string())).collect()))
+        .collect()
 }

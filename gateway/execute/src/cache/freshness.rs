@@ -1,5 +1,6 @@
 //! Freshness: turns the headers of an answer into how long it may be kept, and for whom (RFC 9111, sections 3 and 4.2).
 
+use super::key::AS_OF;
 use http::header::{AGE, CACHE_CONTROL, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName};
 
@@ -78,7 +79,9 @@ fn varies_little(headers: &HeaderMap) -> Option<bool> {
                 return None;
             }
             let name: HeaderName = name.parse().ok()?;
-            little &= matches!(name.as_str(), "accept" | "accept-encoding" | "content-type" | "origin");
+            // what asks for an earlier version is part of every key
+            let known = ["accept", "accept-encoding", "content-type", "origin", AS_OF];
+            little &= known.contains(&name.as_str());
         }
     }
     Some(little)

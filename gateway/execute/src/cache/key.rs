@@ -7,6 +7,9 @@ use sha2::{Digest as _, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key(pub [u8; 32]);
 
+/// The header by which callers ask a product for an earlier version.
+pub(super) const AS_OF: &str = "terrane-as-of";
+
 /// The keys of one answer: for everybody, and for callers with the same forwarded headers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keys {
@@ -30,6 +33,11 @@ impl Prefix {
         public.update(version.1.to_le_bytes());
         add(&mut public, operation);
         add(&mut public, variables);
+        // an answer of another version of the data is another answer, for everybody
+        for (name, value) in headers.iter().filter(|(name, _)| name.as_str() == AS_OF) {
+            add(&mut public, name.as_str().as_bytes());
+            add(&mut public, value.as_bytes());
+        }
         let mut private = public.clone();
         private.update([1]);
         for (name, value) in headers.iter() {

@@ -33,14 +33,34 @@ struct NewestRuns {
 }
 
 #[derive(Debug, QueryVariables)]
+struct OneRunVariables {
+    id: String,
+}
+
+#[derive(Debug, QueryFragment)]
+#[cynic(graphql_type = "Query", schema = "product", variables = "OneRunVariables")]
+struct OneRun {
+    #[arguments(id: $id)]
+    run: Option<Run>,
+}
+
+#[derive(Debug, QueryFragment)]
+#[cynic(graphql_type = "Mutation", schema = "product", variables = "OneRunVariables")]
+struct CancelRun {
+    #[arguments(id: $id)]
+    cancel_run: Run,
+}
+
+#[derive(Debug, QueryVariables)]
 struct RunVariables {
     pull: bool,
+    wait: bool,
 }
 
 #[derive(Debug, QueryFragment)]
 #[cynic(graphql_type = "Mutation", schema = "product", variables = "RunVariables")]
 struct RunPipeline {
-    #[arguments(pull: $pull)]
+    #[arguments(pull: $pull, wait: $wait)]
     run_pipeline: Run,
 }
 
@@ -75,6 +95,25 @@ pub async fn runs(source: &SubgraphSource, caller: Option<&HeaderValue>, first: 
     Ok(data.runs)
 }
 
+/// One run of a product.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn run(source: &SubgraphSource, caller: Option<&HeaderValue>, id: &str) -> Result<Option<Run>, ClientError> {
+    let data: OneRun = ask(source, caller, &OneRun::build(OneRunVariables { id: id.to_owned() }), READ_LIMIT).await?;
+    Ok(data.run)
+}
+
+/// Cancel a run of a product.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn cancel_run(source: &SubgraphSource, caller: Option<&HeaderValue>, id: &str) -> Result<Run, ClientError> {
+    let operation = CancelRun::build(OneRunVariables { id: id.to_owned() });
+    let data: CancelRun = ask(source, caller, &operation, READ_LIMIT).await?;
+    Ok(data.cancel_run)
+}
+
 /// Run a product's pipeline.
 ///
 /// # Errors
@@ -83,8 +122,9 @@ pub async fn run_pipeline(
     source: &SubgraphSource,
     caller: Option<&HeaderValue>,
     pull: bool,
+    wait: bool,
 ) -> Result<Run, ClientError> {
-    let data: RunPipeline = ask(source, caller, &RunPipeline::build(RunVariables { pull }), RUN_LIMIT).await?;
+    let data: RunPipeline = ask(source, caller, &RunPipeline::build(RunVariables { pull, wait }), RUN_LIMIT).await?;
     Ok(data.run_pipeline)
 }
 

@@ -18,9 +18,9 @@ pub struct Run {
     pub trigger: String,
     /// Subject of who asked for it.
     pub requested_by: Option<String>,
-    /// `running`, `succeeded`, `failed` or `cancelled`.
+    /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.
     pub state: String,
-    /// When it began.
+    /// When it began; while it is queued, when it was asked for.
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -32,6 +32,14 @@ pub struct Run {
     pub error_code: Option<String>,
     /// What failed.
     pub error: Option<String>,
+    /// Which attempt it is, from 1.
+    pub attempt: i32,
+    /// The run that it tries again.
+    pub retry_of: Option<String>,
+    /// Before this it does not begin.
+    pub due_at: Option<Timestamp>,
+    /// Who asked to cancel it.
+    pub cancelled_by: Option<String>,
     /// Its steps in order, with timings and row counts.
     pub steps: Vec<Step>,
 }
@@ -52,6 +60,8 @@ pub struct Step {
     pub milliseconds: Option<i32>,
     /// Rows it made or looked at; for a check, the number of rules.
     pub rows: Option<i32>,
+    /// Bytes of what it made, on disk.
+    pub bytes: Option<f64>,
     /// More, in words.
     pub detail: Option<String>,
 }

@@ -44,6 +44,12 @@ impl DataProduct {
         let source = find(ctx, &self.id)?;
         client::runs(source, caller(ctx), first).await.map_err(refused)
     }
+
+    /// One of its runs, for those who may see them.
+    async fn run(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Run>> {
+        let source = find(ctx, &self.id)?;
+        client::run(source, caller(ctx), &id).await.map_err(refused)
+    }
 }
 
 /// The catalog's queries.
@@ -78,9 +84,21 @@ pub struct Mutation;
 
 #[Object]
 impl Mutation {
-    /// Run a product's pipeline; the product decides whether you may.
-    async fn run_pipeline(&self, ctx: &Context<'_>, product: ID, #[graphql(default = true)] pull: bool) -> Result<Run> {
-        client::run_pipeline(find(ctx, &product)?, caller(ctx), pull).await.map_err(refused)
+    /// Run a product's pipeline; the product decides whether you may. Where `wait` is false, the answer is the run as it
+    /// was put into the queue.
+    async fn run_pipeline(
+        &self,
+        ctx: &Context<'_>,
+        product: ID,
+        #[graphql(default = true)] pull: bool,
+        #[graphql(default = true)] wait: bool,
+    ) -> Result<Run> {
+        client::run_pipeline(find(ctx, &product)?, caller(ctx), pull, wait).await.map_err(refused)
+    }
+
+    /// Cancel a run of a product; the product decides whether you may.
+    async fn cancel_run(&self, ctx: &Context<'_>, product: ID, id: ID) -> Result<Run> {
+        client::cancel_run(find(ctx, &product)?, caller(ctx), &id).await.map_err(refused)
     }
 }
 

@@ -10,11 +10,11 @@ mod rows;
 
 use crate::plan::{name_of, stamps};
 use crate::run::Pipeline;
-use crate::{PipelineError, content_hash};
+use crate::{PipelineError, content_hash, model_texts};
 use rows::{Extent, Refreshed};
 use std::collections::{BTreeMap, BTreeSet};
 use terrane_manifest::{Layer, Materialization, Model, TableRef};
-use terrane_store::{Changes, InputStates, Move, StoreError, Version};
+use terrane_store::{Changes, InputStates, Lineage, Move, Stamps, StoreError, Version};
 
 /// What came of the new input rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +60,7 @@ impl Pipeline {
                     changed: done.changes > 0,
                     inputs: &done.inputs,
                     models: &done.models,
+                    lineage: &done.lineage,
                 };
                 let version = changes.commit(done.number, &change).await?;
                 Ok(Applied::Published(Box::new(InPlace { version, inputs: done.new, changes: done.changes })))
@@ -117,7 +118,9 @@ impl Pipeline {
             total += rows.come.max(rows.gone).unsigned_abs();
         }
         let models = stamps(&self.product, &inputs, from.run_id);
-        Ok(Step::Commit(Box::new(Done { from, number, growth, inputs, models, new, changes: total })))
+        let (batches, upstreams) = self.store.input_lineage(&self.product).await?;
+        let lineage = Lineage { inputs: batches, upstreams, models: model_texts(&self.product) };
+        Ok(Step::Commit(Box::new(Done { from, number, growth, inputs, models, lineage, new, changes: total })))
     }
 
     /// Bring a model's table up to date, where something that it reads has changed.
@@ -193,7 +196,8 @@ struct Done {
     number: i64,
     growth: BTreeMap<String, i64>,
     inputs: InputStates,
-    models: terrane_store::Stamps,
+    models: Stamps,
+    lineage: Lineage,
     new: BTreeMap<String, (i64, i64)>,
     changes: u64,
 }

@@ -26,12 +26,10 @@ pub struct Outcome {
 /// Ask the tables over a connection of the pipeline's.
 pub async fn measure(connection: &mut PgConnection, check: &Check, run: Uuid) -> Result<Outcome, PipelineError> {
     let failed = |error: sqlx::Error| {
-        PipelineError::Checks(format!(
-            "rule `{}` of `{}` cannot be measured: {}",
-            check.rule,
-            check.dataset,
-            describe(&error)
-        ))
+        PipelineError::of_statement("measure a check", error, |error| {
+            let (rule, dataset) = (&check.rule, &check.dataset);
+            PipelineError::Checks(format!("rule `{rule}` of `{dataset}` cannot be measured: {}", describe(error)))
+        })
     };
     let (number, sample) = match &check.measure {
         Measure::Value(sql) => {

@@ -171,6 +171,7 @@ fn add_dataset(
         type_name: type_name.clone(),
         description: dataset.description.clone(),
         table: Some(Table {
+            schema: "output".into(),
             dataset: dataset.name.clone(),
             name: dataset.table.clone(),
             search_language: dataset.search_language,

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use terrane_manifest::PgType;
 
 /// A type of the [`Catalog`].
@@ -123,6 +124,8 @@ pub(crate) struct Entity {
 /// Where a dataset's rows are.
 #[derive(Debug)]
 pub(crate) struct Table {
+    /// The database schema: of the current version, or of a kept one.
+    pub(crate) schema: Arc<str>,
     pub(crate) dataset: String,
     pub(crate) name: String,
     pub(crate) search_language: &'static str,

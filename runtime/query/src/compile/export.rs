@@ -76,6 +76,7 @@ impl DataSchema {
         let document = ExecutableDocument::new();
         let mut compiler = Compiler::new(catalog, access, &document, &values, Budget(1));
         let sql = compiler.export(id, &fields, request.limit).map_err(one)?;
+        self.check_kept(&sql).map_err(one)?;
         let bound = Binder { catalog, values: &values, claims }.bind(&compiler.params, &[], &[])?;
         Ok(ExportStatement { sql: sql.into_string(), binds: bound.binds, fields })
     }

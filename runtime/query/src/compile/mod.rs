@@ -380,7 +380,7 @@ fn from_table(entity: &Entity, alias: &Sql) -> Sql {
 
 fn push_table(sql: &mut Sql, entity: &Entity) {
     let table = entity.table.as_ref().expect("stubs have no rows to read");
-    sql.qualified("output", &table.name);
+    sql.qualified(&table.schema, &table.name);
 }
 
 fn push_where(sql: &mut Sql, conditions: &[Sql]) {

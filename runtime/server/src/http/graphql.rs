@@ -1,23 +1,27 @@
 //! GraphQL over HTTP: turns GET and POST requests into operations of the product, and their results into responses.
 
 use super::{multipart, streaming};
+use crate::as_of;
 use crate::operation::{self, Answered, Mode, OperationError};
 use crate::ports::Uploads;
 use crate::service::ProductService;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Query, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use std::time::Instant;
 use terrane_graphql::exchange::{self, Reply, refuse, refuse_method, refuse_operation, respond};
 use terrane_graphql::media::ResponseMedia;
 use terrane_graphql::{GraphqlError, Request};
+use terrane_policy::Caller;
 use terrane_telemetry::along;
 use uuid::Uuid;
 
 /// GraphQL requests larger than this are refused; files of a form have a limit of their own.
 const LARGEST_OPERATION: usize = 4 * 1024 * 1024;
+/// The response header that says which version an operation as of some version has read.
+const VERSION: HeaderName = HeaderName::from_static("terrane-version");
 
 /// `POST /graphql` with a JSON body, or with a form that has files in it.
 pub async fn post(State(service): State<ProductService>, headers: HeaderMap, body: Body) -> Response {
@@ -127,8 +131,8 @@ async fn outcome(
             return ("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error]));
         }
     };
-    match operation::run_with(service, &caller, request, Mode { mutations, primary: false }, uploads).await {
-        Ok(Answered { body, only_data }) => ("answered", kept(service, only_data, respond(media, body))),
+    match answered(service, &caller, headers, request, media, mutations, uploads).await {
+        Ok(reply) => ("answered", reply),
         Err(OperationError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),
         Err(OperationError::NotAQuery) => ("refused", refuse_method(media)),
         Err(OperationError::Internal(cause)) => {
@@ -139,10 +143,37 @@ async fn outcome(
     }
 }
 
+/// The reply, of the version that the header names.
+async fn answered(
+    service: &ProductService,
+    caller: &Caller,
+    headers: &HeaderMap,
+    request: &Request,
+    media: ResponseMedia,
+    mutations: bool,
+    uploads: Uploads,
+) -> Result<Reply, OperationError> {
+    let Some(value) = headers.get(as_of::HEADER) else {
+        let mode = Mode { mutations, ..Mode::default() };
+        let Answered { body, only_data } = operation::run_with(service, caller, request, mode, uploads).await?;
+        return Ok(kept(service, only_data, respond(media, body)));
+    };
+    let refused = |message: String| {
+        let message = format!("header `{}`: {message}", as_of::HEADER);
+        OperationError::Request(vec![GraphqlError::new("BAD_USER_INPUT", message)])
+    };
+    let as_of = as_of::parse(value.to_str().unwrap_or_default()).map_err(refused)?;
+    let (version, body) = as_of::run(service, caller, request, Mode::default(), as_of).await?;
+    let mut reply = respond(media, body);
+    reply.headers_mut().insert(VERSION, version.into());
+    Ok(reply)
+}
+
 /// The reply, with how long it may be kept, where that is said of the data and nothing else is in it.
 fn kept(service: &ProductService, only_data: bool, mut reply: Reply) -> Reply {
     if let Some(value) = service.cache_control().filter(|_| only_data) {
         reply.headers_mut().insert(CACHE_CONTROL, value.clone());
+        reply.headers_mut().append(VARY, HeaderValue::from_static(as_of::HEADER));
     }
     reply
 }

@@ -3,7 +3,9 @@
 use super::error::HttpError;
 use super::negotiate;
 use super::range::{Range, slice};
+use crate::as_of;
 use crate::export::{File, FileRequest, Format, Opened, Packing};
+use crate::operation::OperationError;
 use crate::service::ProductService;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -16,7 +18,7 @@ use std::time::Duration;
 use terrane_graphql::GraphqlError;
 use terrane_manifest::{Dataset, Layer};
 use terrane_query::ExportRequest;
-use terrane_store::Version;
+use terrane_store::{AsOf, Version};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A version that is published while its predecessor is opened is asked for again, so often.
@@ -39,6 +41,9 @@ pub struct Parameters {
     /// Whether a CSV starts with the mark of UTF-8, which Excel needs.
     #[serde(default)]
     bom: bool,
+    /// The number of a kept version, or a moment; the current one by default.
+    #[serde(rename = "asOf")]
+    as_of: Option<String>,
 }
 
 /// `GET /output/{dataset}`, with a format by ending or `accept`: the current version as the caller may see it. See
@@ -69,9 +74,16 @@ pub async fn get(
         limit: parameters.limit,
     };
     let request = FileRequest { rows, format, packing, bom: parameters.bom };
-    let export = File::compile(service.schema(), &access, &caller.claims, &request).map_err(refused)?;
+    let pinned = match parameters.as_of.as_deref().map(as_of::parse).transpose() {
+        Ok(None) => None,
+        Ok(Some(wanted)) => Some(as_of::find(&service, wanted).await.map_err(not_found)?),
+        Err(message) => return Err(HttpError::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)),
+    };
+    let schema = service.schema_of(pinned.as_ref().and_then(|(_, kept)| *kept)).map_err(refused)?;
+    let export = File::compile(&schema, &access, &caller.claims, &request).map_err(refused)?;
+    let pinned = pinned.map(|(version, _)| version);
     let name = format!("{}.{}", dataset.name, format.ending());
-    Download { service, export, format, packing, name }.answer(&method, &headers).await
+    Download { service, export, format, packing, name, pinned }.answer(&method, &headers).await
 }
 
 /// Dataset and format of a file's name. The ending decides over `accept`.
@@ -129,9 +141,26 @@ pub(super) fn refused(errors: Vec<GraphqlError>) -> HttpError {
         "UNKNOWN_DATASET" => (StatusCode::NOT_FOUND, "UNKNOWN_DATASET"),
         "CHANGES_EXPIRED" => (StatusCode::GONE, "CHANGES_EXPIRED"),
         "INTERNAL_SERVER_ERROR" => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_SERVER_ERROR"),
+        "VERSION_DIFFERS" => (StatusCode::BAD_REQUEST, "VERSION_DIFFERS"),
+        "VERSION_CHANGED" => (StatusCode::SERVICE_UNAVAILABLE, "VERSION_CHANGED"),
         _ => (StatusCode::BAD_REQUEST, "BAD_USER_INPUT"),
     };
     HttpError::new(status, code, error.message)
+}
+
+/// Why there is no such version.
+fn not_found(error: OperationError) -> HttpError {
+    match error {
+        OperationError::Request(errors) => match errors.into_iter().next() {
+            Some(error) if error.code() == "VERSION_DROPPED" => {
+                HttpError::new(StatusCode::GONE, "VERSION_DROPPED", error.message)
+            }
+            Some(error) => HttpError::new(StatusCode::NOT_FOUND, "UNKNOWN_VERSION", error.message),
+            None => HttpError::internal("a version was refused without an error"),
+        },
+        OperationError::NotAQuery => HttpError::internal("a version was asked for by a mutation"),
+        OperationError::Internal(cause) => HttpError::internal(cause),
+    }
 }
 
 /// A file that was asked for.
@@ -141,6 +170,8 @@ struct Download {
     format: Format,
     packing: Packing,
     name: String,
+    /// The version that was asked for.
+    pinned: Option<Version>,
 }
 
 impl Download {
@@ -178,6 +209,13 @@ impl Download {
     }
 
     async fn version(&self) -> Result<Version, HttpError> {
+        if let Some(pinned) = &self.pinned {
+            let now = self.service.store().version_as_of(AsOf::Version(pinned.version)).await;
+            return now.ok().filter(|now| now.state == pinned.state).ok_or_else(|| {
+                let message = "the version was replaced, rolled back to or dropped just now; ask again";
+                HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "VERSION_CHANGED", message)
+            });
+        }
         let version = self.service.store().current_version().await.map_err(HttpError::internal)?;
         version.ok_or_else(|| {
             let message = "nothing is published yet; run the pipeline";

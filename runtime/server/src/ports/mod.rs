@@ -15,18 +15,19 @@ mod query;
 pub(crate) mod records;
 mod rejects;
 mod schedules;
+mod subscription;
 
 pub use ingest::{Upload, Uploaded, Uploads};
 pub use lineage::lineage;
 
 use crate::service::ProductService;
-use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
+use async_graphql::{SDLExportOptions, Schema};
 use std::sync::Arc;
 use terrane_policy::Caller;
 use terrane_query::Access;
 
 /// The schema of the standard ports.
-pub type PortsSchema = Schema<query::Query, mutation::Mutation, EmptySubscription>;
+pub type PortsSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
 
 /// What a resolver knows of the request.
 #[derive(Clone)]
@@ -43,7 +44,7 @@ pub struct PortsContext {
 
 /// Build it. Its limits are those of the data port: the document was checked there already.
 pub fn schema() -> PortsSchema {
-    Schema::build(query::Query, mutation::Mutation, EmptySubscription)
+    Schema::build(query::Query, mutation::Mutation, subscription::Subscription)
         .limit_depth(24)
         .limit_complexity(2_000)
         .disable_introspection()

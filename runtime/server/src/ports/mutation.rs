@@ -13,7 +13,7 @@ use serde_json::json;
 use terrane_manifest::parse_schedule;
 use terrane_pipeline::{PipelineError, RunRequest};
 use terrane_store::{RunTrigger, StoreError};
-use terrane_telemetry::along;
+use uuid::Uuid;
 
 /// The standard ports' mutations.
 #[derive(Debug, Clone, Copy)]
@@ -21,19 +21,33 @@ pub struct Mutation;
 
 #[Object]
 impl Mutation {
-    /// Run the pipeline: pull the inputs (unless `pull` is false), build the models, check the result, publish it.
-    /// Returns when the run has ended; a failed run is returned with its cause.
-    async fn run_pipeline(&self, ctx: &Context<'_>, #[graphql(default = true)] pull: bool) -> Result<Run> {
+    /// Run the pipeline: pull the inputs (unless `pull` is false), build the models, check the result, publish it. A run
+    /// waits for its turn where another one is under way. Returns when the run has ended, or, where `wait` is false, as
+    /// soon as it is in the queue; a failed run is returned with its cause.
+    async fn run_pipeline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = true)] pull: bool,
+        #[graphql(default = true)] wait: bool,
+    ) -> Result<Run> {
         let context = require_audited(ctx, RUN, "runPipeline", Some(json!({ "pull": pull }))).await?;
         let request = RunRequest { trigger: RunTrigger::Manual, by: context.caller.subject.clone(), pull };
-        let service = context.service.clone();
-        // a client that goes away does not stop the run
-        let run = tokio::spawn(along::with(along::current(), async move { service.run(&request).await }))
-            .await
-            .map_err(internal)?;
+        let run = if wait { context.service.run(&request).await } else { context.service.queue(&request).await };
         match run {
             Ok(run) => Ok(Run::from(run)),
             Err(error @ PipelineError::Store(StoreError::RunInProgress(_))) => Err(refused(error.code(), &error)),
+            Err(error) => Err(internal(error)),
+        }
+    }
+
+    /// Cancel a run: one that waits does not begin, one under way stops and publishes nothing. One that has published
+    /// already stays published.
+    async fn cancel_run(&self, ctx: &Context<'_>, id: String) -> Result<Run> {
+        let context = require_audited(ctx, RUN, "cancelRun", Some(json!({ "run": id }))).await?;
+        let id: Uuid = id.parse().map_err(|_| refused("BAD_USER_INPUT", "`id` is no UUID"))?;
+        match context.service.cancel(id, context.caller.subject.as_deref()).await {
+            Ok(run) => Ok(Run::from(run)),
+            Err(error @ (StoreError::NoSuchRun(_) | StoreError::RunEnded(_))) => Err(refused(error.code(), &error)),
             Err(error) => Err(internal(error)),
         }
     }

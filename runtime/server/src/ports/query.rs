@@ -9,6 +9,7 @@ use super::quality::{visible, visible_past};
 use super::records::{AuditEntry, PastQualityResult, QualityResult, RowPage, Run, Version};
 use super::rejects::Reject;
 use super::schedules::{Schedule, schedules};
+use crate::as_of;
 use async_graphql::{Context, Object, Result};
 use chrono::Utc;
 use uuid::Uuid;
@@ -154,6 +155,22 @@ impl Query {
         Ok(entries.into_iter().map(AuditEntry::from).collect())
     }
 
+    /// The newest lineage events of runs, of one or of all, by the OpenLineage standard.
+    async fn lineage_events(
+        &self,
+        ctx: &Context<'_>,
+        run: Option<String>,
+        #[graphql(default = 20)] first: i32,
+    ) -> Result<Vec<serde_json::Value>> {
+        let context = require(ctx, OBSERVE)?;
+        let run: Option<Uuid> = match run {
+            Some(id) => Some(id.parse().map_err(|_| refused("BAD_USER_INPUT", "`run` is no UUID"))?),
+            None => None,
+        };
+        let events = context.service.store().lineage_events(run, bounded(first)?).await.map_err(internal)?;
+        Ok(events.into_iter().map(|e| e.event).collect())
+    }
+
     /// What is made from what.
     async fn lineage(&self, ctx: &Context<'_>) -> Result<LineageInfo> {
         let context = require(ctx, DISCOVER)?;
@@ -161,7 +178,7 @@ impl Query {
     }
 
     /// A page of an output dataset's rows, by the contract's names: how composite products and tools read any product.
-    /// The same policy holds as for the dataset's own GraphQL fields.
+    /// The same policy holds as for the dataset's own GraphQL fields. `asOf` is the number of a kept version, or a moment.
     async fn rows(
         &self,
         ctx: &Context<'_>,
@@ -169,16 +186,18 @@ impl Query {
         columns: Option<Vec<String>>,
         #[graphql(default = 500)] first: i32,
         after: Option<String>,
+        as_of: Option<String>,
     ) -> Result<RowPage> {
         let context = require(ctx, DISCOVER)?;
         if !(1..=LARGEST_PAGE).contains(&first) {
             return Err(refused("BAD_USER_INPUT", format!("`first` is {first}; it goes from 1 to {LARGEST_PAGE}")));
         }
-        crate::rows::page(context, &dataset, columns.as_deref(), first, after.as_deref()).await
+        let as_of = as_of.map(|text| as_of::parse(&text)).transpose().map_err(|e| refused("BAD_USER_INPUT", e))?;
+        crate::rows::page(context, &dataset, columns.as_deref(), first, after.as_deref(), as_of).await
     }
 }
 
-fn bounded(first: i32) -> Result<i64> {
+pub(super) fn bounded(first: i32) -> Result<i64> {
     if (1..=LONGEST_LIST).contains(&first) {
         return Ok(i64::from(first));
     }

@@ -3,6 +3,7 @@
 use super::PortsContext;
 use super::guard::internal;
 use super::quality::visible;
+use super::query::bounded;
 use async_graphql::{ComplexObject, Context, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 use terrane_store as store;
@@ -17,9 +18,9 @@ pub struct Run {
     pub trigger: String,
     /// Subject of who asked for it.
     pub requested_by: Option<String>,
-    /// `running`, `succeeded`, `failed` or `cancelled`.
+    /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.
     pub state: String,
-    /// When it began.
+    /// When it began; while it is queued, when it was asked for.
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
@@ -31,6 +32,18 @@ pub struct Run {
     pub error_code: Option<String>,
     /// What failed.
     pub error: Option<String>,
+    /// Whether it pulls the inputs first.
+    pub pulls: bool,
+    /// Which attempt it is, from 1.
+    pub attempt: i32,
+    /// The run that it tries again.
+    pub retry_of: Option<String>,
+    /// When it was asked for, where it had to wait.
+    pub queued_at: Option<DateTime<Utc>>,
+    /// Before this it does not begin.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Who asked to cancel it.
+    pub cancelled_by: Option<String>,
 }
 
 #[ComplexObject]
@@ -41,6 +54,19 @@ impl Run {
         let id = self.id.parse().map_err(internal)?;
         let steps = loader.load_one(id).await.map_err(internal)?;
         Ok(steps.unwrap_or_default().into_iter().map(Step::from).collect())
+    }
+
+    /// What it said, from place `after` on: to read on, name the last place that you have.
+    async fn log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 200)] first: i32,
+        after: Option<i32>,
+    ) -> Result<Vec<LogLine>> {
+        let context = ctx.data::<PortsContext>()?;
+        let id = self.id.parse().map_err(internal)?;
+        let lines = context.service.store().run_log(id, after, bounded(first)?).await.map_err(internal)?;
+        Ok(lines.into_iter().map(LogLine::from).collect())
     }
 
     /// What its checks found.
@@ -66,7 +92,32 @@ impl From<store::Run> for Run {
             version: run.version,
             error_code: run.error_code,
             error: run.error,
+            pulls: run.pull,
+            attempt: run.attempt,
+            retry_of: run.retry_of.map(|id| id.to_string()),
+            queued_at: run.queued_at,
+            due_at: run.due_at,
+            cancelled_by: run.cancelled_by,
         }
+    }
+}
+
+/// One line of what a run said.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct LogLine {
+    /// Place in the log, from 0.
+    pub position: i32,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// `info`, `warning` or `error`.
+    pub level: String,
+    /// What it said.
+    pub message: String,
+}
+
+impl From<store::LogLine> for LogLine {
+    fn from(line: store::LogLine) -> Self {
+        Self { position: line.position, at: line.at, level: line.level, message: line.message }
     }
 }
 
@@ -77,7 +128,7 @@ pub struct Step {
     pub kind: String,
     /// Port, model or dataset.
     pub name: String,
-    /// `running`, `succeeded` or `failed`.
+    /// `running`, `succeeded`, `failed` or `cancelled`.
     pub state: String,
     /// When it began.
     pub started_at: DateTime<Utc>,
@@ -85,6 +136,8 @@ pub struct Step {
     pub milliseconds: Option<i64>,
     /// Rows it made or looked at; for a check, the number of rules.
     pub rows: Option<i64>,
+    /// Bytes of what it made, on disk.
+    pub bytes: Option<f64>,
     /// More, in words.
     pub detail: Option<String>,
 }
@@ -98,6 +151,8 @@ impl From<store::Step> for Step {
             started_at: step.started_at,
             milliseconds: step.ended_at.map(|end| (end - step.started_at).num_milliseconds()),
             rows: step.rows,
+            // GraphQL's `Int` ends at 2 GiB
+            bytes: step.bytes.map(|bytes| bytes as f64),
             detail: step.detail,
         }
     }
@@ -170,6 +225,26 @@ pub struct Version {
     pub state: String,
     /// Sizes of its datasets.
     pub datasets: Vec<DatasetSize>,
+    /// When it stopped being the one that readers see.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// When its rows were dropped.
+    pub dropped_at: Option<DateTime<Utc>>,
+    /// Version of the product that it was published by.
+    pub product_version: Option<String>,
+    /// Versions of the product's contracts.
+    pub contracts: Vec<ContractVersion>,
+    /// What it was made from: `inputs` with their batches, `upstreams` with their versions, `models` with the hashes of
+    /// their texts.
+    pub made_from: serde_json::Value,
+}
+
+/// The version of a contract.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct ContractVersion {
+    /// Id of the contract.
+    pub contract: String,
+    /// Its semantic version.
+    pub version: String,
 }
 
 /// A dataset's size in a version.
@@ -184,6 +259,7 @@ pub struct DatasetSize {
 impl From<store::Version> for Version {
     fn from(version: store::Version) -> Self {
         let datasets = version.datasets.into_iter();
+        let contracts = version.contracts.into_iter();
         Self {
             version: version.version,
             kind: version.kind,
@@ -191,6 +267,11 @@ impl From<store::Version> for Version {
             published_at: version.published_at,
             state: version.state,
             datasets: datasets.map(|d| DatasetSize { dataset: d.dataset, rows: d.rows }).collect(),
+            ended_at: version.ended_at,
+            dropped_at: version.dropped_at,
+            product_version: version.product_version,
+            contracts: contracts.map(|(contract, version)| ContractVersion { contract, version }).collect(),
+            made_from: serde_json::to_value(&version.lineage).unwrap_or_default(),
         }
     }
 }

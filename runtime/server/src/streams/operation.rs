@@ -42,7 +42,7 @@ pub(crate) async fn start(
     let one = |error: GraphqlError| vec![error];
     let text = request.text().map_err(|e| one(GraphqlError::new(e.code(), e.to_string())))?;
     let access = service.access(&caller.roles);
-    let prepared = service.prepare(text, request.operation_name.as_deref(), &access)?;
+    let prepared = service.prepare(text, request.operation_name.as_deref(), &access, None)?;
     if prepared.kind() != OperationKind::Subscription {
         return single(service, caller, request, mutations).await.map(Started::from);
     }
@@ -92,7 +92,7 @@ async fn single(
     request: &Request,
     mutations: bool,
 ) -> Result<Outputs, Vec<GraphqlError>> {
-    match operation::run(service, caller, request, Mode { mutations, primary: false }).await {
+    match operation::run(service, caller, request, Mode { mutations, ..Mode::default() }).await {
         Ok(answered) => Ok(stream::iter([Output::Next(answered.body.into(), None)]).boxed()),
         Err(OperationError::Request(errors)) => Err(errors),
         Err(OperationError::NotAQuery) => {

@@ -1,8 +1,10 @@
 //! Events that are posted: stored once, late ones as the port says, and told when they are published.
 
 use super::shop::{Shop, token};
+use chrono::Utc;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use terrane_store::AsOf;
 use terrane_testkit::Answer;
 
 const STRUCTURED: &str = "application/cloudevents+json";
@@ -162,4 +164,27 @@ async fn events_that_are_stored_are_published_and_told() {
     let (store, version) = (shop.service.store(), shop.service.store().current_version().await.unwrap().unwrap());
     let in_place = version.kind == "stream";
     assert!(in_place || store.runs(10).await.unwrap().iter().any(|run| run.trigger == "stream"), "{version:?}");
+}
+
+#[tokio::test]
+async fn a_version_that_events_made_says_what_it_is_made_from_and_is_found_by_its_time() {
+    let shop = Shop::open().await;
+    let store = shop.service.store();
+    let before = store.current_version().await.unwrap().unwrap();
+    shop.post(STRUCTURED, &sale("1", "a", "2026-01-01T00:00:00Z")).await;
+    shop.service.pipeline().apply_changes().await.unwrap();
+    let version = store.current_version().await.unwrap().unwrap();
+    assert_eq!((version.version, version.kind.as_str()), (2, "stream"));
+    assert_eq!((&version.product_version, &version.contracts), (&before.product_version, &before.contracts));
+    assert_eq!(version.columns, before.columns);
+    let sales = version.lineage.inputs.iter().find(|input| input.dataset == "sales").unwrap();
+    assert_eq!(sales.batches.iter().map(|batch| batch.rows).collect::<Vec<_>>(), [1]);
+    assert_eq!(version.lineage.models, before.lineage.models);
+    let now = store.version_as_of(AsOf::Time(Utc::now())).await.unwrap();
+    assert_eq!(now.version, 2);
+    // nothing is kept of the version whose place it took
+    let gone = store.version_as_of(AsOf::Version(1)).await.unwrap_err();
+    assert_eq!(gone.code(), "VERSION_DROPPED");
+    let record = store.version(1).await.unwrap().unwrap();
+    assert!(record.state == "dropped" && record.ended_at.is_some() && record.dropped_at.is_some(), "{record:?}");
 }

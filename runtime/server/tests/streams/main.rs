@@ -4,5 +4,6 @@
 mod changes;
 mod events;
 mod order;
+mod progress;
 mod shop;
 mod subscriptions;

@@ -10,6 +10,7 @@ mod websocket;
 pub use terrane_websocket::is_upgrade;
 pub use websocket::upgrade;
 
+use crate::as_of;
 use crate::service::ProductService;
 use crate::streams::{HEARTBEAT, Session, bounded, start};
 use axum::body::Body;
@@ -55,6 +56,9 @@ pub async fn graphql(
             return refusal(StatusCode::UNAUTHORIZED, &[error]);
         }
     };
+    if let Some(message) = as_of::refuse_stream(headers) {
+        return refusal(StatusCode::BAD_REQUEST, &[GraphqlError::new("BAD_USER_INPUT", message)]);
+    }
     let Some(place) = service.streams().place() else {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, &[too_many()]);
     };

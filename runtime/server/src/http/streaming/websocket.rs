@@ -1,6 +1,7 @@
 //! WebSockets: turns the operations of a client's socket into operations of the product (`terrane_websocket` speaks the protocol).
 
 use super::too_many;
+use crate::as_of;
 use crate::service::ProductService;
 use crate::streams::{HEARTBEAT, Output, Session, bounded, start, with_payload};
 use axum::body::Body;
@@ -30,6 +31,9 @@ impl Host for Client {
     type Session = Session;
 
     async fn open(&self, headers: &HeaderMap, payload: Option<&Map<String, Value>>) -> Result<Session, String> {
+        if let Some(message) = as_of::refuse_stream(headers) {
+            return Err(message);
+        }
         Session::open(&self.0, &with_payload(headers, payload)).await.map_err(|error| error.to_string())
     }
 

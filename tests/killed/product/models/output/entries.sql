@@ -1,0 +1,1 @@
+SELECT id, batch FROM input.entries_raw
