@@ -83,7 +83,7 @@ async fn what_was_acknowledged_is_there_once_and_told_once_whatever_is_killed() 
     let connections = followers[0].heard.lock().await.connections;
     eprintln!(
         "{crashes} crashes: {} events and {} rows, each stored, published and told once; {runs} runs published; {reads} \
-         answers, none of them of a part of a post; the subscriber has come {connections} times",
+         answers, none of them of parts of a version; the subscriber has come {connections} times",
         expected[0].len(),
         expected[1].len()
     );

@@ -2,7 +2,7 @@
 
 use crate::PipelineError;
 use crate::plan::Plan;
-use crate::rewrite::{next_schema, read_from_next};
+use crate::rewrite::{next_schema, read_from};
 use sqlx::{AssertSqlSafe, Executor as _};
 use terrane_manifest::{Dataset, Layer, Materialization, Model, Product, TableRef};
 use terrane_sql::Sql;
@@ -16,7 +16,7 @@ pub async fn clear_next(store: &Store) -> Result<(), PipelineError> {
     // views first: they go with what they read
     let tables: Vec<(String, String, bool)> = sqlx::query_as(
         "SELECT nspname::text, relname::text, relkind = 'v' FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace \
-         WHERE nspname IN ('abstraction_next', 'output_next') AND relkind IN ('r', 'v') ORDER BY relkind = 'v' DESC, 1, 2",
+         WHERE nspname IN ('input_next', 'abstraction_next', 'output_next') AND relkind IN ('r', 'v') ORDER BY relkind = 'v' DESC, 1, 2",
     )
     .fetch_all(store.owner())
     .await
@@ -37,13 +37,8 @@ pub async fn build_model(
     model: &Model,
     plan: &Plan,
 ) -> Result<StepOutcome, PipelineError> {
-    let failed = |message: String| PipelineError::Model { file: model.file.clone(), message };
-    // an output that is kept is copied, so it is read from either place; one of the abstraction layer is in one only
-    let is_next = |table: &TableRef| table.layer == Layer::Output || !plan.keeps(table);
-    let select = read_from_next(&model.sql, &is_next).map_err(failed)?;
-    // checked by the manifest: one SELECT over this product's own layers; run as the pipeline role
-    let select = Sql::from_checked_text(select);
-    let schema = next_schema(model.layer).unwrap_or("abstraction_next");
+    let select = select_of(product, model, plan, Inputs::OfTheMoment)?;
+    let schema = next_schema(model.layer);
     let mut statements = Vec::new();
     match dataset_of(product, model) {
         Some(dataset) => {
@@ -52,9 +47,8 @@ pub async fn build_model(
         }
         None => {
             let is_view = model.materialization == Materialization::View;
-            let mut create = Sql::lit(if is_view { "CREATE VIEW " } else { "CREATE TABLE " });
-            create.qualified(schema, &model.name).push(" AS\n").append(&select);
-            statements.push(create);
+            let create = if is_view { "CREATE VIEW " } else { "CREATE TABLE " };
+            statements.push(create_as(create, schema, model, &select));
         }
     }
     if let Some(index) = key_index(model, schema) {
@@ -63,10 +57,64 @@ pub async fn build_model(
     run(store, model, schema, statements).await
 }
 
-/// Take over what is published of `model`: in the abstraction layer it stays where it is, an output dataset is copied,
-/// because what readers see now is kept as it is.
-pub async fn keep_model(store: &Store, product: &Product, model: &Model) -> Result<StepOutcome, PipelineError> {
-    let Some(dataset) = dataset_of(product, model) else { return Ok(StepOutcome::default()) };
+/// Which rows of the inputs a statement reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Inputs {
+    /// Those that were there when the run was planned.
+    OfTheMoment,
+    /// Those that are there when it is executed.
+    AsTheyAre,
+}
+
+/// A model's SELECT over what this run reads and makes.
+fn select_of(product: &Product, model: &Model, plan: &Plan, inputs: Inputs) -> Result<Sql, PipelineError> {
+    // Postgres samples tables only; a sample is of no moment anyway
+    let samples = model.sql.to_ascii_lowercase().contains("tablesample");
+    let is_next = |table: &TableRef| match table.layer {
+        Layer::Input => inputs == Inputs::OfTheMoment && !samples,
+        // a table that is kept stays where it is; a view has a twin that reads the inputs of the moment
+        Layer::Abstraction => {
+            let is_view =
+                product.models.iter().any(|m| m.table() == *table && m.materialization == Materialization::View);
+            !plan.keeps(table) || (is_view && inputs == Inputs::OfTheMoment)
+        }
+        // one that is kept is copied, so it is read from either place
+        Layer::Output => true,
+    };
+    let select = read_from(&model.sql, &|table| is_next(table).then(|| next_schema(table.layer)));
+    let select = select.map_err(|message| PipelineError::Model { file: model.file.clone(), message })?;
+    // checked by the manifest: one SELECT over this product's own layers; run as the pipeline role
+    Ok(Sql::from_checked_text(select))
+}
+
+fn create_as(create: &'static str, schema: &'static str, model: &Model, select: &Sql) -> Sql {
+    let mut sql = Sql::lit(create);
+    sql.qualified(schema, &model.name).push(" AS\n").append(select);
+    sql
+}
+
+/// Let a view that was built read the inputs as they are.
+pub async fn replace_view(store: &Store, product: &Product, model: &Model, plan: &Plan) -> Result<(), PipelineError> {
+    let select = select_of(product, model, plan, Inputs::AsTheyAre)?;
+    let schema = next_schema(model.layer);
+    let create = create_as("CREATE OR REPLACE VIEW ", schema, model, &select);
+    run(store, model, schema, vec![create]).await.map(|_| ())
+}
+
+/// Take over what is published of `model`: in the abstraction layer a table stays where it is, and a view gets a twin for
+/// this run, over the inputs of the moment; an output dataset is copied, because what readers see now is kept as it is.
+pub async fn keep_model(
+    store: &Store,
+    product: &Product,
+    model: &Model,
+    plan: &Plan,
+) -> Result<StepOutcome, PipelineError> {
+    let Some(dataset) = dataset_of(product, model) else {
+        return match model.materialization {
+            Materialization::View => build_model(store, product, model, plan).await,
+            _ => Ok(StepOutcome::default()),
+        };
+    };
     let mut published = Sql::lit("SELECT * FROM ");
     published.qualified("output", &dataset.table);
     let mut statements =

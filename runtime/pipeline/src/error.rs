@@ -33,6 +33,17 @@ pub enum PipelineError {
         /// All that is wrong.
         message: String,
     },
+    /// Rows of an input went or were changed whenever the models were built, so no version of one moment could be made.
+    #[error(
+        "rows of input `{table}` were replaced or deleted while the models were built, {attempts} times; nothing was \
+         published: replace it less often, or run when no batch is coming in"
+    )]
+    InputsChanged {
+        /// Which table.
+        table: String,
+        /// How often the models were built.
+        attempts: u32,
+    },
     /// The result is not what the contract promises.
     #[error("{0}")]
     Checks(String),
@@ -54,6 +65,7 @@ impl PipelineError {
             Self::Pull { .. } => "PULL_FAILED",
             Self::Model { .. } => "MODEL_FAILED",
             Self::Put { code, .. } => code,
+            Self::InputsChanged { .. } => "INPUTS_CHANGED",
             Self::Checks(_) => "CHECKS_FAILED",
             Self::Constraint { .. } => "CONSTRAINT_FAILED",
         }
@@ -69,6 +81,7 @@ impl PipelineError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Store(error) => matches!(error, StoreError::Database { .. } | StoreError::InputBusy(_)),
+            Self::InputsChanged { .. } => true,
             Self::Pull { source: IngestError::Store(error), .. } => matches!(error, StoreError::Database { .. }),
             Self::Pull { source, .. } => matches!(
                 source,

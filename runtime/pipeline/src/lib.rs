@@ -15,6 +15,7 @@ mod error;
 mod explain;
 mod model_tests;
 mod models;
+mod moment;
 mod noticed;
 mod openlineage;
 mod plan;

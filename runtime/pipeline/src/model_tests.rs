@@ -1,16 +1,16 @@
 //! Model tests: turns the tests of a product folder and an empty database into what the models make of the given rows, and
 //! how that differs from what is expected.
 
-use crate::PipelineError;
 use crate::build::{build_model, clear_next, describe};
 use crate::plan::{Action, ModelStep, Plan};
 use crate::rewrite::next_schema;
+use crate::{PipelineError, moment};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor as _};
 use std::collections::BTreeSet;
 use terrane_manifest::{Layer, Model, ModelTest, Product, Rows, TableRef};
 use terrane_sql::Sql;
-use terrane_store::{InputStates, Stamps, Store, StoreError, StoreOptions};
+use terrane_store::{InputState, InputStates, Stamps, Store, StoreError, StoreOptions};
 
 /// Differences that are told of one table.
 const MOST_TOLD: usize = 10;
@@ -58,7 +58,11 @@ async fn run_test(store: &Store, product: &Product, test: &ModelTest) -> Result<
     let models = needed(product, test);
     let step = |model: &&Model| ModelStep { table: model.table(), action: Action::Build, reason: String::new() };
     let steps = product.models.iter().collect::<Vec<_>>().iter().map(step).collect();
-    let plan = Plan { steps, inputs: InputStates::new(), models: Stamps::new() };
+    // all that was given
+    let state = InputState { position: i64::MAX, ..InputState::default() };
+    let inputs: InputStates = product.inputs().map(|dataset| (dataset.table.clone(), state.clone())).collect();
+    moment::hold(store, product, &inputs).await?;
+    let plan = Plan { steps, inputs, models: Stamps::new() };
     for model in models {
         match build_model(store, product, model, &plan).await {
             Ok(_) => {}
@@ -120,7 +124,7 @@ async fn give(store: &Store, rows: &Rows) -> Result<(), sqlx::Error> {
 
 /// What a table has and should have: the columns that the test names, in the table's own types.
 async fn read(store: &Store, rows: &Rows) -> Result<(Vec<Value>, Vec<Value>), sqlx::Error> {
-    let schema = next_schema(rows.table.layer).unwrap_or("input");
+    let schema = next_schema(rows.table.layer);
     let columns = rows.columns();
     let mut table = Sql::new();
     table.qualified(schema, &rows.table.table);

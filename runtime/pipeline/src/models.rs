@@ -71,7 +71,7 @@ impl Pipeline {
         let work = async {
             match step.action {
                 Action::Build => build::build_model(&self.store, &self.product, model, plan).await,
-                Action::Keep => build::keep_model(&self.store, &self.product, model).await,
+                Action::Keep => build::keep_model(&self.store, &self.product, model, plan).await,
             }
         };
         let result = match span.trace() {

@@ -84,7 +84,7 @@ async fn input_state(
         Some(before) if before.generation == state.generation => {
             before.content.clone().filter(|_| before.position == state.position)
         }
-        _ => Some(store.input_content(dataset).await?),
+        _ => Some(store.input_content(dataset, state.position).await?),
     };
     Ok(state)
 }

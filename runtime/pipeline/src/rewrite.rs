@@ -10,15 +10,6 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use terrane_manifest::{Layer, TableRef};
 
-/// Replace the schema of every table for which `is_next` says that it is being built: while a run builds them, tables of
-/// `abstraction` are in `abstraction_next`, those of `output` in `output_next`.
-///
-/// # Errors
-/// As [`read_from`].
-pub fn read_from_next(sql: &str, is_next: &dyn Fn(&TableRef) -> bool) -> Result<String, String> {
-    read_from(sql, &|table| next_schema(table.layer).filter(|_| is_next(table)))
-}
-
 /// Replace the schema of every table for which `schema_of` has another one. Only those words change: the rest of the text,
 /// comments and spacing included, stays as it was written.
 ///
@@ -45,12 +36,12 @@ pub fn read_from(sql: &str, schema_of: &dyn Fn(&TableRef) -> Option<&'static str
     Ok(text)
 }
 
-/// Where tables of a layer are while a run builds them; inputs are not built.
-pub fn next_schema(layer: Layer) -> Option<&'static str> {
+/// Where tables of a layer are while a run builds them; of the inputs, views that show them as they were when it began.
+pub fn next_schema(layer: Layer) -> &'static str {
     match layer {
-        Layer::Input => None,
-        Layer::Abstraction => Some("abstraction_next"),
-        Layer::Output => Some("output_next"),
+        Layer::Input => "input_next",
+        Layer::Abstraction => "abstraction_next",
+        Layer::Output => "output_next",
     }
 }
 
@@ -117,15 +108,19 @@ impl Visitor for Schemas<'_> {
 mod tests {
     use super::*;
 
+    fn read_from_next(sql: &str, is_next: impl Fn(&TableRef) -> bool) -> String {
+        read_from(sql, &|table| is_next(table).then(|| next_schema(table.layer))).unwrap()
+    }
+
     #[test]
     fn changes_schemas_and_nothing_else() {
         let sql = "-- output.x in a comment\nSELECT a.code, 'output.x' AS é, output.y.name\nFROM abstraction.countries \
                    AS a -- ü\n  JOIN output.y ON output.y.k = a.k, input.z";
-        let rewritten = read_from_next(sql, &|_| true).unwrap();
+        let rewritten = read_from_next(sql, |_| true);
         assert_eq!(
             rewritten,
             "-- output.x in a comment\nSELECT a.code, 'output.x' AS é, output_next.y.name\nFROM \
-             abstraction_next.countries AS a -- ü\n  JOIN output_next.y ON output_next.y.k = a.k, input.z"
+             abstraction_next.countries AS a -- ü\n  JOIN output_next.y ON output_next.y.k = a.k, input_next.z"
         );
     }
 
@@ -134,7 +129,7 @@ mod tests {
         let sql = "SELECT a.x, output.b.* FROM abstraction.a, output.b, abstraction.c";
         let is_next = |table: &TableRef| table.table != "a";
         assert_eq!(
-            read_from_next(sql, &is_next).unwrap(),
+            read_from_next(sql, is_next),
             "SELECT a.x, output_next.b.* FROM abstraction.a, output_next.b, abstraction_next.c"
         );
     }
@@ -143,7 +138,7 @@ mod tests {
     fn reaches_into_subqueries_and_ctes() {
         let sql = "WITH w AS (SELECT * FROM \"abstraction\".t) SELECT (SELECT count(*) FROM Output.u) FROM w";
         assert_eq!(
-            read_from_next(sql, &|_| true).unwrap(),
+            read_from_next(sql, |_| true),
             "WITH w AS (SELECT * FROM abstraction_next.t) SELECT (SELECT count(*) FROM output_next.u) FROM w"
         );
     }

@@ -2,8 +2,8 @@
 
 use crate::check::{Place, checks, describe, measure, references};
 use crate::noticed::noticed;
-use crate::plan::{Action, plan};
-use crate::{PipelineError, build, constraints, content_hash, model_texts};
+use crate::plan::{Action, Plan, plan};
+use crate::{PipelineError, build, constraints, content_hash, model_texts, moment};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,6 +14,9 @@ use terrane_store::{
     StoreError, UpstreamVersion,
 };
 use terrane_telemetry::{along, trace};
+
+/// How often a run builds its models before it gives up on inputs whose rows go or change all the while.
+const MOST_MOMENTS: u32 = 3;
 
 /// Everything a run needs.
 #[derive(Debug, Clone)]
@@ -75,13 +78,10 @@ impl Pipeline {
         if record.run.pull {
             Box::pin(self.pull_inputs(record)).await?;
         }
-        let before = self.store.input_lineage(&self.product).await?;
-        build::clear_next(&self.store).await?;
-        let plan = plan(&self.store, &self.product, record.id).await?;
-        Box::pin(self.build_models(record, &plan)).await?;
+        let (plan, lineage) = Box::pin(self.build_of_one_moment(record)).await?;
         Box::pin(self.check_outputs(record)).await?;
         let (store, product, run) = (&self.store, &self.product, record.id);
-        let lineage = self.lineage(before).await?;
+        moment::release(store, product, &plan).await?;
         let built = plan.steps.iter().filter(|s| s.table.layer == Layer::Abstraction && s.action == Action::Build);
         let tables: Vec<String> = built.map(|step| step.table.table.clone()).collect();
         step(record, StepKind::Publish, &product.id, async {
@@ -96,8 +96,30 @@ impl Pipeline {
         .await
     }
 
-    /// What the built tables were made from, where the input layer was `before` when the first of them was built. A batch
-    /// that came in meanwhile may be in some of them: it is listed, too.
+    /// Build all models from the inputs as they are at one moment. Rows that come in meanwhile are for the next run, or for
+    /// the next change in place; where rows went or were changed, the moment cannot be had any more, and all is built anew.
+    async fn build_of_one_moment(&self, record: &mut RunRecord) -> Result<(Plan, Lineage), PipelineError> {
+        let mut attempt = 1;
+        loop {
+            build::clear_next(&self.store).await?;
+            let before = self.store.input_lineage(&self.product).await?;
+            let plan = plan(&self.store, &self.product, record.id).await?;
+            moment::hold(&self.store, &self.product, &plan.inputs).await?;
+            let lineage = self.lineage(before).await?;
+            Box::pin(self.build_models(record, &plan)).await?;
+            let Some(table) = moment::lost(&self.store, &plan.inputs).await? else { return Ok((plan, lineage)) };
+            if attempt == MOST_MOMENTS {
+                return Err(PipelineError::InputsChanged { table, attempts: MOST_MOMENTS });
+            }
+            attempt += 1;
+            let line =
+                format!("rows of input {table} went or were changed while the models were built: building them anew");
+            record.log(LogLevel::Warning, &line).await?;
+        }
+    }
+
+    /// What the tables are made from, where the input layer was `before` when the plan was about to be made. A batch that
+    /// came in meanwhile may be in them: it is listed, too.
     async fn lineage(&self, before: (Vec<InputLineage>, Vec<UpstreamVersion>)) -> Result<Lineage, PipelineError> {
         let (mut inputs, upstreams) = before;
         let (after, _) = self.store.input_lineage(&self.product).await?;

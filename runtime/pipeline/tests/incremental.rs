@@ -388,3 +388,98 @@ async fn a_row_that_is_committed_late_is_not_passed_by() {
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM output.items").fetch_one(store.query()).await.unwrap();
     assert_eq!(rows, 2);
 }
+
+/// Models that all read the inputs by themselves, or through a view.
+fn side_by_side() -> Vec<(&'static str, String)> {
+    let live = "-- materialized: view\nSELECT id, region, amount FROM input.events";
+    let items = "SELECT id, region, amount, NULL::text AS label FROM abstraction.live";
+    let totals = "SELECT region, count(*) AS items, sum(amount) AS amount, min(id) AS largest FROM abstraction.live GROUP \
+                  BY region";
+    vec![
+        ("models/abstraction/live.sql", live.to_owned()),
+        ("models/output/items.sql", items.to_owned()),
+        ("models/output/totals.sql", totals.to_owned()),
+    ]
+}
+
+/// Run; after `items` is built and before `totals` is, do `meanwhile`. What both datasets have then, and the run's log.
+async fn run_with(store: &Store, pipeline: &Pipeline, meanwhile: &str) -> ((i64, i64), String) {
+    let mut held = store.owner().begin().await.unwrap();
+    sqlx::raw_sql("CREATE TABLE output_next.totals (held integer)").execute(&mut *held).await.unwrap();
+    let running = tokio::spawn({
+        let pipeline = pipeline.clone();
+        let request = RunRequest { trigger: RunTrigger::Manual, by: None, pull: false };
+        async move { pipeline.run(&request).await.unwrap() }
+    });
+    let is_built = "SELECT EXISTS (SELECT FROM control.steps JOIN control.runs r ON r.id = run_id WHERE r.state = 'running' \
+                    AND name = 'output.items' AND steps.state = 'succeeded')";
+    while !sqlx::query_scalar::<_, bool>(is_built).fetch_one(store.control()).await.unwrap() {
+        assert!(!running.is_finished(), "{:?}", running.await);
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    execute(store, meanwhile.to_owned()).await;
+    held.rollback().await.unwrap();
+    let run = running.await.unwrap();
+    assert_eq!(run.state, "succeeded", "{run:?}");
+    let log = store.run_log(run.id, None, 100).await.unwrap();
+    (counted(store).await, log.into_iter().map(|line| line.message + "\n").collect())
+}
+
+/// Rows of `items`, and as many as `totals` speaks of.
+async fn counted(store: &Store) -> (i64, i64) {
+    let counts =
+        "SELECT (SELECT count(*) FROM output.items), (SELECT coalesce(sum(items), 0)::bigint FROM output.totals)";
+    sqlx::query_as(counts).fetch_one(store.query()).await.unwrap()
+}
+
+#[tokio::test]
+async fn all_models_of_a_run_read_the_inputs_of_one_moment() {
+    let (store, pipeline) = open(&side_by_side()).await;
+    let event = |id: &str| {
+        format!(
+            "INSERT INTO input.events (id, region, kind, amount, _batch) VALUES ('{id}', 'a', 'set', 1, gen_random_uuid());"
+        )
+    };
+    execute(&store, event("first")).await;
+    let (counts, _) = run_with(&store, &pipeline, &event("second")).await;
+    assert_eq!(counts, (1, 1), "what comes later is not in this version");
+    assert!(matches!(pipeline.apply_changes().await.unwrap(), Applied::Published(_)));
+    assert_eq!(counted(&store).await, (2, 2), "and in the next, where the view reads the inputs as they are");
+    // the view is kept now, `items` and `totals` are not: their inputs have another content
+    execute(&store, "DELETE FROM input.events WHERE id = 'first'".to_owned()).await;
+    let (counts, log) = run_with(&store, &pipeline, &event("third")).await;
+    assert_eq!(counts, (1, 1), "{log}");
+    // the moment is gone with the rows: another is taken
+    execute(&store, event("fourth")).await;
+    let replace = format!("DELETE FROM input.events; {}", event("anew"));
+    let (counts, log) = run_with(&store, &pipeline, &replace).await;
+    assert_eq!(counts, (1, 1), "{log}");
+    assert!(log.contains("rows of input events went or were changed"), "{log}");
+    assert_eq!(pipeline.apply_changes().await.unwrap(), Applied::Nothing);
+}
+
+#[tokio::test]
+async fn a_run_gives_up_on_inputs_that_are_replaced_all_the_while() {
+    let (store, pipeline) = open(&side_by_side()).await;
+    let request = RunRequest { trigger: RunTrigger::Manual, by: None, pull: false };
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let replacing = tokio::spawn({
+        let (store, stop) = (store.clone(), Arc::clone(&stop));
+        async move {
+            while !stop.load(std::sync::atomic::Ordering::Acquire) {
+                execute(
+                    &store,
+                    "INSERT INTO input.events (id, region, kind, amount, _batch) VALUES ('p', 'a', 'set', 1, \
+                 gen_random_uuid()); DELETE FROM input.events"
+                        .to_owned(),
+                )
+                .await;
+            }
+        }
+    });
+    let run = pipeline.run(&request).await.unwrap();
+    stop.store(true, std::sync::atomic::Ordering::Release);
+    replacing.await.unwrap();
+    assert_eq!(run.error_code.as_deref(), Some("INPUTS_CHANGED"), "{run:?}");
+    assert!(store.current_version().await.unwrap().is_none());
+}

@@ -72,7 +72,7 @@ async fn drop_views(transaction: &mut Transaction<'_, Postgres>) -> Result<(), S
     let what = "drop views of an earlier contract";
     let views: Vec<(String, String)> = sqlx::query_as(
         "SELECT nspname::text, relname::text FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname IN \
-         ('abstraction', 'abstraction_next') AND relkind = 'v' ORDER BY 1, 2",
+         ('abstraction', 'abstraction_next', 'input_next') AND relkind = 'v' ORDER BY 1, 2",
     )
     .fetch_all(&mut **transaction)
     .await

@@ -70,11 +70,23 @@ impl Store {
         })
     }
 
-    /// The sum over the values of an input's rows.
+    /// How often rows went or were changed, by the input table's name; of one where none ever were, nothing.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn input_content(&self, dataset: &Dataset) -> Result<String, StoreError> {
+    pub async fn input_generations(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let found: Vec<(String, i64)> = sqlx::query_as("SELECT table_name, generation FROM control.input_generations")
+            .fetch_all(self.owner())
+            .await
+            .map_err(StoreError::on("look whether inputs have changed"))?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// The sum over the values of an input's rows up to `position`.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn input_content(&self, dataset: &Dataset, position: i64) -> Result<String, StoreError> {
         // OFFSET keeps the line from being made once for each sum
         let mut sql = Sql::lit(
             "SELECT count(*)::text || ':' || coalesce(sum(hashtextextended(l.line, 0)::numeric), 0)::text || ':' || \
@@ -83,7 +95,8 @@ impl Store {
         for (i, field) in dataset.fields.iter().enumerate() {
             sql.push(if i > 0 { ", t." } else { "t." }).ident(&field.column);
         }
-        sql.push(")::text AS line FROM ").qualified("input", &dataset.table).push(" AS t OFFSET 0) AS l");
+        sql.push(")::text AS line FROM ").qualified("input", &dataset.table).push(" AS t WHERE _position <= ");
+        sql.integer(position).push(" OFFSET 0) AS l");
         sqlx::query_scalar(AssertSqlSafe(sql.into_string()))
             .fetch_one(self.owner())
             .await

@@ -20,10 +20,19 @@ pub enum Role {
 
 const ALL: [Role; 4] = [Role::Owner, Role::Pipeline, Role::Query, Role::Control];
 
-/// The product's schemas. `*_next` hold the version that is being built; earlier ones are in `kept_VERSION`, made when
-/// they are needed.
-const SCHEMAS: [&str; 8] =
-    ["input", "abstraction", "output", "abstraction_next", "output_next", "metadata", "control", "security"];
+/// The product's schemas. `*_next` hold the version that is being built, and what it is built from; earlier ones are in
+/// `kept_VERSION`, made when they are needed.
+const SCHEMAS: [&str; 9] = [
+    "input",
+    "abstraction",
+    "output",
+    "input_next",
+    "abstraction_next",
+    "output_next",
+    "metadata",
+    "control",
+    "security",
+];
 
 impl Role {
     /// The database role's name for a product.
@@ -87,7 +96,7 @@ pub async fn grant(owner: &PgPool, product: &str) -> Result<(), StoreError> {
     sql.push("GRANT USAGE ON SCHEMA output TO ").ident(&query).push(";\n");
     sql.push("GRANT USAGE ON SCHEMA input TO ").ident(&pipeline).push(", ").ident(&control).push(";\n");
     // what has not changed is read where it was published
-    sql.push("GRANT USAGE ON SCHEMA abstraction, output TO ").ident(&pipeline).push(";\n");
+    sql.push("GRANT USAGE ON SCHEMA input_next, abstraction, output TO ").ident(&pipeline).push(";\n");
     sql.push("GRANT SELECT ON ALL TABLES IN SCHEMA abstraction, output TO ").ident(&pipeline).push(";\n");
     sql.push("GRANT USAGE, CREATE ON SCHEMA abstraction_next, output_next TO ").ident(&pipeline).push(";\n");
     sql.push("GRANT USAGE ON SCHEMA control, metadata, security TO ").ident(&control).push(";\n");
