@@ -16,6 +16,7 @@ use crate::policy::SharedRules;
 use crate::rates::Rates;
 use crate::subgraph::SubgraphSource;
 use crate::subscriptions::Subscriptions;
+use crate::traffic::Shed;
 use crate::watch::FileWatch;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use futures_util::future::join_all;
@@ -100,6 +101,7 @@ pub(crate) struct Inner {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) cache: Option<Arc<AnswerCache>>,
     pub(crate) rates: Rates,
+    pub(crate) shed: Shed,
     pub(crate) demand: Demand,
     graph: ArcSwapOption<Graph>,
     /// The graph of the gateway that this one takes the place of, until there is one.
@@ -136,6 +138,7 @@ impl Gateway {
             subscriptions,
             cache: crate::answers::open(&settings.cache, &settings.sources),
             rates: Rates::new(&settings.rates, settings.demand.budget.is_some()),
+            shed: Shed::new(settings.traffic.in_flight),
             demand: Demand::new(settings.demand.clone()),
             settings,
             graph: ArcSwapOption::empty(),

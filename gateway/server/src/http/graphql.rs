@@ -4,6 +4,7 @@ use super::access::{LONGEST_NAME, Line};
 use super::batch::{self, is_batch};
 use super::caching;
 use super::compress::compress;
+use super::enter;
 use super::incoming::{self, Bounds};
 use super::request_id::NamedBody;
 use super::streaming;
@@ -52,6 +53,10 @@ pub struct Noted {
 /// `POST /graphql` with a JSON body.
 pub async fn post(State(gateway): State<Gateway>, request: http::Request<Body>) -> Response {
     let (head, body) = request.into_parts();
+    let _place = match enter(&gateway, &head.headers, &head.extensions) {
+        Ok(place) => place,
+        Err(refusal) => return *refusal,
+    };
     let address = gateway.inner.rates.address(&head.headers, &head.extensions);
     if let Some(form) = streaming::form(&head.headers) {
         return finish(&gateway, &head, streaming::post(&gateway, form, &head.headers, address, body)).await;
@@ -66,6 +71,10 @@ pub async fn get(
     request: http::Request<Body>,
 ) -> Response {
     let (mut head, _) = request.into_parts();
+    let _place = match enter(&gateway, &head.headers, &head.extensions) {
+        Ok(place) => place,
+        Err(refusal) => return *refusal,
+    };
     if streaming::is_upgrade(&head) {
         let front = &gateway.inner.settings.front;
         if let Err(error) = front.csrf.check_socket(&head.headers) {

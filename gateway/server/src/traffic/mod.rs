@@ -10,7 +10,7 @@ mod retry;
 mod shed;
 
 pub use mask::{mask, masked};
-pub use shed::{Shed, shed};
+pub use shed::{Place, Shed};
 
 use crate::config::CallConfig;
 use breaker::Breaker;

@@ -4,6 +4,7 @@
 use super::sse::{COMMENT, CONTENT_TYPE, event};
 use super::{bad_request, errors_body, refusal, streamed};
 use crate::gateway::Gateway;
+use crate::http::enter;
 use crate::subscriptions::{Output, Outputs, Place, Session, stopped};
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -80,6 +81,10 @@ pub(crate) async fn reserve(
     headers: HeaderMap,
     extensions: Extensions,
 ) -> Response<Body> {
+    let _place = match enter(&gateway, &headers, &extensions) {
+        Ok(place) => place,
+        Err(refusal) => return *refusal,
+    };
     let subscriptions = &gateway.inner.subscriptions;
     let session = match Session::open(&gateway, &headers, gateway.inner.rates.address(&headers, &extensions)).await {
         Ok(session) => Arc::new(session),
@@ -231,8 +236,13 @@ async fn run(gateway: Gateway, reserved: Arc<Reserved>, id: String, request: Req
 pub(crate) async fn complete(
     State(gateway): State<Gateway>,
     headers: HeaderMap,
+    extensions: Extensions,
     Query(parts): Query<Vec<(String, String)>>,
 ) -> Response<Body> {
+    let _place = match enter(&gateway, &headers, &extensions) {
+        Ok(place) => place,
+        Err(refusal) => return *refusal,
+    };
     let token = headers.get(TOKEN).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some((_, reserved)) = gateway.inner.subscriptions.reservations.find(token) else { return unknown() };
     let Some((_, id)) = parts.iter().find(|(name, _)| name == "operationId") else {
