@@ -216,6 +216,9 @@ async fn gateway_server(arguments: &GatewayArguments, config: &GatewayConfig, mu
     ended
 }
 
+/// Until new settings that could not be taken are tried again: a subgraph may have been away only.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// Put a gateway of new settings in the place of the running one whenever the files change, and at SIGHUP, for ever.
 async fn reload(
     arguments: &GatewayArguments,
@@ -225,10 +228,12 @@ async fn reload(
     swap: impl Fn(&Running),
 ) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+    let mut failure: Option<String> = None;
     loop {
         tokio::select! {
             () = files.changed() => {}
             _ = hangup.recv() => {}
+            () = tokio::time::sleep(AGAIN), if failure.is_some() => {}
         }
         let before = current.lock().unwrap_or_else(PoisonError::into_inner).gateway.clone();
         let started = async {
@@ -247,8 +252,16 @@ async fn reload(
                 running.gateway.take_over();
                 *current.lock().unwrap_or_else(PoisonError::into_inner) = running;
                 tracing::info!("the settings were read again");
+                failure = None;
             }
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "the settings stay as they were"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                // said once, however often it is tried
+                if failure.as_ref() != Some(&error) {
+                    tracing::warn!(%error, "the settings stay as they were; they are tried again in {} s", AGAIN.as_secs());
+                }
+                failure = Some(error);
+            }
         }
     }
 }
