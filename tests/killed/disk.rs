@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Room for a new cluster, its log and some versions.
-const SIZE: &str = "size=420m,mode=755";
-/// What is in the way until [`SmallDisk::free`], in bytes.
-const BALLAST: u64 = 160 << 20;
+/// Room for a new cluster, its log and some versions, and for what is in the way.
+const SIZE: &str = "size=1100m,mode=755";
+/// What is in the way until [`SmallDisk::free`], in bytes: as much as runs over all that was sent need, and their log.
+const BALLAST: u64 = 840 << 20;
 /// Files of the write-ahead log have 16 MiB; a table may have a little more.
 const LARGEST_FILE: &str = "--fsize=20971520";
 
