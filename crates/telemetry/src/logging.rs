@@ -30,10 +30,14 @@ impl LogFormat {
     }
 }
 
+/// What says much and tells nothing: Postgres notes at each start what is there already.
+const QUIETER: &str = "sqlx::postgres::notice=warn";
+
 /// Send log lines to standard error. `default` is the filter where `TERRANE_LOG` is not set, e.g. `info`. A second call
 /// changes nothing.
 pub fn init_logging(format: LogFormat, default: &str) {
-    let filter = EnvFilter::try_from_env("TERRANE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let filter =
+        EnvFilter::try_from_env("TERRANE_LOG").unwrap_or_else(|_| EnvFilter::new(format!("{default},{QUIETER}")));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let set = match format {
         LogFormat::Text => {
