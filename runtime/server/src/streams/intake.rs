@@ -74,6 +74,10 @@ async fn bring_in(service: &ProductService, held: Option<&HeldEvents>) -> Result
     if run.version.is_some() {
         return Ok(Brought::In);
     }
+    if !run.has_ended() {
+        // this process is about to end, and the run waits for another one
+        return Err(StoreError::RunInProgress(service.product().id.clone()).into());
+    }
     let (product, code, error) = (&service.product().id, &run.error_code, &run.error);
     tracing::warn!(%product, run = %run.id, code, error, "events are held: they can't be published");
     Ok(Brought::Refused { cause, run: Some(run.id), again })
