@@ -81,7 +81,7 @@ fn decode(mut file: File, sheet: Option<&str>, rows: &mpsc::Sender<Vec<Row>>) ->
         Some(wanted) => names.iter().find(|n| *n == wanted).ok_or_else(|| format!("there is no sheet `{wanted}`"))?,
         None => names.first().ok_or("the workbook has no sheet")?,
     };
-    let name = name.clone();
+    let (name, epoch) = (name.clone(), if workbook.has_1904_epoch() { Epoch::Of1904 } else { Epoch::Of1900 });
     let mut cells = workbook.worksheet_cells_reader(&name).map_err(|e| e.to_string())?;
     let mut ready = Vec::with_capacity(ROWS);
     let (mut current, mut row): (Option<u32>, Row) = (None, Vec::new());
@@ -106,7 +106,7 @@ fn decode(mut file: File, sheet: Option<&str>, rows: &mpsc::Sender<Vec<Row>>) ->
         if column >= MOST_COLUMNS {
             return Err(format!("the sheet has more than {MOST_COLUMNS} columns"));
         }
-        let value = given(cell.get_value());
+        let value = given(cell.get_value(), epoch);
         if value != Given::Null {
             if row.len() <= column {
                 row.resize(column + 1, Given::Null);
@@ -133,7 +133,7 @@ fn weigh(file: &mut File, most: u64) -> Result<(), String> {
     file.seek(SeekFrom::Start(0)).map(|_| ()).map_err(|e| e.to_string())
 }
 
-fn given(cell: &DataRef<'_>) -> Given<'static> {
+fn given(cell: &DataRef<'_>, epoch: Epoch) -> Given<'static> {
     let text = |text: &str| if text.is_empty() { Given::Null } else { Given::Text(Cow::Owned(text.to_owned())) };
     match cell {
         DataRef::Empty => Given::Null,
@@ -143,20 +143,44 @@ fn given(cell: &DataRef<'_>) -> Given<'static> {
         DataRef::String(value) | DataRef::DateTimeIso(value) | DataRef::DurationIso(value) => text(value),
         DataRef::SharedString(value) => text(value),
         DataRef::Error(error) => text(&error.to_string()),
-        DataRef::DateTime(at) => date_time(at),
+        DataRef::DateTime(at) => date_time(at, epoch),
     }
 }
 
-/// Days since the end of 1899, with the time of day as their fraction; a number below one is a time alone.
-fn date_time(at: &ExcelDateTime) -> Given<'static> {
+/// From which day a workbook counts days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Epoch {
+    /// Day 1 is the first of 1900, and there is a 29 February in that year, which never was.
+    Of1900,
+    /// Day 0 is the first of 1904.
+    Of1904,
+}
+
+impl Epoch {
+    /// Days from 1970-01-01 to the day that the workbook calls `days`; none where that never was.
+    fn since_1970(self, days: f64) -> Option<f64> {
+        match self {
+            Self::Of1904 => Some(days - 24_107.0),
+            Self::Of1900 if (60.0..61.0).contains(&days) => None,
+            // before the day that never was, days have a number that is one lower than it would be
+            Self::Of1900 if (1.0..60.0).contains(&days) => Some(days - 25_568.0),
+            Self::Of1900 => Some(days - 25_569.0),
+        }
+    }
+}
+
+/// A count of days, with the time of day as its fraction; a number below one is a time alone.
+fn date_time(at: &ExcelDateTime, epoch: Epoch) -> Given<'static> {
     const DAY: f64 = 86_400_000_000.0;
-    /// From 1899-12-30 to 1970-01-01.
-    const EPOCH: f64 = 25_569.0;
     let days = at.as_f64();
     if at.is_duration() || (0.0..1.0).contains(&days) {
         return Given::Time(millis(days * DAY));
     }
-    Given::Timestamp { micros: millis((days - EPOCH) * DAY), zoned: false }
+    match epoch.since_1970(days) {
+        Some(days) => Given::Timestamp { micros: millis(days * DAY), zoned: false },
+        // told of as what it is: a bad value
+        None => Given::Text(Cow::Borrowed("1900-02-29")),
+    }
 }
 
 /// A double holds no more than milliseconds of such a time.
@@ -168,6 +192,23 @@ fn millis(micros: f64) -> i64 {
 mod tests {
     use super::*;
     use std::io::Write as _;
+
+    #[test]
+    fn days_are_counted_from_1900_with_a_day_that_never_was_or_from_1904() {
+        // from 1970-01-01: 1900-01-01 is day -25567, 1900-03-01 day -25508, 1904-01-02 day -24106
+        for (epoch, day, expected) in [
+            (Epoch::Of1900, 1.0, Some(-25_567.0)),
+            (Epoch::Of1900, 59.0, Some(-25_509.0)),
+            (Epoch::Of1900, 60.5, None),
+            (Epoch::Of1900, 61.0, Some(-25_508.0)),
+            (Epoch::Of1900, 25_569.25, Some(0.25)),
+            (Epoch::Of1904, 1.0, Some(-24_106.0)),
+            (Epoch::Of1904, 60.0, Some(-24_047.0)),
+            (Epoch::Of1904, 24_107.0, Some(0.0)),
+        ] {
+            assert_eq!(epoch.since_1970(day), expected, "{epoch:?} {day}");
+        }
+    }
 
     #[test]
     fn a_workbook_that_stands_for_too_much_is_refused() {

@@ -6,7 +6,7 @@ mod support;
 
 use async_compression::tokio::write::{GzipEncoder, ZstdEncoder};
 use support::{Lab, what};
-use terrane_ingest::{Drift, IngestError, Receive};
+use terrane_ingest::{Drift, Encoding, IngestError, Receive};
 use terrane_store::BatchMode;
 use tokio::io::AsyncWriteExt as _;
 
@@ -110,7 +110,7 @@ async fn columnar_files_of_other_peoples_writers_are_read_by_name_or_first_bytes
     let norway = "[\"NO\", \"Norge ☃\", 5400000, 0.25, 12.50, true, \"1814-05-17\", \"2026-01-31T23:59:59.25\", \
                   \"06:30:15\", [\"nordic\", null, \"a,\\\"b\"], {\"area\": 385207, \"capital\": \"Oslo\"}]";
     let nothing = "[\"XX\", null, null, null, null, null, null, null, null, null, null]";
-    for name in ["rows.parquet", "rows.arrow", "rows.arrows", "rows.avro", "rows.xlsx"] {
+    for name in ["rows.parquet", "rows.arrow", "rows.arrows", "rows.avro", "rows.xlsx", "rows-1904.xlsx"] {
         let lab = Lab::open(EVERYTHING).await;
         let body = std::fs::read(format!("{folder}{name}")).unwrap();
         let taken = lab.send_as(&what(), &body).await.unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -118,7 +118,7 @@ async fn columnar_files_of_other_peoples_writers_are_read_by_name_or_first_bytes
         let rows: Vec<String> = lab.column(sql).await.into_iter().flatten().collect();
         assert_eq!(rows[1], norway, "{name}");
         assert_eq!(rows[2], nothing, "{name}");
-        if name != "rows.xlsx" {
+        if !name.ends_with(".xlsx") {
             assert!(rows[0].contains("-0.01") && rows[0].contains("1969-12-31T23:00:00.000001"), "{name}: {}", rows[0]);
             // half a file says so, and leaves nothing
             let error = lab.send_as(&what(), &body[..body.len() / 2]).await.unwrap_err();
@@ -135,21 +135,53 @@ async fn columnar_files_of_other_peoples_writers_are_read_by_name_or_first_bytes
     assert!(matches!(drift.as_slice(), [Drift::Type { field, .. }] if field == "population"), "{drift:?}");
 }
 
+async fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut packed = GzipEncoder::new(Vec::new());
+    packed.write_all(content).await.unwrap();
+    packed.shutdown().await.unwrap();
+    packed.into_inner()
+}
+
+async fn zstd(content: &[u8]) -> Vec<u8> {
+    let mut packed = ZstdEncoder::new(Vec::new());
+    packed.write_all(content).await.unwrap();
+    packed.shutdown().await.unwrap();
+    packed.into_inner()
+}
+
 #[tokio::test]
-async fn packed_bodies_and_packed_files_are_unpacked() {
-    let text = b"code,population\nNO,1\n";
-    let mut gzip = GzipEncoder::new(Vec::new());
-    gzip.write_all(text).await.unwrap();
-    gzip.shutdown().await.unwrap();
-    let mut zstd = ZstdEncoder::new(Vec::new());
-    zstd.write_all(text).await.unwrap();
-    zstd.shutdown().await.unwrap();
-    let lab = Lab::open(FIELDS).await;
+async fn every_format_is_unpacked_as_a_packed_body_and_as_a_packed_file() {
+    let file = |name: &str| std::fs::read(format!("{}/tests/files/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let lab = Lab::open(EVERYTHING).await;
     let replace = Receive { mode: BatchMode::Replace, ..what() };
-    for body in [gzip.into_inner(), zstd.into_inner()] {
-        for name in [None, Some("x.csv.gz")] {
-            let taken = lab.send_as(&Receive { name, ..replace.clone() }, &body).await.unwrap();
-            assert_eq!((taken.batch.rows, lab.count().await), (1, 1));
+    for (name, format, content) in [
+        ("x.csv", "text/csv", b"code,population\nNO,1\nSE,2\nDK,3\n".to_vec()),
+        ("x.tsv", "text/tab-separated-values", b"code\tpopulation\nNO\t1\nSE\t2\nDK\t3\n".to_vec()),
+        ("x.json", "application/json", b"[{\"code\":\"NO\"},{\"code\":\"SE\"},{\"code\":\"DK\"}]".to_vec()),
+        ("x.ndjson", "application/x-ndjson", b"{\"code\":\"NO\"}\n{\"code\":\"SE\"}\n{\"code\":\"DK\"}\n".to_vec()),
+        ("rows.parquet", "application/vnd.apache.parquet", file("rows.parquet")),
+        ("rows.arrow", "application/vnd.apache.arrow.file", file("rows.arrow")),
+        ("rows.arrows", "application/vnd.apache.arrow.stream", file("rows.arrows")),
+        ("rows.avro", "application/avro", file("rows.avro")),
+        ("rows.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", file("rows.xlsx")),
+    ] {
+        for (packed, ending, encoding) in
+            [(gzip(&content).await, "gz", Encoding::Gzip), (zstd(&content).await, "zst", Encoding::Zstd)]
+        {
+            let name = format!("{name}.{ending}");
+            // by its first bytes, by its name, by the word of the sender, and by the format's name alone
+            for what in [
+                replace.clone(),
+                Receive { name: Some(&name), ..replace.clone() },
+                Receive { content_type: Some(format), encoding, ..replace.clone() },
+                Receive { content_type: Some(format), ..replace.clone() },
+            ] {
+                let taken = lab.send_as(&what, &packed).await.unwrap_or_else(|e| panic!("{name} {what:?}: {e}"));
+                assert_eq!((taken.batch.rows, lab.count().await), (3, 3), "{name} {what:?}");
+            }
+            // half of it says so, and what was there stays
+            let error = lab.send_as(&replace, &packed[..packed.len() / 2]).await.unwrap_err();
+            assert!(error.is_client() && lab.count().await == 3, "{name}: {error}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::product::{OutputPort, Product};
+use crate::row_filter::RowFilter;
 use crate::types::PgType;
 use crate::yaml::Node;
 use std::time::Duration;
@@ -214,6 +215,20 @@ pub(crate) fn check_publish(product: &Product, port: &OutputPort, place: &Locati
     if !publish.role.is_empty() && !product.role_names().contains(&publish.role) {
         let message = format!("port `{}` publishes what `{}` sees, which is no role", port.name, publish.role);
         report(message, "name a role of the contract or of `policy.csv`");
+    }
+    if let Some(contract) = product.contract(&port.contract) {
+        // whoever publishes is nobody: a filter on claims would let nothing through, and nobody would be told
+        let roles = product.filtering_roles(contract, &publish.role);
+        let filters: Vec<&RowFilter> = roles.iter().filter_map(|role| role.row_filter.as_ref()).collect();
+        let claim = filters.iter().flat_map(|filter| filter.claims()).next();
+        if let Some(claim) = claim.filter(|_| filters.len() == roles.len()) {
+            let message = format!(
+                "port `{}` publishes what `{}` sees, whose rowFilter reads `:claim.{claim}`: what is published has no \
+                 claims, so nothing would be that a claim decides",
+                port.name, publish.role
+            );
+            report(message, "name a role without a rowFilter, or with one that compares fields with constants");
+        }
     }
     if product.contract(&port.contract).is_some_and(|contract| contract.datasets.len() > 1) {
         let message = format!("port `{}` publishes the changes of several datasets to one stream", port.name);

@@ -122,6 +122,16 @@ impl Product {
         names
     }
 
+    /// The roles of `contract` whose row filters decide what a caller with `role` sees: its own, where the contract names
+    /// it, and else those that it inherits from.
+    pub fn filtering_roles<'p>(&'p self, contract: &'p Contract, role: &'p str) -> Vec<&'p Role> {
+        let named = match contract.roles.iter().any(|r| r.role == role) {
+            true => BTreeSet::from([role]),
+            false => self.roles_of(role),
+        };
+        contract.roles.iter().filter(|r| named.contains(r.role.as_str())).collect()
+    }
+
     /// `role` and the roles that it inherits by `policy.csv`, directly and through others.
     pub fn roles_of<'r>(&'r self, role: &'r str) -> BTreeSet<&'r str> {
         let mut found = BTreeSet::new();

@@ -107,6 +107,27 @@ impl RowFilter {
     }
 }
 
+impl RowFilter {
+    /// Names of the claims it reads: what it lets through depends on who asks.
+    pub fn claims(&self) -> Vec<&str> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::claims).collect(),
+            Self::Not(inner) => inner.claims(),
+            Self::AnyOf { claim, .. } => vec![claim],
+            Self::Compare { value, .. } => claim_of(value).into_iter().collect(),
+            Self::In { values, .. } => values.iter().filter_map(claim_of).collect(),
+            Self::IsNull { .. } => Vec::new(),
+        }
+    }
+}
+
+fn claim_of(operand: &Operand) -> Option<&str> {
+    match operand {
+        Operand::Claim(name) => Some(name),
+        Operand::Text(_) | Operand::Integer(_) | Operand::Boolean(_) => None,
+    }
+}
+
 /// `:claim.x` is no SQL: write it as a call, which the parser can read.
 fn name_claims(tokens: Vec<Token>) -> Result<Vec<Token>, String> {
     let tokens: Vec<Token> = tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect();

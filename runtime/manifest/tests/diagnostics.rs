@@ -268,6 +268,41 @@ fn ports_name_streams_and_subjects() {
 }
 
 #[test]
+fn what_is_published_must_not_depend_on_who_asks() {
+    let publish = "{kind: jetstream, stream: LAB, subject: lab.stations, role: ROLE}";
+
+    // which role is published, what filters `own` and `inherited` have, and whether that can be published
+    for (role, own, inherited, refused) in [
+        ("own", Some("code = :claim.code"), None, true),
+        ("own", Some("code IN ('a', :claim.code)"), None, true),
+        ("own", Some("NOT (code = ANY(:claim.codes))"), None, true),
+        ("own", Some("code = 'a' OR code = :claim.code"), None, true),
+        ("own", Some("code = 'a'"), Some("code = :claim.code"), false),
+        ("own", None, Some("code = :claim.code"), false),
+        ("heir", None, Some("code = :claim.code"), true),
+        ("heir", None, Some("code IS NOT NULL"), false),
+        ("heir", None, None, false),
+    ] {
+        let mut files = streaming(FROM, &publish.replace("ROLE", role));
+        let text = files.get_mut(STATIONS).unwrap();
+        let roles = |name: &str, filter: Option<&str>| match filter {
+            None => format!("  - {{role: {name}}}\n"),
+            Some(filter) => format!(
+                "  - {{role: {name}, customProperties: [{{property: rowFilter, value: \"{filter}\", vendor: terrane}}]}}\n"
+            ),
+        };
+        let added = format!("roles:\n{}{}", roles("own", own), roles("inherited", inherited));
+        assert!(text.contains("roles:\n"), "{text}");
+        *text = text.replacen("roles:\n", &added, 1);
+        files.entry("policy.csv".to_owned()).or_default().push_str("\ng, heir, inherited\n");
+        let found = findings(&files);
+        let hit = found.iter().find(|d| d.code == "PORT_CHANGES" && d.message.contains("rowFilter"));
+        assert_eq!(hit.is_some(), refused, "{role} {own:?} {inherited:?}: {found:#?}");
+        assert!(hit.is_none_or(|d| d.message.contains(":claim.code") && d.hint.is_some()), "{found:#?}");
+    }
+}
+
+#[test]
 fn missing_and_superfluous_files_are_found() {
     assert_eq!(findings(&BTreeMap::new())[0].code, "MANIFEST_NO_DESCRIPTOR");
     for (path, text, code) in [

@@ -45,8 +45,13 @@ pub enum PipelineError {
         attempts: u32,
     },
     /// The result is not what the contract promises.
-    #[error("{0}")]
-    Checks(String),
+    #[error("{message}")]
+    Checks {
+        /// The rules that are broken, or cannot be measured.
+        rules: Vec<String>,
+        /// What was expected and measured of each.
+        message: String,
+    },
     /// A constraint could not be added although the checks passed.
     #[error("dataset `{dataset}`: {message}")]
     Constraint {
@@ -66,9 +71,23 @@ impl PipelineError {
             Self::Model { .. } => "MODEL_FAILED",
             Self::Put { code, .. } => code,
             Self::InputsChanged { .. } => "INPUTS_CHANGED",
-            Self::Checks(_) => "CHECKS_FAILED",
+            Self::Checks { .. } => "CHECKS_FAILED",
             Self::Constraint { .. } => "CONSTRAINT_FAILED",
         }
+    }
+
+    /// What it is, in words that stay the same while the same thing is wrong: without numbers and samples of rows.
+    pub fn cause(&self) -> String {
+        let of = match self {
+            Self::Store(_) => String::new(),
+            Self::Pull { port, .. } => port.clone(),
+            Self::Model { file, .. } => file.clone(),
+            Self::Put { message, .. } => message.clone(),
+            Self::InputsChanged { table, .. } => table.clone(),
+            Self::Checks { rules, .. } => rules.join(", "),
+            Self::Constraint { dataset, .. } => dataset.clone(),
+        };
+        format!("{}: {of}", self.code())
     }
 
     /// A statement of ours about `what` failed: the database is to blame, or what the statement says.
@@ -91,7 +110,7 @@ impl PipelineError {
                     | IngestError::Body(_)
                     | IngestError::Spool(_)
             ),
-            Self::Model { .. } | Self::Put { .. } | Self::Checks(_) | Self::Constraint { .. } => false,
+            Self::Model { .. } | Self::Put { .. } | Self::Checks { .. } | Self::Constraint { .. } => false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Moments: turns how far the inputs have come into views that show them so, for as long as a run builds from them.
 //!
 //! Rows and events come in while a run builds. Its models read each input through a view in `input_next` that ends at the
-//! position which the plan has noted, so that all datasets of the version are of one moment, whenever and in whatever order
+//! position which the plan has noted, without batches that were not in yet, so that all datasets of the version are of one moment, whenever and in whatever order
 //! they were built. Models that are views outlast the run; before it publishes they are made to read the inputs themselves.
 
 use crate::PipelineError;
@@ -21,7 +21,10 @@ pub async fn hold(store: &Store, product: &Product, inputs: &InputStates) -> Res
     let mut sql = Sql::new();
     for (table, state) in inputs {
         sql.push("CREATE VIEW ").qualified("input_next", table).push(" AS SELECT * FROM ").qualified("input", table);
-        sql.push(" WHERE _position <= ").integer(state.position).push(";\nGRANT SELECT ON ");
+        sql.push(" AS t WHERE t._position <= ")
+            .integer(state.position)
+            .append(&state.without_open())
+            .push(";\nGRANT SELECT ON ");
         sql.qualified("input_next", table).push(" TO ").ident(&pipeline).push(";\n");
     }
     let made = store.owner().execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await;

@@ -82,9 +82,9 @@ async fn input_state(
     let mut state = store.input_state(dataset).await?;
     state.content = match before {
         Some(before) if before.generation == state.generation => {
-            before.content.clone().filter(|_| before.position == state.position)
+            before.content.clone().filter(|_| before.has_rows_of(&state))
         }
-        _ => Some(store.input_content(dataset, state.position).await?),
+        _ => Some(store.input_content(dataset, &state).await?),
     };
     Ok(state)
 }
@@ -162,7 +162,8 @@ fn stamps_of_inputs(product: &Product, states: &InputStates) -> BTreeMap<TableRe
 }
 
 fn place(state: &InputState) -> String {
-    format!("place {}:{}", state.generation, state.position)
+    let open: String = state.open.iter().map(|open| format!(" without {}", open.batch)).collect();
+    format!("place {}:{}{open}", state.generation, state.position)
 }
 
 /// Names and types of a dataset's columns.

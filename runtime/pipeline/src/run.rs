@@ -56,6 +56,14 @@ impl Pipeline {
         Ok(current.is_none_or(|version| version.content != content_hash(&amended.product)))
     }
 
+    /// A hash of what a run would publish now, except the data: see [`content_hash`].
+    ///
+    /// # Errors
+    /// [`PipelineError::Put`] where what was put in does not go with the folder any more; [`PipelineError::Store`].
+    pub async fn content(&self) -> Result<String, PipelineError> {
+        Ok(content_hash(&self.amended().await?.product))
+    }
+
     /// The version that the product which `port` reads has published since the port was pulled, where there is one.
     ///
     /// # Errors
@@ -155,7 +163,7 @@ impl Pipeline {
 
     /// Check every output dataset; all results are recorded before the first blocking one ends the run.
     async fn check_outputs(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
-        let mut broken = Vec::new();
+        let (mut broken, mut rules) = (Vec::new(), Vec::new());
         for dataset in self.product.outputs() {
             let mut checks = checks(&self.product, dataset, &Place::built());
             let mut connection =
@@ -184,6 +192,7 @@ impl Pipeline {
                 failures += usize::from(outcome.result.status == "failed");
                 if outcome.blocks {
                     broken.push(describe(&outcome));
+                    rules.push(outcome.result.rule);
                 }
             }
             let mut detail = format!("{} of {} checks passed", checks.len() - failures, checks.len());
@@ -197,7 +206,8 @@ impl Pipeline {
             record.end_step(position, state, &outcome).await?;
         }
         if !broken.is_empty() {
-            return Err(PipelineError::Checks(format!("nothing was published: {}", broken.join("; "))));
+            let message = format!("nothing was published: {}", broken.join("; "));
+            return Err(PipelineError::Checks { rules, message });
         }
         for dataset in self.product.outputs() {
             constraints::add_constraints(&self.store, dataset).await?;

@@ -116,13 +116,8 @@ pub fn questions(product: &Product) -> Vec<(String, String)> {
 /// a role that it does not name has the filters of those it inherits from.
 fn row_filter(product: &Product, contract: &str, roles: &RoleSet) -> Option<RowFilter> {
     let contract = product.contract(contract)?;
-    let named: BTreeSet<&str> = roles
-        .iter()
-        .flat_map(|role| match contract.roles.iter().any(|r| r.role == role) {
-            true => BTreeSet::from([role]),
-            false => product.roles_of(role),
-        })
-        .collect();
+    let filtering = roles.iter().flat_map(|role| product.filtering_roles(contract, role));
+    let named: BTreeSet<&str> = filtering.map(|role| role.role.as_str()).collect();
     let mut filters = Vec::new();
     for role in contract.roles.iter().filter(|r| named.contains(r.role.as_str())) {
         filters.push(role.row_filter.clone()?);

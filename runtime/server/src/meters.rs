@@ -28,6 +28,8 @@ pub struct Meters {
     version: Gauge,
     published: Gauge,
     events: [Counter; 3],
+    refused: Counter,
+    held: [Gauge; 2],
     streams: Gauge,
 }
 
@@ -54,6 +56,9 @@ impl Meters {
             published: metrics::gauge!("terrane_published_timestamp_seconds", "server" => server()),
             events: ["accepted", "duplicate", "late"]
                 .map(|outcome| metrics::counter!("terrane_events_total", "server" => server(), "outcome" => outcome)),
+            refused: metrics::counter!("terrane_events_refusals_total", "server" => server()),
+            held: ["terrane_events_unpublished", "terrane_events_held"]
+                .map(|name| metrics::gauge!(name, "server" => server())),
             streams: metrics::gauge!("terrane_streams_open", "server" => server()),
         }
     }
@@ -96,6 +101,17 @@ impl Meters {
         for (counter, count) in self.events.iter().zip([written.accepted, written.duplicates, written.late]) {
             counter.increment(count as u64);
         }
+    }
+
+    /// Stored events were not published, for they would break the contract.
+    pub fn events_refused(&self) {
+        self.refused.increment(1);
+    }
+
+    /// So many events are stored and not published; whether something keeps them from it.
+    pub fn unpublished(&self, left: u64, held: bool) {
+        self.held[0].set(number(left));
+        self.held[1].set(if held { 1.0 } else { 0.0 });
     }
 
     /// So many streams are open.

@@ -366,6 +366,11 @@ impl ProductService {
         let version = tokio::time::timeout(MEASURING, self.inner.store.current_version()).await;
         let version = version.ok().and_then(Result::ok).flatten();
         self.meters().measure(version.as_ref(), self.inner.reader.waiting());
+        let store = &self.inner.store;
+        let events = async { Ok::<_, StoreError>((store.events_left().await?, store.events_held().await?)) };
+        if let Ok(Ok((left, held))) = tokio::time::timeout(MEASURING, events).await {
+            self.meters().unpublished(u64::try_from(left).unwrap_or_default(), held.is_some());
+        }
         self.meters().streams(self.inner.streams.open());
         self.inner.plans.run_pending_tasks();
         self.meters().plans.measure(self.inner.plans.entry_count(), self.inner.plans.weighted_size());

@@ -1,5 +1,6 @@
 //! Batches: turns pieces of COPY data into rows of an input dataset, all of them or none, with their record.
 
+use crate::open::{begin_writing, close_batch};
 use crate::rejects::{Reject, write_rejects};
 use crate::{Store, StoreError};
 use serde_json::Value;
@@ -89,6 +90,7 @@ enum Piece {
 pub struct BatchWriter {
     store: Store,
     id: Uuid,
+    after: i64,
     dataset: String,
     table: String,
     origin: String,
@@ -107,11 +109,15 @@ impl Store {
     /// [`StoreError::Database`]; `Ok(Err(batch))` where the key names a batch that was taken in before.
     pub async fn open_batch(&self, incoming: &Incoming<'_>) -> Result<Result<BatchWriter, Batch>, StoreError> {
         let what = "open an input batch";
-        let mut transaction = self.control().begin().await.map_err(StoreError::on(what))?;
-        let table = &incoming.dataset.table;
+        let (id, table) = (Uuid::now_v7(), &incoming.dataset.table);
+        let (slot, after) = self.announce_batch(id, table).await?;
+        let mut transaction = self.batches().begin().await.map_err(StoreError::on(what))?;
+        begin_writing(&mut transaction, id, slot).await?;
         if let Some(key) = incoming.key
             && let Some(known) = known_batch(&mut transaction, &incoming.dataset.name, key).await?
         {
+            close_batch(&mut transaction, id).await?;
+            transaction.commit().await.map_err(StoreError::on(what))?;
             return Ok(Err(known));
         }
         if incoming.mode == BatchMode::Replace {
@@ -124,7 +130,8 @@ impl Store {
         let (returned, emptied) = mpsc::channel(PIECES + 1);
         Ok(Ok(BatchWriter {
             store: self.clone(),
-            id: Uuid::now_v7(),
+            id,
+            after,
             dataset: incoming.dataset.name.clone(),
             table: table.clone(),
             origin: incoming.origin.to_owned(),
@@ -258,7 +265,7 @@ impl BatchWriter {
     /// [`StoreError::BadRow`] with Postgres's own place and reason, when a value does not fit its column; nothing of the
     /// batch stays then.
     pub async fn finish(self, closing: &Closing<'_>) -> Result<Batch, StoreError> {
-        let Self { id, dataset, origin, mode, from, key, pieces, carrier, .. } = self;
+        let Self { id, after, dataset, table, origin, mode, from, key, pieces, carrier, .. } = self;
         drop(pieces);
         let mut transaction = match carrier.await {
             Ok(carried) => carried.map_err(bad_row)?,
@@ -266,8 +273,9 @@ impl BatchWriter {
         };
         let what = "record an input batch";
         sqlx::query(
-            "INSERT INTO control.batches (id, dataset, origin, mode, rows, rejected, received_from, idempotency_key) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO control.batches (id, dataset, origin, mode, rows, rejected, received_from, idempotency_key, \
+             after_position, up_to_position) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce(pg_sequence_last_value(\
+             pg_get_serial_sequence(format('input.%I', $10::text), '_position')::regclass), 0))",
         )
         .bind(id)
         .bind(&dataset)
@@ -277,9 +285,12 @@ impl BatchWriter {
         .bind(i64::try_from(closing.rejected).unwrap_or(i64::MAX))
         .bind(&from)
         .bind(&key)
+        .bind(after)
+        .bind(&table)
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::on(what))?;
+        close_batch(&mut transaction, id).await?;
         write_rejects(&mut transaction, id, &dataset, &origin, false, closing.rejects).await?;
         if let Some((port, state)) = closing.source {
             crate::sources::write_state(&mut transaction, port, id, state).await?;
@@ -301,6 +312,7 @@ impl BatchWriter {
         }
         let what = "record bad rows";
         let mut transaction = store.control().begin().await.map_err(StoreError::on(what))?;
+        close_batch(&mut transaction, id).await?;
         write_rejects(&mut transaction, id, &dataset, &origin, true, rejects).await?;
         transaction.commit().await.map_err(StoreError::on(what))
     }

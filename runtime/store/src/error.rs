@@ -42,8 +42,8 @@ pub enum StoreError {
     /// The run's record is no longer this process's.
     #[error("the run was taken for dead and closed by another process; nothing of it was published")]
     LeaseLost,
-    /// Somebody writes to an input for a long time.
-    #[error("input `{0}` is being written to; try again when the batch is in")]
+    /// Somebody writes to an input for a long time, and not as a batch on record.
+    #[error("input `{0}` is being written to by a transaction that is no batch and stays open; end it, and try again")]
     InputBusy(String),
     /// There is no such version to go back to.
     #[error("version {0} is not kept; `versions` lists those that are")]

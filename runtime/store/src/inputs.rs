@@ -42,23 +42,36 @@ pub async fn apply(owner: &PgPool, product: &Product) -> Result<(), StoreError> 
             driver.is_some_and(|table| table.layer == Layer::Input && table.table == dataset.table)
         };
         for driver in product.models.iter().filter(drives).filter_map(|model| model.driver.as_ref()) {
-            push_driver_indexes(&mut sql, &dataset.table, &driver.columns);
+            sql.append(&driver_indexes(owner, &dataset.table, &driver.columns).await?);
         }
+        sql.push("GRANT SELECT ON ALL SEQUENCES IN SCHEMA input TO ").ident(&control).push(";\n");
         let made = owner.execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await;
         made.map_err(StoreError::on("make input tables"))?;
     }
     Ok(())
 }
 
-/// New rows are found by their position, and the other rows of their keys by the key.
-fn push_driver_indexes(sql: &mut Sql, table: &str, key: &[String]) {
-    sql.push("CREATE INDEX IF NOT EXISTS ").ident(&format!("position_of_{table}")).push(" ON ");
-    sql.qualified("input", table).push(" (_position);\nCREATE INDEX IF NOT EXISTS ");
-    sql.ident(&format!("{}_of_{table}", key.join("_"))).push(" ON ").qualified("input", table).push(" (");
-    for (i, column) in key.iter().enumerate() {
-        sql.push(if i > 0 { ", " } else { "" }).ident(column);
+/// New rows are found by their position, and the other rows of their keys by the key. Only what is missing: making an index
+/// waits for whoever writes, even where it is there already.
+async fn driver_indexes(owner: &PgPool, table: &str, key: &[String]) -> Result<Sql, StoreError> {
+    let mut sql = Sql::new();
+    let by_key = (format!("{}_of_{table}", key.join("_")), key.to_vec());
+    for (name, columns) in [(format!("position_of_{table}"), vec!["_position".to_owned()]), by_key] {
+        let known: bool = sqlx::query_scalar("SELECT to_regclass(format('input.%I', $1::text)) IS NOT NULL")
+            .bind(&name)
+            .fetch_one(owner)
+            .await
+            .map_err(StoreError::on("look up indexes of input tables"))?;
+        if known {
+            continue;
+        }
+        sql.push("CREATE INDEX IF NOT EXISTS ").ident(&name).push(" ON ").qualified("input", table).push(" (");
+        for (i, column) in columns.iter().enumerate() {
+            sql.push(if i > 0 { ", " } else { "" }).ident(column);
+        }
+        sql.push(");\n");
     }
-    sql.push(");\n");
+    Ok(sql)
 }
 
 /// Rows that go or change are counted, whoever does it: what was computed from them cannot be brought up to date by the

@@ -12,12 +12,14 @@ mod contracts;
 mod database;
 mod error;
 mod events;
+mod held;
 mod inputs;
 mod kept;
 mod layers;
 mod lease;
 mod lineage_events;
 mod made_from;
+mod open;
 mod outbox;
 mod positions;
 mod put;
@@ -38,12 +40,14 @@ pub use changes::{Changes, Move};
 pub use database::ensure_database;
 pub use error::StoreError;
 pub use events::{EVENTS_CHANNEL, EventBatch, EventCounts, EventRow, Outcome, RejectedEvent};
+pub use held::HeldEvents;
 pub use kept::AsOf;
 pub use lease::{Heartbeat, LEASE, Stop};
 pub use lineage_events::{LineageEvent, Sending};
 pub use made_from::{InputBatch, InputLineage, Lineage, ModelText, UpstreamVersion};
+pub use open::OpenBatch;
 pub use outbox::{Change, OUTBOX_CHANNEL, OutboxBounds};
-pub use positions::{InputState, InputStates};
+pub use positions::{InputState, InputStates, ids as batch_ids};
 pub use put::{PutModel, PutRule};
 pub use quality::PastResult;
 pub use queue::{CANCELLED, WantedRun};
@@ -61,6 +65,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use terrane_manifest::Product;
 use uuid::Uuid;
+
+/// Batches that a process writes at a time.
+const MOST_BATCHES: u32 = 8;
 
 /// How the database is reached.
 #[derive(Debug, Clone)]
@@ -100,6 +107,7 @@ pub struct Store {
     contracts: i64,
     owner: PgPool,
     control: PgPool,
+    batches: PgPool,
     pipeline: PgPool,
     query: PgPool,
 }
@@ -139,6 +147,7 @@ impl Store {
             running,
             owner: pool(Role::Owner, 4, vec![("search_path", "metadata".to_owned())]),
             control: pool(Role::Control, 8, Vec::new()),
+            batches: pool(Role::Control, MOST_BATCHES, Vec::new()),
             pipeline,
             query: pool(Role::Query, 4, query_settings),
         };
@@ -195,6 +204,11 @@ impl Store {
         &self.control
     }
 
+    /// Connections on which batches are written, each for as long as its sender takes: events and records have others.
+    pub(crate) fn batches(&self) -> &PgPool {
+        &self.batches
+    }
+
     /// The secret with which the product's data port hashes masked values.
     ///
     /// # Errors
@@ -211,7 +225,7 @@ impl Store {
 
     /// Close all connections.
     pub async fn close(&self) {
-        for pool in [&self.query, &self.pipeline, &self.control, &self.owner] {
+        for pool in [&self.query, &self.pipeline, &self.control, &self.batches, &self.owner] {
             pool.close().await;
         }
     }

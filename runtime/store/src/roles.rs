@@ -105,7 +105,9 @@ pub async fn grant(owner: &PgPool, product: &str) -> Result<(), StoreError> {
     sql.push("GRANT DELETE ON control.rejects TO ").ident(&control).push(";\n");
     // what is written to the audit log stays as it is
     sql.push("REVOKE UPDATE ON control.audit_log, control.outbox FROM ").ident(&control).push(";\n");
-    sql.push("GRANT DELETE ON control.lineage_events, control.rechecks TO ").ident(&control).push(";\n");
+    sql.push("GRANT DELETE ON control.lineage_events, control.rechecks, control.open_batches TO ")
+        .ident(&control)
+        .push(";\n");
     sql.push("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA metadata TO ").ident(&control).push(";\n");
     sql.push("GRANT SELECT, INSERT, DELETE ON security.policies TO ").ident(&control).push(";\n");
     // versions that were kept before they could be read

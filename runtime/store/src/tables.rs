@@ -4,7 +4,7 @@ use terrane_manifest::Dataset;
 use terrane_sql::Sql;
 
 /// The column of input tables by which rows that came since are found. Numbers of one session are never kept for later
-/// (`CACHE 1`): a row that is committed after a moment without writers has a higher one than all before.
+/// (`CACHE 1`): a row that is written after one has a higher number than it.
 pub(crate) const POSITION: &str = "_position bigint GENERATED ALWAYS AS IDENTITY (CACHE 1)";
 
 /// `CREATE TABLE schema.table (…)` with the columns and types of the contract. Constraints come later, when the rows

@@ -119,3 +119,7 @@ for row in ROWS:
         ]
     )
 book.save("rows.xlsx")
+
+# the same sheet, with days counted from 1904: what old Macs wrote, and what a setting of Excel still does
+book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
+book.save("rows-1904.xlsx")

@@ -23,7 +23,7 @@ impl Pipeline {
     ) -> Result<(), PipelineError> {
         let table = |name: &str| TableRef { layer: Layer::Output, table: name.to_owned() };
         let changed = |name: &str| refreshed.get(&table(name)).filter(|rows| rows.has_changed());
-        let mut broken = Vec::new();
+        let (mut broken, mut rules) = (Vec::new(), Vec::new());
         for dataset in self.product.outputs() {
             // rows that are gone may be missed by rows that stayed
             let missed = dataset.relationships.iter().any(|relationship| {
@@ -43,6 +43,7 @@ impl Pipeline {
                 let outcome = measure(&mut *changes.connection(), &check, Uuid::nil()).await?;
                 if outcome.blocks {
                     broken.push(describe(&outcome));
+                    rules.push(outcome.result.rule);
                 }
             }
             self.act_as_pipeline(changes, false).await?;
@@ -50,7 +51,7 @@ impl Pipeline {
         if broken.is_empty() {
             return Ok(());
         }
-        Err(PipelineError::Checks(format!("nothing was published: {}", broken.join("; "))))
+        Err(PipelineError::Checks { rules, message: format!("nothing was published: {}", broken.join("; ")) })
     }
 
     /// Rules are a contract's own SQL: they run as what models run as.

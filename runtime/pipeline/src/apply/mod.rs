@@ -14,7 +14,7 @@ use crate::{PipelineError, content_hash, model_texts};
 use rows::{Extent, Refreshed};
 use std::collections::{BTreeMap, BTreeSet};
 use terrane_manifest::{Layer, Materialization, Model, TableRef};
-use terrane_store::{Changes, InputStates, Lineage, Move, Stamps, StoreError, Version};
+use terrane_store::{Changes, InputState, InputStates, Lineage, Move, Stamps, StoreError, Version};
 
 /// What came of the new input rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,16 +86,16 @@ impl Pipeline {
             return stop("the published version does not say what it was made from");
         }
         let mut inputs = InputStates::new();
-        let mut new: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+        let mut new: BTreeMap<String, NewRows> = BTreeMap::new();
         for dataset in self.product.inputs() {
             let state = self.store.input_state(dataset).await?;
             let Some(before) = from.inputs.get(&dataset.table) else { return stop("an input is new") };
             if before.generation != state.generation {
                 return stop("rows of an input went or were changed");
             }
-            let same = before.position == state.position;
+            let same = before.has_rows_of(&state);
             if !same {
-                new.insert(dataset.table.clone(), (before.position, state.position));
+                new.insert(dataset.table.clone(), NewRows { before: before.clone(), now: state.clone() });
             }
             inputs.insert(dataset.table.clone(), if same { before.clone() } else { state });
         }
@@ -120,6 +120,7 @@ impl Pipeline {
         let models = stamps(&self.product, &inputs, from.run_id);
         let (batches, upstreams) = self.store.input_lineage(&self.product).await?;
         let lineage = Lineage { inputs: batches, upstreams, models: model_texts(&self.product) };
+        let new = new.into_iter().map(|(table, rows)| (table, (rows.before.position, rows.now.position))).collect();
         Ok(Step::Commit(Box::new(Done { from, number, growth, inputs, models, lineage, new, changes: total })))
     }
 
@@ -170,10 +171,17 @@ impl Pipeline {
     }
 }
 
+/// Between which states of an input its new rows came.
+#[derive(Debug, Default)]
+struct NewRows {
+    before: InputState,
+    now: InputState,
+}
+
 /// What is being done.
 struct Work<'a> {
     changes: &'a mut Changes,
-    new: &'a BTreeMap<String, (i64, i64)>,
+    new: &'a BTreeMap<String, NewRows>,
     refreshed: BTreeMap<TableRef, Refreshed>,
 }
 

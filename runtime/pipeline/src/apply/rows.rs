@@ -1,9 +1,10 @@
 //! Rows: turns a model and the keys that changed into the rows that went from its table and those that came to it.
 
-use super::{Work, failed};
+use super::{NewRows, Work, failed};
 use crate::PipelineError;
 use terrane_manifest::{Dataset, Driver, Layer, Materialization, Model};
 use terrane_sql::Sql;
+use terrane_store::batch_ids;
 
 /// How much of a model is computed anew.
 #[derive(Debug, Clone, Copy)]
@@ -95,21 +96,36 @@ fn key_name(index: usize) -> String {
 fn collect_keys(work: &Work<'_>, place: usize, driver: &Driver) -> Sql {
     let mut columns = Sql::new();
     for (i, column) in driver.columns.iter().enumerate() {
-        columns.push(if i > 0 { ", d." } else { "d." }).ident(column).push(" AS ").ident(&key_name(i));
+        columns.push(if i > 0 { ", t." } else { "t." }).ident(column).push(" AS ").ident(&key_name(i));
     }
     let mut sql = Sql::lit("CREATE TEMP TABLE ");
     sql.ident(&keys_table(place)).push(" ON COMMIT DROP AS SELECT DISTINCT ").append(&columns).push(" FROM ");
     match (driver.table.layer, work.refreshed.get(&driver.table)) {
         (Layer::Input, _) | (_, None) => {
-            let (after, up_to) = work.new.get(&driver.table.table).copied().unwrap_or_default();
-            sql.qualified(driver.table.layer.name(), &driver.table.table).push(" AS d WHERE d._position > ");
-            sql.integer(after).push(" AND d._position <= ").integer(up_to);
+            sql.qualified(driver.table.layer.name(), &driver.table.table).push(" AS t WHERE ");
+            sql.append(&came(work.new.get(&driver.table.table).unwrap_or(&NewRows::default())));
         }
         (_, Some(refreshed)) => {
             sql.push("(SELECT * FROM ").qualified("pg_temp", &refreshed.gone_table());
-            sql.push(" UNION ALL SELECT * FROM ").qualified("pg_temp", &refreshed.come_table()).push(") AS d");
+            sql.push(" UNION ALL SELECT * FROM ").qualified("pg_temp", &refreshed.come_table()).push(") AS t");
         }
     }
+    sql
+}
+
+/// Whether a row of an input is among its new ones: it came after the position that was noted before, or with a batch that
+/// was open then.
+fn came(rows: &NewRows) -> Sql {
+    let closed = rows.now.closed_since(&rows.before);
+    let after = rows.before.position;
+    let lowest = closed.iter().map(|batch| batch.after).fold(after, i64::min);
+    let mut sql = Sql::lit("t._position > ");
+    sql.integer(lowest).push(" AND t._position <= ").integer(rows.now.position);
+    if !closed.is_empty() {
+        sql.push(" AND (t._position > ").integer(after).push(" OR t._batch = ANY (").append(&batch_ids(&closed));
+        sql.push("))");
+    }
+    sql.append(&rows.now.without_open());
     sql
 }
 

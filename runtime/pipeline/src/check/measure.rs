@@ -28,7 +28,8 @@ pub async fn measure(connection: &mut PgConnection, check: &Check, run: Uuid) ->
     let failed = |error: sqlx::Error| {
         PipelineError::of_statement("measure a check", error, |error| {
             let (rule, dataset) = (&check.rule, &check.dataset);
-            PipelineError::Checks(format!("rule `{rule}` of `{dataset}` cannot be measured: {}", describe(error)))
+            let message = format!("rule `{rule}` of `{dataset}` cannot be measured: {}", describe(error));
+            PipelineError::Checks { rules: vec![rule.clone()], message }
         })
     };
     let (number, sample) = match &check.measure {

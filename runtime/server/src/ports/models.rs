@@ -132,7 +132,7 @@ pub async fn models(service: &ProductService) -> Result<Vec<ModelInfo>> {
 /// What is wrong with what was sent is told, the rest is ours.
 pub fn refused_or_internal(error: PipelineError) -> Error {
     match &error {
-        PipelineError::Put { .. } | PipelineError::Checks(_) | PipelineError::Model { .. } => {
+        PipelineError::Put { .. } | PipelineError::Checks { .. } | PipelineError::Model { .. } => {
             refused(error.code(), &error)
         }
         PipelineError::Store(StoreError::InputBusy(_) | StoreError::RunInProgress(_)) => refused(error.code(), &error),

@@ -3,6 +3,7 @@
 
 mod changes;
 mod events;
+mod held;
 mod order;
 mod progress;
 mod shop;
