@@ -5,7 +5,7 @@ use sqlx::postgres::PgListener;
 use std::time::Duration;
 use terrane_pipeline::{Applied, PipelineError, RunRequest};
 use terrane_store::{EVENTS_CHANNEL, RunTrigger, StoreError};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// A wake-up may be lost with its connection, and another process' run may have failed: then there is a look so often.
 const LOOK: Duration = Duration::from_secs(5);
@@ -14,7 +14,7 @@ const RETRY: Duration = Duration::from_millis(300);
 /// A run that has failed is tried again after this long, or when more events come.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// How long events are gathered; none where the product takes none.
+/// How long events are gathered after a publish; none where the product takes none.
 pub(super) fn gather(service: &ProductService) -> Option<Duration> {
     let ports = service.product().input_ports.iter();
     let taking = ports.filter(|port| !port.connector.is_pulled());
@@ -54,11 +54,14 @@ async fn follow(service: &ProductService, gather: Duration) -> Result<(), Pipeli
     let what = "listen to events";
     let mut listener = PgListener::connect_with(store.control()).await.map_err(StoreError::on(what))?;
     listener.listen(EVENTS_CHANNEL).await.map_err(StoreError::on(what))?;
+    // an event after a quiet time does not wait for others
+    let mut due = Instant::now();
     loop {
         let mut wait = LOOK;
         // the first version is made by the start of the product
         if store.events_left().await? > 0 && !service.is_stale().await? {
-            sleep(gather).await;
+            sleep_until(due).await;
+            due = Instant::now() + gather;
             // what comes while the run is under way is published by the next one
             let accepted = store.events_accepted().await?;
             match bring_in(service).await {
