@@ -84,6 +84,10 @@ impl Moments {
 impl fmt::Display for Moments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { publishing, committed, .. } = self;
-        write!(f, "{} kills fell into a run, {publishing} of them into its publish, {committed} after its commit", self.cut.len())
+        write!(
+            f,
+            "{} kills fell into a run, {publishing} of them into its publish, {committed} after its commit",
+            self.cut.len()
+        )
     }
 }
