@@ -8,11 +8,13 @@
 # measured where python3 has pyarrow.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+case ${1:---help} in -h | --help) sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; exit 0 ;; esac
 terrane=$(realpath "$1")
 rounds=${2:-5}
 rows=${3:-1000000}
 . scripts/mesh.sh
 . bench/rounds.sh
+. bench/product.sh
 mkdir -p "$work/sensors/contracts"
 cat >"$work/sensors/dataproduct.odps.yaml" <<'YAML'
 apiVersion: v1.1.0
@@ -83,22 +85,11 @@ except ImportError:
 PY
 gzip -1 -k "$work/rows.csv"
 ls -l "$work"/rows.* | awk '{ print $5, $9 }'
-"$terrane" product "$work/sensors" --listen 127.0.0.1:0 --state "$work/state" >"$work/log" 2>&1 &
-mesh=$!
+start_product "$terrane" "$work/sensors" sensors
 measured=$mesh
 answer=$work/answer
-base=
-while [ -z "$base" ]; do
-    kill -0 "$mesh" || { cat "$work/log"; exit 1; }
-    sleep 0.2
-    base=$(sed -n 's#.*listening.*address=\(127[0-9.:]*\).*#\1#p;s#.*address=\(127[0-9.:]*\).*listening.*#\1#p' "$work/log" | tail -1)
-done
-base="http://$base"
-until curl -sf "$base/health/ready" >/dev/null; do sleep 0.2; done
-use_database sensors
 columns="id, sensor, at, day, value, quantity, price, ok, note"
 "$psql" -qAt -c "CREATE TABLE public.readings AS SELECT $columns FROM input.readings"
-token=$("$terrane" token --role steward)
 
 fresh() { "$psql" -qAt -c "TRUNCATE public.readings, input.readings" -c CHECKPOINT; }
 load() { # load NAME COMMAND...

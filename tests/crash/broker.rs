@@ -19,6 +19,8 @@ use tokio::time::{sleep, timeout};
 
 /// An attempt of a publisher.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two messages: the broker takes thousands in a second, and what it has must be published in the end.
+const PAUSE: Duration = Duration::from_millis(20);
 
 async fn connect(url: &str) -> Context {
     let options = async_nats::ConnectOptions::new().retry_on_initial_connect();
@@ -47,6 +49,7 @@ async fn publish(context: Context, stop: Arc<AtomicBool>) -> BTreeSet<String> {
             }
         }
         acknowledged.insert(id);
+        sleep(PAUSE).await;
     }
     acknowledged
 }

@@ -3,10 +3,11 @@
 //! reader never sees a part of a version, and a subscriber that comes back with its last position has heard of each row
 //! exactly once, in order.
 //!
-//! `TERRANE_CRASHES` says how often to kill.
+//! `TERRANE_CRASHES` says how often to kill. Every second time it is at any moment, else while a run publishes.
 
 use super::feed::Follower;
 use super::load::Load;
+use super::moments::Moments;
 use super::product::{Database, LIMIT, Product, crashes};
 use rand::Rng as _;
 use sqlx::PgPool;
@@ -27,20 +28,26 @@ async fn what_was_acknowledged_is_there_once_and_told_once_whatever_is_killed() 
     product.await_ready().await;
     let load = Load::start(&product.steward());
     let followers = ["entries", "lines"].map(|dataset| Follower::start(&product.base(), dataset));
+    let mut moments = Moments::of(&url).await;
     for crash in 1..=crashes {
         let wait = Duration::from_millis(rand::rng().random_range(0..1500));
-        sleep(wait).await;
+        match crash % 2 {
+            0 => moments.await_publish().await,
+            _ => sleep(wait).await,
+        }
         if crash % 5 == 0 {
             database.crash().await;
             sleep(wait).await;
         }
-        product.crash();
+        product.kill();
+        moments.note().await;
+        product.start_again();
         if crash % 3 != 0 {
             // else it is killed while it starts
             product.await_ready().await;
         }
         if crash % 20 == 0 {
-            eprintln!("{crash} of {crashes} crashes");
+            eprintln!("{crash} of {crashes} crashes: {moments}");
         }
         for follower in &followers {
             follower.count().await;
@@ -78,16 +85,18 @@ async fn what_was_acknowledged_is_there_once_and_told_once_whatever_is_killed() 
     let unfinished: Vec<String> =
         sqlx::query_scalar("SELECT id::text FROM control.runs WHERE state = 'running'").fetch_all(&pool).await.unwrap();
     assert!(unfinished.is_empty(), "runs that were cut off are closed: {unfinished:?}");
+    assert!(crashes < 20 || moments.cut_runs() > 0, "no kill fell into a run");
     let (reads, runs) = (known.reads.load(Ordering::Acquire), known.runs.load(Ordering::Acquire));
     assert!(reads > 0 && runs > 0, "{reads} reads, {runs} runs");
     let connections = followers[0].heard.lock().await.connections;
     eprintln!(
         "{crashes} crashes: {} events and {} rows, each stored, published and told once; {runs} runs published; {reads} \
-         answers, none of them of parts of a version; the subscriber has come {connections} times",
+         answers, none of them of parts of a version; the subscriber has come {connections} times; {moments}",
         expected[0].len(),
         expected[1].len()
     );
     pool.close().await;
+    moments.close().await;
     drop(product);
     database.stop().await;
 }

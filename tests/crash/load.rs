@@ -15,6 +15,8 @@ use tokio::time::sleep;
 pub const EVENTS: usize = 3;
 pub const ROWS: usize = 20;
 const POSTERS: usize = 3;
+/// Who ask for runs: while one waits for its run, another one's is in the queue.
+const RUNNERS: usize = 2;
 /// Between two attempts, and between two files.
 const RETRY: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(100);
@@ -42,7 +44,7 @@ impl Load {
         let mut tasks: Vec<JoinHandle<()>> =
             (0..POSTERS).map(|poster| tokio::spawn(post_events(client.clone(), poster, Arc::clone(&known)))).collect();
         tasks.push(tokio::spawn(post_files(client.clone(), Arc::clone(&known))));
-        tasks.push(tokio::spawn(run(client.clone(), Arc::clone(&known))));
+        tasks.extend((0..RUNNERS).map(|_| tokio::spawn(run(client.clone(), Arc::clone(&known)))));
         tasks.push(tokio::spawn(read(client.clone(), Arc::clone(&known))));
         Self { known, tasks }
     }
@@ -120,7 +122,7 @@ async fn run(client: Client, known: Arc<Known>) {
             assert_ne!(run["errorCode"], "CHECKS_FAILED", "{run}");
             known.runs.fetch_add(u64::from(run["state"] == "succeeded"), Ordering::AcqRel);
         }
-        sleep(PAUSE * 3).await;
+        sleep(RETRY).await;
     }
 }
 

@@ -8,4 +8,5 @@ mod everything;
 mod feed;
 mod gateway;
 mod load;
+mod moments;
 mod product;

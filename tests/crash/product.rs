@@ -45,8 +45,18 @@ impl Product {
 
     /// Kill it, without a word, and start it again.
     pub fn crash(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Kill it, without a word.
+    pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Start it again, on the same port.
+    pub fn start_again(&mut self) {
         self.child = spawn(&self.arguments, &self.log);
     }
 

@@ -25,7 +25,7 @@ pub struct EventRules {
     pub late: Late,
     /// How long an event's id is known, so that the same event is not stored twice.
     pub duplicates: Duration,
-    /// Events are gathered for so long before what they change is published.
+    /// What events change is published at most once in so long: at once after a quiet time, else gathered.
     pub gather: Duration,
     /// A file of the product folder with sample events, one in each line, which are replayed.
     pub replay: Option<String>,

@@ -14,14 +14,15 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use sqlx::{AssertSqlSafe, Executor as _, FromRow, Postgres, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use terrane_manifest::{Dataset, Layer, Product};
 use terrane_sql::Sql;
 use uuid::Uuid;
 
 /// How long a swap waits for readers before it lets them go first and tries again.
 const SWAP_PATIENCE: Duration = Duration::from_millis(300);
-const SWAP_ATTEMPTS: u32 = 100;
+/// For how long it does so.
+const SWAP_LIMIT: Duration = Duration::from_secs(30);
 
 /// A published version.
 #[derive(Debug, Clone, PartialEq, FromRow)]
@@ -153,9 +154,8 @@ impl Store {
     /// a reader that waits for us while we wait for it can finish; then the whole transaction is tried again.
     async fn swap(&self, change: &Change<'_>) -> Result<Version, StoreError> {
         let what = "swap versions";
-        let mut attempt = 0;
+        let started = Instant::now();
         loop {
-            attempt += 1;
             let mut transaction = self.owner().begin().await.map_err(StoreError::on(what))?;
             sqlx::query("SELECT set_config('lock_timeout', $1, true)")
                 .bind(format!("{}ms", SWAP_PATIENCE.as_millis()))
@@ -167,7 +167,7 @@ impl Store {
                     transaction.commit().await.map_err(StoreError::on(what))?;
                     return Ok(value);
                 }
-                Err(error) if attempt < SWAP_ATTEMPTS && is_lock_conflict(&error) => {
+                Err(error) if started.elapsed() < SWAP_LIMIT && is_lock_conflict(&error) => {
                     transaction.rollback().await.map_err(StoreError::on(what))?;
                 }
                 Err(error) => return Err(error),
@@ -221,15 +221,20 @@ async fn publish(
         .fetch_one(&mut **transaction)
         .await
         .map_err(StoreError::on(what))?;
-    lock_published(transaction, &outputs).await?;
-    if let Some(previous) = previous {
-        batch(transaction, make_kept(store, previous)).await?;
-    }
     let mut datasets = Vec::with_capacity(outputs.len());
+    // what takes long is done before readers are kept out: nobody else changes what is published while a run is under way
     for dataset in &outputs {
         let existed = exists(transaction, "output", &dataset.table).await?;
         let built = ("output_next", dataset.table.as_str());
         write_changes(transaction, dataset, number, existed, built).await?;
+        datasets.push(measure(transaction, dataset).await?);
+    }
+    lock_patiently(transaction, &outputs).await?;
+    if let Some(previous) = previous {
+        batch(transaction, make_kept(store, previous)).await?;
+    }
+    for dataset in &outputs {
+        let existed = exists(transaction, "output", &dataset.table).await?;
         let mut sql = Sql::new();
         if let (true, Some(previous)) = (existed, previous) {
             keep(&mut sql, &dataset.table, previous);
@@ -241,7 +246,6 @@ async fn publish(
         sql.push("GRANT SELECT ON ").qualified("output", &dataset.table).push(" TO ").ident(&query);
         sql.push(", ").ident(&pipeline).push(";\n");
         batch(transaction, sql).await?;
-        datasets.push(measure(transaction, dataset).await?);
     }
     drop_replaced(transaction, wanted).await?;
     for table in wanted.abstraction {
@@ -370,7 +374,7 @@ async fn exists(transaction: &mut Transaction<'_, Postgres>, schema: &str, table
         .map_err(StoreError::on("look up a table"))
 }
 
-/// Lock the published tables in one order, before anything else is done.
+/// Lock the published tables in one order.
 async fn lock_published(transaction: &mut Transaction<'_, Postgres>, outputs: &[&Dataset]) -> Result<(), StoreError> {
     let mut tables: Vec<&str> = Vec::new();
     for dataset in outputs {
@@ -387,6 +391,20 @@ async fn lock_published(transaction: &mut Transaction<'_, Postgres>, outputs: &[
     Ok(())
 }
 
+/// As [`lock_published`], but readers that are waited for in vain go first, and what this transaction has done stays.
+async fn lock_patiently(transaction: &mut Transaction<'_, Postgres>, outputs: &[&Dataset]) -> Result<(), StoreError> {
+    let started = Instant::now();
+    loop {
+        batch(transaction, Sql::lit("SAVEPOINT unlocked")).await?;
+        match lock_published(transaction, outputs).await {
+            Err(error) if started.elapsed() < SWAP_LIMIT && is_lock_conflict(&error) => {
+                batch(transaction, Sql::lit("ROLLBACK TO SAVEPOINT unlocked")).await?;
+            }
+            done => return done,
+        }
+    }
+}
+
 /// Append: the published table, with its indexes, goes to its version's schema.
 fn keep(sql: &mut Sql, table: &str, version: i64) {
     sql.push("ALTER TABLE ").qualified("output", table).push(" SET SCHEMA ").ident(&kept_schema(version)).push(";\n");
@@ -399,9 +417,10 @@ fn publish_table(sql: &mut Sql, layer: &'static str, table: &str) {
     sql.push("ALTER TABLE ").qualified(next, table).push(" SET SCHEMA ").ident(layer).push(";\n");
 }
 
+/// Count what was built of a dataset.
 async fn measure(transaction: &mut Transaction<'_, Postgres>, dataset: &Dataset) -> Result<DatasetVersion, StoreError> {
     let mut sql = Sql::lit("SELECT count(*) FROM ");
-    sql.qualified("output", &dataset.table);
+    sql.qualified("output_next", &dataset.table);
     let rows = sqlx::query_scalar(AssertSqlSafe(sql.into_string()))
         .fetch_one(&mut **transaction)
         .await

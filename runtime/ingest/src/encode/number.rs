@@ -108,7 +108,7 @@ pub fn write_numeric(kind: &PhysicalType, value: &Given<'_>, out: &mut Vec<u8>) 
         _ => return Err("is no number".into()),
     };
     if text.eq_ignore_ascii_case("nan") {
-        put_numeric(out, &[], 0, 0xC000, 0);
+        put_numeric(out, 0, 0, 0xC000, 0);
         return Ok(());
     }
     let decimal = Decimal::parse(&text)?;
@@ -117,16 +117,20 @@ pub fn write_numeric(kind: &PhysicalType, value: &Given<'_>, out: &mut Vec<u8>) 
     Ok(())
 }
 
-/// The digits of a number without a sign, without zeros in front, and where its point is.
-struct Decimal {
+/// The digits of a number, where they were written: what is before the point and what is after it, without a sign.
+struct Decimal<'t> {
     negative: bool,
-    digits: Vec<u8>,
+    whole: &'t [u8],
+    fraction: &'t [u8],
+    /// Zeros in front, which do not count, and digits without them.
+    zeros: usize,
+    count: usize,
     /// Digits before the point; below zero: zeros after it.
     before: i64,
 }
 
-impl Decimal {
-    fn parse(text: &str) -> Result<Self, Reason> {
+impl<'t> Decimal<'t> {
+    fn parse(text: &'t str) -> Result<Self, Reason> {
         let no = || Reason::from("is no number");
         let (negative, rest) = match text.as_bytes() {
             [b'-', rest @ ..] => (true, rest),
@@ -138,27 +142,24 @@ impl Decimal {
             Some(at) => (&rest[..at], parse_whole(&rest[at + 1..]).ok_or_else(no)?),
             None => (rest, 0),
         };
-        let mut digits = Vec::with_capacity(mantissa.len());
-        let mut point = None;
-        for &byte in mantissa {
-            match byte {
-                b'0'..=b'9' => digits.push(byte - b'0'),
-                b'.' if point.is_none() => point = Some(digits.len() as i64),
-                _ => return Err(no()),
-            }
-        }
-        if digits.is_empty() {
+        let (whole, fraction) = match mantissa.iter().position(|b| *b == b'.') {
+            Some(point) => (&mantissa[..point], &mantissa[point + 1..]),
+            None => (mantissa, &[][..]),
+        };
+        let length = whole.len() + fraction.len();
+        if length == 0 || !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
             return Err(no());
         }
-        let too_long = digits.len() > MOST_DIGITS || exponent.unsigned_abs() > MOST_DIGITS as u64;
-        if too_long {
+        if length > MOST_DIGITS || exponent.unsigned_abs() > MOST_DIGITS as u64 {
             return Err(format!("has more than {MOST_DIGITS} digits").into());
         }
-        let mut before = point.unwrap_or(digits.len() as i64) + exponent;
-        let zeros = digits.iter().take_while(|&&d| d == 0).count();
-        digits.drain(..zeros);
-        before -= zeros as i64;
-        Ok(Self { negative, digits, before })
+        let zeros = whole.iter().chain(fraction).take_while(|b| **b == b'0').count();
+        let before = whole.len() as i64 + exponent - zeros as i64;
+        Ok(Self { negative, whole, fraction, zeros, count: length - zeros, before })
+    }
+
+    fn digits(&self) -> impl Iterator<Item = u8> {
+        self.whole.iter().chain(self.fraction).skip(self.zeros).map(|byte| byte - b'0')
     }
 
     /// Whether what is left after rounding to the type's scale has no more digits than its precision allows.
@@ -166,12 +167,13 @@ impl Decimal {
         let Some(&precision) = modifiers.first() else { return Ok(()) };
         let scale = i64::from(modifiers.get(1).copied().unwrap_or(0));
         let room = i64::from(precision) - scale;
-        let kept = usize::try_from(self.before + scale).unwrap_or(0);
-        let carries = self.before >= 0
-            && self.digits.len() > kept
-            && self.digits[kept] >= 5
-            && self.digits[..kept].iter().all(|&d| d == 9);
-        if !self.digits.is_empty() && (self.before > room || (carries && self.before == room)) {
+        // only as many digits as there is room for can become one more by rounding
+        let carries = || {
+            let kept = usize::try_from(self.before + scale).unwrap_or(0);
+            let rounds_up = self.digits().nth(kept).is_some_and(|digit| digit >= 5);
+            self.before >= 0 && rounds_up && self.digits().take(kept).all(|digit| digit == 9)
+        };
+        if self.count > 0 && (self.before > room || (self.before == room && carries())) {
             return Err(format!("has more than {} digits before the point", room.max(0)).into());
         }
         Ok(())
@@ -179,36 +181,41 @@ impl Decimal {
 
     /// As Postgres has it: groups of four digits, aligned at the point.
     fn put(&self, out: &mut Vec<u8>) {
-        let scale = u16::try_from((self.digits.len() as i64 - self.before).max(0)).unwrap_or(u16::MAX);
-        if self.digits.is_empty() {
-            put_numeric(out, &[], 0, 0, scale);
-            return;
+        let scale = u16::try_from((self.count as i64 - self.before).max(0)).unwrap_or(u16::MAX);
+        if self.count == 0 {
+            return put_numeric(out, 0, 0, 0, scale);
         }
         let weight = (self.before - 1).div_euclid(4);
         let padding = ((weight + 1) * 4 - self.before) as usize;
-        let mut groups = Vec::with_capacity(self.digits.len() / 4 + 2);
-        let mut digits = std::iter::repeat_n(0, padding).chain(self.digits.iter().copied());
-        while let Some(first) = digits.next() {
-            let mut group = i16::from(first);
-            for _ in 0..3 {
-                group = group * 10 + i16::from(digits.next().unwrap_or(0));
-            }
-            groups.push(group);
-        }
-        while groups.last() == Some(&0) {
-            groups.pop();
-        }
         let sign = if self.negative { 0x4000 } else { 0 };
-        put_numeric(out, &groups, weight as i16, sign, scale);
+        let start = out.len();
+        put_numeric(out, 0, weight as i16, sign, scale);
+        let groups = out.len();
+        let (mut group, mut places) = (0i16, padding);
+        for digit in self.digits() {
+            group = group * 10 + i16::from(digit);
+            places += 1;
+            if places == 4 {
+                out.extend_from_slice(&group.to_be_bytes());
+                (group, places) = (0, 0);
+            }
+        }
+        if places > 0 {
+            let group = group * 10i16.pow(4 - places as u32);
+            out.extend_from_slice(&group.to_be_bytes());
+        }
+        while out.len() > groups && out.ends_with(&[0, 0]) {
+            out.truncate(out.len() - 2);
+        }
+        let count = ((out.len() - groups) / 2) as i16;
+        out[start..start + 2].copy_from_slice(&count.to_be_bytes());
     }
 }
 
-fn put_numeric(out: &mut Vec<u8>, groups: &[i16], weight: i16, sign: u16, scale: u16) {
-    out.extend_from_slice(&(groups.len() as i16).to_be_bytes());
+/// The head of a `numeric`, whose `groups` follow it.
+fn put_numeric(out: &mut Vec<u8>, groups: i16, weight: i16, sign: u16, scale: u16) {
+    out.extend_from_slice(&groups.to_be_bytes());
     out.extend_from_slice(&weight.to_be_bytes());
     out.extend_from_slice(&sign.to_be_bytes());
     out.extend_from_slice(&scale.to_be_bytes());
-    for group in groups {
-        out.extend_from_slice(&group.to_be_bytes());
-    }
 }

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use terrane_ingest::{Encoding, IngestError, Receive, Taken, receive};
 use terrane_manifest::Layer;
 use terrane_store::{AuditRecord, BatchMode, Reject};
-use tokio::io::BufReader;
 use tokio_util::io::StreamReader;
 
 /// The query string.
@@ -78,8 +77,7 @@ pub async fn post(
         key: headers.get("idempotency-key").and_then(|v| v.to_str().ok()),
     };
     let body = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
-    let reader = BufReader::with_capacity(64 * 1024, body);
-    let taken = receive(service.store(), dataset, &what, reader).await.map_err(client)?;
+    let taken = receive(service.store(), dataset, &what, body).await.map_err(client)?;
     Ok(Json(answer(&name, &taken)))
 }
 

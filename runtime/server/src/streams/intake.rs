@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use terrane_pipeline::{Applied, PipelineError, RunRequest};
 use terrane_store::{EVENTS_CHANNEL, HeldEvents, RunTrigger, StoreError};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use uuid::Uuid;
 
 /// A wake-up may be lost with its connection, and another process' run may have failed: then there is a look so often.
@@ -23,7 +23,7 @@ const RUN_AGAIN: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(9
 /// What the product was made of before something was put in: so many are known.
 const MOST_CONTENTS: usize = 1000;
 
-/// How long events are gathered; none where the product takes none.
+/// How long events are gathered after a publish; none where the product takes none.
 pub(super) fn gather(service: &ProductService) -> Option<Duration> {
     let ports = service.product().input_ports.iter();
     let taking = ports.filter(|port| !port.connector.is_pulled());
@@ -112,6 +112,7 @@ async fn look(service: &ProductService, contents: &mut BTreeSet<String>) -> Resu
 async fn publish_left(
     service: &ProductService,
     gather: Duration,
+    due: &mut Instant,
     contents: &mut BTreeSet<String>,
 ) -> Result<Duration, PipelineError> {
     let store = service.store();
@@ -127,7 +128,8 @@ async fn publish_left(
     {
         return Ok(held.due_in().min(LOOK_HELD));
     }
-    sleep(gather).await;
+    sleep_until(*due).await;
+    *due = Instant::now() + gather;
     // what comes while the run is under way is published by the next one
     let accepted = store.events_accepted().await?;
     match bring_in(service, held.as_ref()).await {
@@ -156,8 +158,10 @@ async fn follow(service: &ProductService, gather: Duration) -> Result<(), Pipeli
     let mut listener = PgListener::connect_with(service.store().control()).await.map_err(StoreError::on(what))?;
     listener.listen(EVENTS_CHANNEL).await.map_err(StoreError::on(what))?;
     let mut contents = BTreeSet::new();
+    // an event after a quiet time does not wait for others
+    let mut due = Instant::now();
     loop {
-        let wait = publish_left(service, gather, &mut contents).await?;
+        let wait = publish_left(service, gather, &mut due, &mut contents).await?;
         let until = Instant::now() + wait;
         // more events make no difference to those that are held, or that wait for a run to end
         let wakes = wait >= LOOK;
