@@ -4,6 +4,7 @@ use crate::PipelineError;
 use crate::plan::Plan;
 use crate::rewrite::{next_schema, read_from};
 use sqlx::{AssertSqlSafe, Executor as _};
+use std::collections::BTreeSet;
 use terrane_manifest::{Dataset, Layer, Materialization, Model, Product, TableRef};
 use terrane_sql::Sql;
 use terrane_store::{StepOutcome, Store, create_table};
@@ -51,9 +52,8 @@ pub async fn build_model(
             statements.push(create_as(create, schema, model, &select));
         }
     }
-    if let Some(index) = key_index(model, schema) {
-        statements.push(index);
-    }
+    statements.extend(key_index(model, schema));
+    statements.extend(driver_indexes(product, model, schema));
     run(store, model, schema, statements).await
 }
 
@@ -120,6 +120,7 @@ pub async fn keep_model(
     let mut statements =
         vec![create_table("output_next", dataset, false), insert_into("output_next", dataset, &published)];
     statements.extend(key_index(model, "output_next"));
+    statements.extend(driver_indexes(product, model, "output_next"));
     run(store, model, "output_next", statements).await
 }
 
@@ -146,13 +147,30 @@ pub fn insert_into(schema: &'static str, dataset: &Dataset, select: &Sql) -> Sql
 /// Rows of an incremental model are found by its key when some of them are computed anew.
 fn key_index(model: &Model, schema: &'static str) -> Option<Sql> {
     let Materialization::Incremental { key } = &model.materialization else { return None };
+    Some(index_on(schema, &model.name, key))
+}
+
+/// Rows of a table that drives other models are found by the keys of those, where these are not its own.
+fn driver_indexes(product: &Product, model: &Model, schema: &'static str) -> Vec<Sql> {
+    let own: &[String] = match &model.materialization {
+        Materialization::Incremental { key } => key,
+        Materialization::View => return Vec::new(),
+        _ => &[],
+    };
+    let table = model.table();
+    let drivers = product.models.iter().filter_map(|other| other.driver.as_ref()).filter(|d| d.table == table);
+    let columns: BTreeSet<&[String]> = drivers.map(|driver| driver.columns.as_slice()).filter(|c| *c != own).collect();
+    columns.into_iter().map(|columns| index_on(schema, &model.name, columns)).collect()
+}
+
+fn index_on(schema: &'static str, table: &str, columns: &[String]) -> Sql {
     let mut sql = Sql::lit("CREATE INDEX ON ");
-    sql.qualified(schema, &model.name).push(" (");
-    for (i, column) in key.iter().enumerate() {
+    sql.qualified(schema, table).push(" (");
+    for (i, column) in columns.iter().enumerate() {
         sql.push(if i > 0 { ", " } else { "" }).ident(column);
     }
     sql.push(")");
-    Some(sql)
+    sql
 }
 
 /// Run a model's statements, each as one; the rows of the one that made most, and the bytes of what they made in `schema`.

@@ -6,7 +6,7 @@ use crate::PipelineError;
 use crate::check::{Place, checks, describe, measure};
 use crate::run::Pipeline;
 use std::collections::BTreeMap;
-use terrane_manifest::{Layer, TableRef};
+use terrane_manifest::{Dataset, Layer, TableRef};
 use terrane_sql::Sql;
 use terrane_store::{Changes, StoreError};
 use uuid::Uuid;
@@ -25,14 +25,16 @@ impl Pipeline {
         let changed = |name: &str| refreshed.get(&table(name)).filter(|rows| rows.has_changed());
         let (mut broken, mut rules) = (Vec::new(), Vec::new());
         for dataset in self.product.outputs() {
-            // rows that are gone may be missed by rows that stayed
-            let missed = dataset.relationships.iter().any(|relationship| {
-                relationship.target.product.is_none()
-                    && self.product.outputs().any(|target| {
-                        target.name == relationship.target.dataset
-                            && changed(&target.table).is_some_and(|rows| rows.gone > 0)
-                    })
-            });
+            // keys that are gone may be missed by rows that stayed
+            let mut missed = false;
+            for target in dataset.relationships.iter().map(|relationship| &relationship.target) {
+                let found = self.product.outputs().find(|d| target.product.is_none() && d.name == target.dataset);
+                let Some((to, rows)) = found.and_then(|to| Some((to, changed(&to.table)?))) else { continue };
+                if !missed && rows.gone > 0 {
+                    let lost = changes.number(lost_keys(to, &target.fields, rows)).await;
+                    missed = lost.map_err(|e| StoreError::database("change what is published", e))? > 0;
+                }
+            }
             let place = match changed(&dataset.table) {
                 Some(rows) if !missed => Place::changed(rows.come_table()),
                 None if !missed => continue,
@@ -61,4 +63,18 @@ impl Pipeline {
         sql.ident(&role.name_for(self.store.product()));
         changes.run(sql).await.map_err(|e| StoreError::database("change what is published", e).into())
     }
+}
+
+/// How many values of `fields` were in rows that went and are in none that came: a row that was changed has both.
+fn lost_keys(dataset: &Dataset, fields: &[String], rows: &Refreshed) -> Sql {
+    let mut sql = Sql::lit("SELECT count(*) FROM (");
+    for (words, table) in [("SELECT ", rows.gone_table()), (" EXCEPT SELECT ", rows.come_table())] {
+        sql.push(words);
+        for (i, field) in fields.iter().filter_map(|name| dataset.field(name)).enumerate() {
+            sql.push(if i > 0 { ", " } else { "" }).ident(&field.column);
+        }
+        sql.push(" FROM ").qualified("pg_temp", &table);
+    }
+    sql.push(") AS lost");
+    sql
 }
