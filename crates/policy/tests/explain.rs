@@ -20,7 +20,7 @@ fn line() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn the_explanation_is_the_decision(
         lines in prop::collection::vec(line(), 0..10),

@@ -76,7 +76,7 @@ fn naive(lines: &[Vec<String>], roles: &BTreeSet<String>, object: &str, action: 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn decisions_are_those_of_the_lines_and_of_grants_that_hold(
         lines in lines(),
