@@ -1,5 +1,7 @@
 //! The `terrane` command: one subcommand per file.
 
+mod access;
+mod ask;
 mod changes;
 mod check;
 mod compose;
@@ -13,6 +15,7 @@ mod mesh;
 mod model_tests;
 mod new;
 mod plan;
+mod policy;
 mod product;
 mod product_plan;
 mod run;
@@ -39,6 +42,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Ask for access to a product, and decide what others ask for
+    Access(access::AccessArguments),
     /// Run the whole mesh of a products folder in one process, on an embedded Postgres (the default)
     Dev(dev::DevArguments),
     /// Run a gateway over subgraphs, or over a composed supergraph
@@ -49,6 +54,8 @@ enum Command {
     Compose(compose::ComposeArguments),
     /// Show how an operation is planned over a supergraph, or which SQL a product makes of it
     Plan(plan::PlanArguments),
+    /// Test, explain and compare policies
+    Policy(policy::PolicyArguments),
     /// Check product folders, that they compose, and what changes for clients
     Check(check::CheckArguments),
     /// Start a new product folder
@@ -66,11 +73,13 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command.unwrap_or(Command::Dev(arguments.dev)) {
+        Command::Access(arguments) => access::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Gateway(arguments) => gateway::run(&arguments),
         Command::Product(arguments) => product::run(&arguments),
         Command::Compose(arguments) => compose::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Policy(arguments) => policy::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),

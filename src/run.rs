@@ -1,9 +1,9 @@
 //! `terrane run`: turns a product's id into a run of its pipeline in a running mesh, and prints its steps while they go on.
 
+use crate::ask::Mesh;
 use crate::mesh::token_secret;
 use crate::serve::runtime;
 use anyhow::{Context as _, Result, bail};
-use bytes::Bytes;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use terrane_auth::{TokenRequest, issue};
-use terrane_gateway::HttpTransport;
 
 const RUN: &str = "mutation Run($product: ID!, $pull: Boolean!) { runPipeline(product: $product, pull: $pull, wait: \
                    false) { id state } }";
@@ -119,36 +118,6 @@ async fn ask_and_follow(arguments: &RunArguments, mesh: &Mesh) -> Result<()> {
             return report(&run);
         }
         tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// A mesh that is asked as somebody.
-struct Mesh {
-    url: String,
-    token: String,
-}
-
-impl Mesh {
-    async fn ask(&self, operation: &str, variables: &Value) -> Result<Value> {
-        self.ask_at(&format!("{}/graphql", self.url), operation, variables).await
-    }
-
-    async fn ask_at(&self, address: &str, operation: &str, variables: &Value) -> Result<Value> {
-        let body = json!({"query": operation, "variables": variables}).to_string();
-        let request = http::Request::post(address)
-            .header("content-type", "application/json")
-            .header("authorization", format!("Bearer {}", self.token))
-            .body(Bytes::from(body))
-            .context("--url is no address")?;
-        let transport = HttpTransport::new(16 * 1024 * 1024).transport(&self.url);
-        let response = tower::ServiceExt::oneshot(transport, request).await.with_context(|| {
-            format!("no mesh answers at {}; start it with `terrane`, or name it with --url", self.url)
-        })?;
-        let mut answer: Value = serde_json::from_slice(response.body()).context("the answer is no GraphQL response")?;
-        if let Some(error) = answer["errors"].get(0) {
-            bail!("{}", error["message"].as_str().unwrap_or("the mesh refused"));
-        }
-        Ok(answer["data"].take())
     }
 }
 

@@ -93,6 +93,20 @@ impl Policy {
         })
     }
 
+    /// The same policy with `lines` after its own.
+    ///
+    /// # Errors
+    /// As [`Policy::new`].
+    pub fn with(&self, lines: impl IntoIterator<Item = Vec<String>>) -> Result<Self, PolicyError> {
+        let all: Vec<Vec<String>> = self.lines.iter().cloned().chain(lines).collect();
+        Self::new(&self.model, &all)
+    }
+
+    /// Its lines, in order.
+    pub fn lines(&self) -> &[Vec<String>] {
+        &self.lines
+    }
+
     /// An enforcer whose one subject has `roles`, loaded with the lines that can concern them: casbin evaluates every
     /// line for every question, so the others would only cost time.
     fn enforcer(&self, roles: &RoleSet) -> Result<Enforcer, PolicyError> {
@@ -139,12 +153,15 @@ impl Policy {
 /// Whether a policy's object names the asked one: exactly, or as a prefix before its `*`.
 #[allow(clippy::needless_pass_by_value)] // casbin's signature
 fn covers(asked: casbin::rhai::Dynamic, named: casbin::rhai::Dynamic) -> casbin::rhai::Dynamic {
-    let (asked, named) = (asked.to_string(), named.to_string());
-    let covered = match named.strip_suffix('*') {
+    is_covered(&asked.to_string(), &named.to_string()).into()
+}
+
+/// Whether the object `named` by a line is the `asked` one: exactly, or as a prefix before its `*`.
+pub(crate) fn is_covered(asked: &str, named: &str) -> bool {
+    match named.strip_suffix('*') {
         Some(prefix) => asked.starts_with(prefix),
         None => asked == named,
-    };
-    covered.into()
+    }
 }
 
 /// The result of a future that never waits: casbin's adapter is in memory.

@@ -4,11 +4,15 @@
 //! [`DecisionTable`]. What no line allows is denied; a deny wins over any allow, of whichever role of the caller.
 
 mod caller;
+mod explain;
+mod grants;
 mod judge;
 mod matrix;
 mod table;
 
 pub use caller::{ANONYMOUS, Caller, RoleSet};
+pub use explain::{Deciding, Explanation};
+pub use grants::{GRANTED, GrantLine, Grants, own_roles};
 pub use judge::{Policy, PolicyError};
 pub use matrix::{render_cells, render_matrix};
 pub use table::{DecisionTable, Questions};

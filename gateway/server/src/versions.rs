@@ -1,18 +1,20 @@
-//! Versions: turns what products say of their data into the versions that kept answers are of, so that a publish takes
-//! effect within a second.
+//! Versions: turns what products say of their data, and of who was granted what, into the versions that kept answers are of, so
+//! that a publish, an approval and a revocation take effect within a second.
 
 use crate::gateway::Gateway;
 use crate::subgraph::SubgraphSource;
 use bytes::Bytes;
 use futures_util::future::join_all;
+use rustc_hash::FxHasher;
 use serde_json::Value;
+use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 use terrane_execute::cache::AnswerCache;
 use tower::ServiceExt as _;
 
 const EVERY: Duration = Duration::from_millis(500);
 const LIMIT: Duration = Duration::from_secs(5);
-const QUESTION: &[u8] = br#"{"query":"{ product { currentVersion { version } } }"}"#;
+const QUESTION: &[u8] = br#"{"query":"{ product { currentVersion { version } accessState } }"}"#;
 
 /// Follow the versions of all products of which answers are kept, for ever.
 pub async fn follow_versions(gateway: Gateway) {
@@ -43,5 +45,9 @@ async fn version(source: &SubgraphSource) -> Option<u64> {
     let request = source.request(Bytes::from_static(QUESTION), None).ok()?;
     let answered = tokio::time::timeout(LIMIT, source.transport.clone().oneshot(request)).await.ok()?.ok()?;
     let answer: Value = serde_json::from_slice(answered.body()).ok()?;
-    answer.pointer("/data/product/currentVersion/version")?.as_u64()
+    let version = answer.pointer("/data/product/currentVersion/version")?.as_u64()?;
+    let access = answer.pointer("/data/product/accessState")?.as_str()?;
+    let mut hasher = FxHasher::default();
+    (version, access).hash(&mut hasher);
+    Some(hasher.finish())
 }

@@ -4,6 +4,7 @@
 //! brings the files' text. Whatever can be known to be wrong without a database is found here.
 
 mod amend;
+mod approval;
 mod changes;
 mod check;
 mod connector;
@@ -35,6 +36,7 @@ pub mod row_filter;
 pub mod types;
 
 pub use amend::LARGEST_MODEL;
+pub use approval::{AUTOMATIC, Levels, OWNER};
 pub use changes::{Bump, ContractChange, Use, check_versions, contract_changes, uses};
 pub use connector::{Connector, PullMode, without_secrets};
 pub use dataset::{

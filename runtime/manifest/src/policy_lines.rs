@@ -55,7 +55,7 @@ pub(crate) fn check_objects(product: &Product, lines: &[(Vec<String>, u32)], fin
             Diagnostic::error("POLICY_OBJECT", format!("`{}` is nothing of this product", line[2]))
                 .at(Location::new(FILE, *number, 1))
                 .with_hint(
-                    "name DATASET.FIELD, DATASET.*, port:input, port:control, port:discovery or port:observability",
+                    "name DATASET.FIELD, DATASET.*, port:access, port:control, port:discovery, port:input or port:observability",
                 ),
         );
     }
@@ -66,7 +66,7 @@ impl Product {
     /// datasets, and the ports.
     pub fn policy_objects(&self) -> Vec<String> {
         let fields = self.outputs().chain(self.inputs()).flat_map(|d| d.fields.iter().map(|f| d.policy_object(f)));
-        let ports = ["port:control", "port:discovery", "port:input", "port:observability"];
+        let ports = ["port:access", "port:control", "port:discovery", "port:input", "port:observability"];
         fields.chain(ports.map(str::to_owned)).collect()
     }
 
@@ -74,33 +74,43 @@ impl Product {
     /// role's `maxClassification` covers the field's), reading through a mask (action `mask`), which takes the place of
     /// that, reading of the discovery port by every role, and then `policy.csv`, where a denied `read` denies `mask` too. casbin judges by these and by nothing else: what no line allows is denied.
     pub fn policy_lines(&self) -> Vec<Vec<String>> {
+        self.policy_lines_with_origins().into_iter().map(|(line, _)| line).collect()
+    }
+
+    /// [`Product::policy_lines`], each with what in the folder it is made of.
+    pub fn policy_lines_with_origins(&self) -> Vec<(Vec<String>, String)> {
         let mut lines = Vec::new();
-        let mut allow = |role: &str, object: &str, action: &str| {
-            lines.push(["p", role, object, action, "allow"].map(str::to_owned).to_vec());
+        let mut allow = |role: &str, object: &str, action: &str, origin: String| {
+            lines.push((["p", role, object, action, "allow"].map(str::to_owned).to_vec(), origin));
         };
         for role in self.role_names() {
-            allow(&role, "port:discovery", "read");
+            allow(&role, "port:discovery", "read", "every role may discover a product".to_owned());
         }
         for contract in self.contracts.iter().filter(|c| c.layer != Layer::Abstraction) {
             for role in &contract.roles {
-                for dataset in &contract.datasets {
-                    for field in &dataset.fields {
-                        let masked = role.masks.iter().any(|m| m.dataset == dataset.name && m.field == field.name);
-                        if masked {
-                            allow(&role.role, &dataset.policy_object(field), "mask");
-                        } else if role.max_classification.is_some_and(|max| field.classification <= max) {
-                            allow(&role.role, &dataset.policy_object(field), "read");
-                        }
+                for (dataset, field) in contract.datasets.iter().flat_map(|d| d.fields.iter().map(move |f| (d, f))) {
+                    let (object, name) = (dataset.policy_object(field), &role.role);
+                    let masked = role.masks.iter().find(|m| m.dataset == dataset.name && m.field == field.name);
+                    if let Some(mask) = masked {
+                        let origin =
+                            format!("contract {}: role `{name}` has the mask {}", contract.id, mask.mask.kind());
+                        allow(name, &object, "mask", origin);
+                    } else if let Some(max) = role.max_classification.filter(|max| field.classification <= *max) {
+                        let (max, is) = (max.word(), field.classification.word());
+                        let origin =
+                            format!("contract {}: role `{name}` reads up to {max}, and the field is {is}", contract.id);
+                        allow(name, &object, "read", origin);
                     }
                 }
             }
         }
         for line in &self.policy {
-            lines.push(line.clone());
+            lines.push((line.clone(), FILE.to_owned()));
             if let [_, role, object, action, effect] = line.as_slice()
                 && (action.as_str(), effect.as_str()) == ("read", "deny")
             {
-                lines.push(["p", role, object, "mask", "deny"].map(str::to_owned).to_vec());
+                let masked = ["p", role, object, "mask", "deny"].map(str::to_owned).to_vec();
+                lines.push((masked, format!("{FILE}, where `read` is denied")));
             }
         }
         lines

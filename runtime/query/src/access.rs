@@ -3,8 +3,8 @@
 use crate::catalog::{Column, Entity};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
-use terrane_manifest::{Contract, Mask, Product, RowFilter};
-use terrane_policy::{DecisionTable, Policy, Questions, RoleSet, render_cells};
+use terrane_manifest::{Contract, Dataset, Mask, Product, RowFilter};
+use terrane_policy::{DecisionTable, GRANTED, Policy, Questions, RoleSet, own_roles, render_cells};
 
 /// Compiled decisions of one role set for one product. Compile once per policy and role set; look up per operation.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ impl Access {
                 row_filters.insert(dataset.name.clone(), filter);
             }
         }
-        let table = policy.decide(roles, &Questions::new(questions(product)));
+        let table = decide(product, policy, roles);
         let masks = masks(product, &table, roles);
         Self { roles: roles.clone(), table, row_filters, masks }
     }
@@ -83,6 +83,31 @@ impl Access {
     pub(crate) fn row_filter(&self, dataset: &str) -> Option<&RowFilter> {
         self.row_filters.get(dataset)
     }
+}
+
+/// The decisions of `policy`, and of the fields that were granted to the caller (roles that begin with [`GRANTED`]). A granted
+/// field adds to what the other roles see of a dataset: which rows it is of, they say. Who sees nothing of the dataset
+/// sees nothing of the field.
+fn decide(product: &Product, policy: &Policy, roles: &RoleSet) -> DecisionTable {
+    let questions = Questions::new(questions(product));
+    let held = own_roles(roles);
+    let table = policy.decide(&held, &questions);
+    if held == *roles {
+        return table;
+    }
+    let sees = |dataset: &Dataset| {
+        let objects = dataset.fields.iter().map(|field| dataset.policy_object(field));
+        objects.into_iter().any(|object| table.allows(&object, "read") || table.allows(&object, "mask"))
+    };
+    let seen: Vec<&Dataset> = product.outputs().filter(|dataset| sees(dataset)).collect();
+    let of_seen = |object: &str| {
+        seen.iter().any(|dataset| dataset.fields.iter().any(|field| dataset.policy_object(field) == object))
+    };
+    let granted = roles.iter().filter_map(|role| Some((role, role.strip_prefix(GRANTED)?)));
+    let lines = granted.filter(|(_, object)| of_seen(object));
+    let lines = lines.map(|(role, object)| ["p", role, object, "read", "allow"].map(str::to_owned).to_vec());
+    // a line that casbin could not judge by gives nothing
+    policy.with(lines).map_or(table, |policy| policy.decide(roles, &questions))
 }
 
 /// The table of who may do what with a product: (object, action) × role, with the kind of a mask where a field is masked.

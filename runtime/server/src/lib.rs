@@ -10,6 +10,7 @@ mod error;
 mod explain;
 mod export;
 mod folder;
+mod grants;
 mod http;
 mod lineage_sender;
 mod loader;

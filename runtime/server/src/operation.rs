@@ -77,7 +77,7 @@ pub async fn run_with(
         OperationError::Request(vec![GraphqlError::new(error.code(), error.to_string())])
     };
     let text = request.text().map_err(one)?;
-    let access = service.access(&caller.roles);
+    let access = service.access(caller);
     let prepared = service
         .prepare(text, request.operation_name.as_deref(), &access, mode.version)
         .map_err(OperationError::Request)?;

@@ -3,6 +3,7 @@
 use crate::caching::cache_control;
 use crate::error::RuntimeError;
 use crate::folder::read_folder;
+use crate::grants::{self, HeldGrants};
 use crate::loader::StepLoader;
 use crate::meters::Meters;
 use crate::ports::{self, PortsContext, PortsSchema};
@@ -81,7 +82,9 @@ struct Inner {
     plans: Cache<PlanKey, Arc<Prepared>>,
     meters: OnceLock<Meters>,
     streams: Streams,
-    retention: AbortHandle,
+    grants: Arc<HeldGrants>,
+    /// What goes on by itself as long as the product is served.
+    tasks: [AbortHandle; 2],
     stopping: AtomicBool,
     runs: RunQueue,
     exports: Arc<Semaphore>,
@@ -91,7 +94,7 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.retention.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -144,7 +147,9 @@ impl ProductService {
             .build();
         let everybody = Access::compile(&product, &policy, &Caller::anonymous().roles);
         let streams = Streams::new(store.clone());
+        let grants = HeldGrants::open(store.clone()).await?;
         let retention = tokio::spawn(terrane_stream::remove_old(store.clone(), Arc::clone(&product)));
+        let tasks = [retention, tokio::spawn(grants::follow(Arc::clone(&grants)))].map(|task| task.abort_handle());
         // a replica may answer with what is no longer so, and nobody would ask again
         let current = options.store.replicas.is_empty();
         let cache_control = cache_control(&product, &everybody).filter(|_| current);
@@ -167,7 +172,8 @@ impl ProductService {
                 plans,
                 meters: OnceLock::new(),
                 streams,
-                retention: retention.abort_handle(),
+                grants,
+                tasks,
                 stopping: AtomicBool::new(false),
                 runs: RunQueue::default(),
                 exports: Arc::new(Semaphore::new(MOST_EXPORTS)),
@@ -190,9 +196,10 @@ impl ProductService {
         Ok((Arc::new(loaded.product), loaded.warnings))
     }
 
-    /// `cache-control` of an answer with nothing but data.
-    pub(crate) fn cache_control(&self) -> Option<&HeaderValue> {
-        self.inner.cache_control.as_ref()
+    /// `cache-control` of an answer with nothing but data. What somebody sees by a grant is not kept: it may be revoked.
+    pub(crate) fn cache_control(&self, caller: &Caller) -> Option<&HeaderValue> {
+        let granted = || self.inner.grants.roles(caller) != caller.roles;
+        self.inner.cache_control.as_ref().filter(|_| !granted())
     }
 
     /// The checked product.
@@ -258,10 +265,21 @@ impl ProductService {
         self.inner.authenticator.authenticate(header).await
     }
 
-    /// What a role set may do here; compiled when it is first seen.
-    pub fn access(&self, roles: &RoleSet) -> Arc<Access> {
-        let compile = || Arc::new(Access::compile(&self.inner.product, &self.inner.policy, roles));
-        self.inner.access.get_with_by_ref(roles, compile)
+    /// What a caller may do here now, by its roles and what it was granted; compiled when such a role set is first seen.
+    pub fn access(&self, caller: &Caller) -> Arc<Access> {
+        let roles = self.inner.grants.roles(caller);
+        let compile = || Arc::new(Access::compile(&self.inner.product, &self.inner.policy, &roles));
+        self.inner.access.get_with_by_ref(&roles, compile)
+    }
+
+    /// What callers were granted.
+    pub(crate) fn grants(&self) -> &Arc<HeldGrants> {
+        &self.inner.grants
+    }
+
+    /// The policy of the product's folder.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.inner.policy
     }
 
     /// The compiled operation, from the cache where it was compiled before for these roles; of a kept version's tables

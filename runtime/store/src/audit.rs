@@ -4,6 +4,7 @@ use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
 
 /// What is to be written.
 #[derive(Debug, Clone)]
@@ -46,20 +47,8 @@ pub struct AuditEntry {
 impl Store {
     /// Append to the log.
     pub async fn audit(&self, record: AuditRecord<'_>) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO control.audit_log (subject, roles, action, object, allowed, detail) VALUES ($1, $2, $3, $4, \
-             $5, $6)",
-        )
-        .bind(record.subject)
-        .bind(&record.roles)
-        .bind(record.action)
-        .bind(record.object)
-        .bind(record.allowed)
-        .bind(&record.detail)
-        .execute(self.control())
-        .await
-        .map_err(StoreError::on("write the audit log"))?;
-        Ok(())
+        let mut connection = self.control().acquire().await.map_err(StoreError::on("write the audit log"))?;
+        append(&mut connection, record).await
     }
 
     /// The newest entries.
@@ -70,4 +59,21 @@ impl Store {
             .await
             .map_err(StoreError::on("read the audit log"))
     }
+}
+
+/// Append to the log within a transaction.
+pub(crate) async fn append(connection: &mut PgConnection, record: AuditRecord<'_>) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO control.audit_log (subject, roles, action, object, allowed, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(record.subject)
+    .bind(&record.roles)
+    .bind(record.action)
+    .bind(record.object)
+    .bind(record.allowed)
+    .bind(&record.detail)
+    .execute(connection)
+    .await
+    .map_err(StoreError::on("write the audit log"))?;
+    Ok(())
 }

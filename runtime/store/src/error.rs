@@ -1,6 +1,6 @@
 //! Errors: turns database failures into what was being done, apart from what a client may be told.
 
-use crate::AsOf;
+use crate::{AccessRefusal, AsOf};
 use terrane_diagnostics::{Diagnostic, render_all};
 
 /// Why the store could not do something. Internal: clients never see these texts.
@@ -69,6 +69,9 @@ pub enum StoreError {
         /// Postgres's word.
         reason: String,
     },
+    /// A step of access is not taken.
+    #[error(transparent)]
+    Access(#[from] AccessRefusal),
     /// A task of ours ended before it was done.
     #[error("{0}: it was interrupted")]
     Interrupted(&'static str),
@@ -89,6 +92,7 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Database { .. } | Self::Migration(_) | Self::Interrupted(_) => "DATABASE_ERROR",
+            Self::Access(refusal) => refusal.code(),
             Self::Contract(_) => "CONTRACT_VERSION",
             Self::Layer { .. } => "LAYER_MIGRATION",
             Self::RunInProgress(_) => "RUN_IN_PROGRESS",

@@ -4,6 +4,7 @@
 //! one pool per role: the query path can only read `output`, the pipeline can't touch `control` and `security`, the
 //! records are written by a role that can't read `output`; only migrations and publishing run as the owner.
 
+mod access;
 mod audit;
 mod batches;
 mod bounds;
@@ -34,6 +35,10 @@ mod sources;
 mod tables;
 mod versions;
 
+pub use access::{
+    ACCESS_CHANNEL, AccessEvent, AccessGrant, AccessRefusal, AccessRequest, Actor, NewGrant, NewRequest, PolicyLine,
+    View,
+};
 pub use audit::{AuditEntry, AuditRecord};
 pub use batches::{Batch, BatchMode, BatchWriter, Closing, Incoming};
 pub use changes::{Changes, Move};

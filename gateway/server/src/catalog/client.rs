@@ -73,7 +73,8 @@ pub struct ClientError {
     pub message: String,
 }
 
-const READ_LIMIT: Duration = Duration::from_secs(10);
+/// How long an answer to a question is waited for.
+pub(super) const READ_LIMIT: Duration = Duration::from_secs(10);
 /// A run may take long; its client waits as long as a subgraph's answer is waited for at most.
 const RUN_LIMIT: Duration = Duration::from_secs(600);
 
@@ -128,7 +129,11 @@ pub async fn run_pipeline(
     Ok(data.run_pipeline)
 }
 
-async fn ask<T: DeserializeOwned>(
+/// Ask a product something as `caller`, and read the answer by its type.
+///
+/// # Errors
+/// [`ClientError`].
+pub(super) async fn ask<T: DeserializeOwned>(
     source: &SubgraphSource,
     caller: Option<&HeaderValue>,
     operation: &impl Serialize,

@@ -1,5 +1,8 @@
 //! The catalog's schema: `products`, `product(id)` and the control mutations with a product argument.
 
+use super::access::{
+    AccessGrant, AccessRequest, AccessRole, Asked, GrantVariables, GrantsVariables, RequestVariables, RequestsVariables,
+};
 use super::client::{self, ClientError};
 use super::description::ProductInfo;
 use super::runs::Run;
@@ -50,6 +53,11 @@ impl DataProduct {
         let source = find(ctx, &self.id)?;
         client::run(source, caller(ctx), &id).await.map_err(refused)
     }
+
+    /// The roles of it that can be asked for, and who approves them.
+    async fn access_roles(&self, ctx: &Context<'_>) -> Result<Vec<AccessRole>> {
+        asked(ctx, &self.id)?.roles().await.map_err(refused)
+    }
 }
 
 /// The catalog's queries.
@@ -76,6 +84,36 @@ impl Query {
         }
         Ok(entry(ctx.data::<DataLoader<ProductLoader>>()?, &id).await)
     }
+
+    /// The newest access requests of a product, or of all: yours, those that you approve, and everybody's where you may see
+    /// them. By `id` one of them; by `state` (`pending`, `granted`, `denied`, `withdrawn`); `waiting`: those that you can
+    /// approve now. Of all products, those that do not answer are left out.
+    async fn access_requests(
+        &self,
+        ctx: &Context<'_>,
+        product: Option<ID>,
+        id: Option<String>,
+        state: Option<String>,
+        #[graphql(default)] waiting: bool,
+        #[graphql(default = 50)] first: i32,
+    ) -> Result<Vec<AccessRequest>> {
+        let variables = RequestsVariables { id, state, waiting, first };
+        of_products(ctx, product, |asked| asked.requests(variables.clone())).await
+    }
+
+    /// The newest grants of a product, or of all: yours, those that you approved or might have, and everybody's where you may
+    /// see them; where `active`, those in force. Of all products, those that do not answer are left out.
+    async fn grants(
+        &self,
+        ctx: &Context<'_>,
+        product: Option<ID>,
+        subject: Option<String>,
+        #[graphql(default = true)] active: bool,
+        #[graphql(default = 50)] first: i32,
+    ) -> Result<Vec<AccessGrant>> {
+        let variables = GrantsVariables { subject, active, first };
+        of_products(ctx, product, |asked| asked.grants(variables.clone())).await
+    }
 }
 
 /// The catalog's mutations.
@@ -100,6 +138,93 @@ impl Mutation {
     async fn cancel_run(&self, ctx: &Context<'_>, product: ID, id: ID) -> Result<Run> {
         client::cancel_run(find(ctx, &product)?, caller(ctx), &id).await.map_err(refused)
     }
+
+    /// Ask for a role of a product, or to read some of its fields (`dataset.field`), for a purpose and a time (`8h`, `30d`).
+    /// `subject` is a product that shall read it, `product:NAME`; without it, you ask for yourself.
+    #[allow(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn request_access(
+        &self,
+        ctx: &Context<'_>,
+        product: ID,
+        role: Option<String>,
+        fields: Option<Vec<String>>,
+        subject: Option<String>,
+        purpose: String,
+        duration: String,
+    ) -> Result<AccessRequest> {
+        let variables = RequestVariables { role, fields, subject, purpose, duration };
+        asked(ctx, &product)?.request(variables).await.map_err(refused)
+    }
+
+    /// Approve the level that a request waits for, as one of its approvers.
+    async fn approve_access(
+        &self,
+        ctx: &Context<'_>,
+        product: ID,
+        id: ID,
+        reason: Option<String>,
+    ) -> Result<AccessRequest> {
+        asked(ctx, &product)?.approve(id.0, reason).await.map_err(refused)
+    }
+
+    /// Deny a request, as an approver of the level that it waits for; or take back your own.
+    async fn deny_access(&self, ctx: &Context<'_>, product: ID, id: ID, reason: String) -> Result<AccessRequest> {
+        asked(ctx, &product)?.deny(id.0, reason).await.map_err(refused)
+    }
+
+    /// End what was granted on a request, as one of its approvers, as the owner, or as who has it.
+    async fn revoke_access(&self, ctx: &Context<'_>, product: ID, id: ID, reason: String) -> Result<AccessGrant> {
+        asked(ctx, &product)?.revoke_access(id.0, reason).await.map_err(refused)
+    }
+
+    /// Grant a role or fields of a product to somebody else, without a request.
+    #[allow(clippy::too_many_arguments, reason = "each is an argument of the field")]
+    async fn grant(
+        &self,
+        ctx: &Context<'_>,
+        product: ID,
+        subject: String,
+        role: Option<String>,
+        fields: Option<Vec<String>>,
+        purpose: String,
+        duration: String,
+    ) -> Result<AccessGrant> {
+        let variables = GrantVariables { subject, role, fields, purpose, duration };
+        asked(ctx, &product)?.grant(variables).await.map_err(refused)
+    }
+
+    /// End a grant, by the grant's id.
+    async fn revoke(&self, ctx: &Context<'_>, product: ID, id: ID, reason: String) -> Result<AccessGrant> {
+        asked(ctx, &product)?.revoke(id.0, reason).await.map_err(refused)
+    }
+}
+
+fn asked<'a>(ctx: &'a Context<'_>, product: &ID) -> Result<Asked<'a>> {
+    Ok(Asked { source: find(ctx, product)?, caller: caller(ctx) })
+}
+
+/// What a product says; or what all say, without those that don't answer or let the caller ask.
+async fn of_products<'a, T, F: Future<Output = Result<Vec<T>, ClientError>>>(
+    ctx: &'a Context<'_>,
+    product: Option<ID>,
+    question: impl Fn(Asked<'a>) -> F,
+) -> Result<Vec<T>> {
+    if let Some(product) = product {
+        return question(asked(ctx, &product)?).await.map_err(refused);
+    }
+    let products = ctx.data::<Products>()?;
+    let all = join_all(products.iter().map(|source| question(Asked { source, caller: caller(ctx) }))).await;
+    // who has not signed in, or asked for what can't be, is told so
+    let answers = all.iter().any(Result::is_ok);
+    let mut found = Vec::new();
+    for told in all {
+        match told {
+            Ok(some) => found.extend(some),
+            Err(error) if answers || ["PRODUCT_UNAVAILABLE", "FORBIDDEN"].contains(&error.code.as_str()) => {}
+            Err(error) => return Err(refused(error)),
+        }
+    }
+    Ok(found)
 }
 
 fn find<'a>(ctx: &'a Context<'_>, id: &ID) -> Result<&'a SubgraphSource> {

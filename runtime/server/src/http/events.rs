@@ -60,7 +60,7 @@ fn bad(event: impl std::fmt::Display) -> HttpError {
 
 /// Refusals are on record, and who sends events, but not each time.
 async fn authorize(service: &ProductService, caller: &Caller, dataset: &str) -> Result<(), HttpError> {
-    let allowed = service.access(&caller.roles).allows("port:input", "write");
+    let allowed = service.access(caller).allows("port:input", "write");
     if !allowed || service.streams().is_new_sender(caller, dataset) {
         let record = AuditRecord {
             subject: caller.subject.as_deref(),

@@ -91,7 +91,7 @@ async fn upload(service: &ProductService, headers: &HeaderMap, boundary: String,
         Ok(caller) => caller,
         Err(error) => return refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", error.to_string()),
     };
-    if !service.access(&caller.roles).allows("port:input", "write") {
+    if !service.access(&caller).allows("port:input", "write") {
         let message = "your roles do not allow `write` on `port:input`";
         return refused(StatusCode::FORBIDDEN, "FORBIDDEN", message.to_owned());
     }
@@ -156,7 +156,7 @@ async fn answered(
     let Some(value) = headers.get(as_of::HEADER) else {
         let mode = Mode { mutations, ..Mode::default() };
         let Answered { body, only_data } = operation::run_with(service, caller, request, mode, uploads).await?;
-        return Ok(kept(service, only_data, respond(media, body)));
+        return Ok(kept(service, caller, only_data, respond(media, body)));
     };
     let refused = |message: String| {
         let message = format!("header `{}`: {message}", as_of::HEADER);
@@ -170,8 +170,8 @@ async fn answered(
 }
 
 /// The reply, with how long it may be kept, where that is said of the data and nothing else is in it.
-fn kept(service: &ProductService, only_data: bool, mut reply: Reply) -> Reply {
-    if let Some(value) = service.cache_control().filter(|_| only_data) {
+fn kept(service: &ProductService, caller: &Caller, only_data: bool, mut reply: Reply) -> Reply {
+    if let Some(value) = service.cache_control(caller).filter(|_| only_data) {
         reply.headers_mut().insert(CACHE_CONTROL, value.clone());
         reply.headers_mut().append(VARY, HeaderValue::from_static(as_of::HEADER));
     }

@@ -37,7 +37,7 @@ pub async fn post(
 ) -> Result<Json<Value>, HttpError> {
     let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
     let caller = service.authenticate(text(header::AUTHORIZATION)).await?;
-    let access = service.access(&caller.roles);
+    let access = service.access(&caller);
     let allowed = access.allows("port:input", "write");
     let record = AuditRecord {
         subject: caller.subject.as_deref(),

@@ -7,16 +7,22 @@ use crate::as_of;
 use crate::export::{File, FileRequest, Format, Opened, Packing};
 use crate::operation::OperationError;
 use crate::service::ProductService;
+use crate::streams::through_last;
+use axum::BoxError;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::stream::{self, PollNext};
+use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 use terrane_graphql::GraphqlError;
 use terrane_manifest::{Dataset, Layer};
+use terrane_policy::{Caller, RoleSet};
 use terrane_query::ExportRequest;
 use terrane_store::{AsOf, Version};
 use tokio::sync::OwnedSemaphorePermit;
@@ -57,7 +63,7 @@ pub async fn get(
 ) -> Result<Response, HttpError> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let caller = service.authenticate(authorization).await?;
-    let access = service.access(&caller.roles);
+    let access = service.access(&caller);
     let (dataset, format) = find(&service, &file, &headers)?;
     let packing = if format.is_text() { packing(&headers) } else { Packing::Identity };
     let filter = parameters.filter.as_deref().map(parse_filter).transpose()?;
@@ -83,7 +89,8 @@ pub async fn get(
     let export = File::compile(&schema, &access, &caller.claims, &request).map_err(refused)?;
     let pinned = pinned.map(|(version, _)| version);
     let name = format!("{}.{}", dataset.name, format.ending());
-    Download { service, export, format, packing, name, pinned }.answer(&method, &headers).await
+    let roles = access.roles().clone();
+    Download { service, caller, roles, export, format, packing, name, pinned }.answer(&method, &headers).await
 }
 
 /// Dataset and format of a file's name. The ending decides over `accept`.
@@ -166,6 +173,9 @@ fn not_found(error: OperationError) -> HttpError {
 /// A file that was asked for.
 struct Download {
     service: ProductService,
+    caller: Caller,
+    /// The caller's roles when it was asked for.
+    roles: RoleSet,
     export: File,
     format: Format,
     packing: Packing,
@@ -201,7 +211,7 @@ impl Download {
                 (header::CONTENT_RANGE, format!("bytes {}-{last}/{length}", range.first)),
                 (header::CONTENT_LENGTH, (last - range.first + 1).to_string()),
             ];
-            let body = Body::from_stream(slice(opened.pieces(), range.first, last));
+            let body = Body::from_stream(self.allowed(slice(opened.pieces(), range.first, last)));
             return Ok(self.respond(StatusCode::PARTIAL_CONTENT, &etag, &extra, body));
         }
         let message = "new versions are published faster than this one can be opened; ask again";
@@ -273,7 +283,25 @@ impl Download {
                 }
             }
         });
-        self.respond(StatusCode::OK, etag, known.as_slice(), Body::from_stream(counted))
+        self.respond(StatusCode::OK, etag, known.as_slice(), Body::from_stream(self.allowed(counted)))
+    }
+
+    /// The pieces of a file as long as the caller has not lost a role with which it was asked for; then it breaks off.
+    fn allowed<E, S>(&self, pieces: S) -> impl Stream<Item = Result<Bytes, BoxError>> + Send + use<E, S>
+    where
+        E: Into<BoxError> + Send + 'static,
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+    {
+        let lost = Arc::clone(self.service.grants()).lost(self.caller.clone(), self.roles.clone());
+        let lost = stream::once(async move {
+            lost.await;
+            Some(Err::<Bytes, BoxError>("what the caller may see has changed".into()))
+        });
+        let pieces = pieces.map(|piece| Some(piece.map_err(Into::into))).chain(stream::once(async { None }));
+        let ended = |piece: &Option<Result<Bytes, BoxError>>| !matches!(piece, Some(Ok(_)));
+        // who has lost it gets nothing that was ready meanwhile
+        let both = stream::select_with_strategy(lost.boxed(), pieces.boxed(), |(): &mut ()| PollNext::Left);
+        through_last(both.boxed(), ended).filter_map(|piece| async move { piece })
     }
 
     fn respond(&self, status: StatusCode, etag: &str, extra: &[(HeaderName, String)], body: Body) -> Response {

@@ -13,7 +13,7 @@ use terrane_query::Access;
 /// Describe `product` to a caller with `access`.
 pub fn describe(
     product: &Product,
-    sdl: &str,
+    (sdl, access_state): (&str, String),
     access: &Access,
     version: Option<Version>,
     quality: Vec<QualityResult>,
@@ -57,6 +57,7 @@ pub fn describe(
         datasets: product.outputs().map(|d| dataset(product, d, access, version.as_ref())).collect(),
         lineage: lineage(product),
         quality_results: quality,
+        access_state,
         updated_at: version.as_ref().map(|v| v.published_at),
         current_version: version,
         sdl: sdl.to_owned(),

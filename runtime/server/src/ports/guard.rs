@@ -3,6 +3,7 @@
 use super::PortsContext;
 use async_graphql::{Context, Error, ErrorExtensions as _};
 use serde_json::Value;
+use terrane_policy::Caller;
 use terrane_store::AuditRecord;
 
 /// What a field of the ports needs.
@@ -37,6 +38,21 @@ pub fn require<'a>(ctx: &'a Context<'_>, permission: Permission) -> Result<&'a P
     Err(forbidden(permission))
 }
 
+/// As [`require`], and also where everybody may do that, signed in or not: a caller whose roles mean nothing here is not less
+/// than one without any.
+///
+/// # Errors
+/// As [`require`].
+pub fn require_as_everybody<'a>(ctx: &'a Context<'_>, permission: Permission) -> Result<&'a PortsContext, Error> {
+    let context = ctx.data::<PortsContext>()?;
+    let everybody = || context.service.access(&Caller::anonymous());
+    match context.access.allows(permission.object, permission.action) {
+        true => Ok(context),
+        false if everybody().allows(permission.object, permission.action) => Ok(context),
+        false => Err(forbidden(permission)),
+    }
+}
+
 /// As [`require`], and on record either way: changes are audited whether they were allowed or not.
 ///
 /// # Errors
@@ -61,7 +77,8 @@ pub async fn require_audited<'a>(
     if allowed { Ok(context) } else { Err(forbidden(permission)) }
 }
 
-fn forbidden(permission: Permission) -> Error {
+/// What a caller is told who may not do something.
+pub fn forbidden(permission: Permission) -> Error {
     Error::new(format!("your roles do not allow `{}` on `{}`", permission.action, permission.object))
         .extend_with(|_, e| e.set("code", "FORBIDDEN"))
 }

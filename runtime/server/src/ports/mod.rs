@@ -3,6 +3,7 @@
 //! Discovery, control input and control output. The schema is the same for every product (`schema/product.graphql`);
 //! what differs is data.
 
+mod access;
 mod describe;
 pub(crate) mod guard;
 mod ingest;

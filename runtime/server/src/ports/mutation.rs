@@ -1,6 +1,7 @@
 //! Mutations of the standard ports: control input.
 
-use super::guard::{ADMIN, INGEST, RUN, internal, refused, require_audited};
+use super::access::{self, ACCESS_ADMIN, AccessGrant, AccessRequest, Ask};
+use super::guard::{ADMIN, DISCOVER, INGEST, RUN, internal, refused, require_as_everybody, require_audited};
 use super::ingest::{Ingest, IngestMode, IngestResult, Upload, ingest};
 use super::models::{PutModel, PutQualityRule, refused_or_internal};
 use super::quality::visible;
@@ -124,6 +125,60 @@ impl Mutation {
         store.set_schedule(&port, schedule.as_deref(), by, now).await.map_err(internal)?;
         let records = store.schedules().await.map_err(internal)?;
         Ok(super::schedules::schedule(found, records.iter().find(|r| r.port == port), now))
+    }
+
+    /// Ask for a role of this product, or to read some of its fields (`dataset.field`), for a purpose and a time (`8h`, `30d`).
+    /// The approvers that the contract names decide; where it says `auto`, it is granted at once. `subject` is a product that
+    /// shall read this one, `product:NAME`; without it, you ask for yourself.
+    async fn request_access(
+        &self,
+        ctx: &Context<'_>,
+        role: Option<String>,
+        fields: Option<Vec<String>>,
+        subject: Option<String>,
+        purpose: String,
+        duration: String,
+    ) -> Result<AccessRequest> {
+        access::request(require_as_everybody(ctx, DISCOVER)?, Ask { role, fields, subject, purpose, duration }).await
+    }
+
+    /// Approve the level that a request waits for, as one of its approvers. After the last level, access is granted and holds
+    /// at once. Nobody approves what he asked for, or two levels of one request.
+    async fn approve_access(&self, ctx: &Context<'_>, id: String, reason: Option<String>) -> Result<AccessRequest> {
+        access::decide(require_as_everybody(ctx, DISCOVER)?, &id, true, reason.as_deref()).await
+    }
+
+    /// Deny a request, as an approver of the level that it waits for; or take back your own.
+    async fn deny_access(&self, ctx: &Context<'_>, id: String, reason: String) -> Result<AccessRequest> {
+        access::decide(require_as_everybody(ctx, DISCOVER)?, &id, false, Some(&reason)).await
+    }
+
+    /// End what was granted on a request, as one of its approvers, as the owner, or as who has it. It holds no longer at once.
+    async fn revoke_access(&self, ctx: &Context<'_>, id: String, reason: String) -> Result<AccessGrant> {
+        access::revoke(require_as_everybody(ctx, DISCOVER)?, &id, true, &reason).await
+    }
+
+    /// Grant a role or fields to somebody else, without a request.
+    async fn grant(
+        &self,
+        ctx: &Context<'_>,
+        subject: String,
+        role: Option<String>,
+        fields: Option<Vec<String>>,
+        purpose: String,
+        duration: String,
+    ) -> Result<AccessGrant> {
+        let detail =
+            json!({ "subject": subject, "role": role, "fields": fields, "purpose": purpose, "duration": duration });
+        let context = require_audited(ctx, ACCESS_ADMIN, "grant", Some(detail)).await?;
+        access::grant(context, Ask { role, fields, subject: Some(subject), purpose, duration }).await
+    }
+
+    /// End a grant, by the grant's id. It holds no longer at once.
+    async fn revoke(&self, ctx: &Context<'_>, id: String, reason: String) -> Result<AccessGrant> {
+        let detail = json!({ "grant": id, "reason": reason });
+        let context = require_audited(ctx, ACCESS_ADMIN, "revoke", Some(detail)).await?;
+        access::revoke(context, &id, false, &reason).await
     }
 
     /// Make a kept version the one that readers see.

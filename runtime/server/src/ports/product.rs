@@ -51,6 +51,8 @@ pub struct ProductDescription {
     pub current_version: Option<Version>,
     /// When what readers see was published.
     pub updated_at: Option<DateTime<Utc>>,
+    /// A word that changes whenever what somebody was granted does, or ends: who keeps answers asks anew then.
+    pub access_state: String,
     /// Federation SDL of the data port.
     pub sdl: String,
 }

@@ -1,7 +1,8 @@
 //! Queries of the standard ports: discovery, control output, and reading rows the same way from every product.
 
+use super::access::{self, AccessGrant, AccessRequest, AccessRole};
 use super::describe::describe;
-use super::guard::{DISCOVER, OBSERVE, internal, refused, require};
+use super::guard::{DISCOVER, OBSERVE, internal, refused, require, require_as_everybody};
 use super::lineage::lineage;
 use super::models::{ModelInfo, PlannedStage, PutModel, PutQualityRule, models, refused_or_internal};
 use super::product::{LineageInfo, ProductDescription};
@@ -33,7 +34,8 @@ impl Query {
         let quality = service.store().quality_results(None).await.map_err(internal)?;
         let product = service.amended().await;
         let quality = visible(&product, &context.access, quality);
-        Ok(describe(&product, service.schema().sdl(), &context.access, version, quality))
+        let said = (service.schema().sdl(), service.grants().state());
+        Ok(describe(&product, said, &context.access, version, quality))
     }
 
     /// The newest runs of the pipeline.
@@ -153,6 +155,37 @@ impl Query {
         let context = require(ctx, OBSERVE)?;
         let entries = context.service.store().audit_log(bounded(first)?).await.map_err(internal)?;
         Ok(entries.into_iter().map(AuditEntry::from).collect())
+    }
+
+    /// The roles of this product that can be asked for, and who approves them.
+    async fn access_roles(&self, ctx: &Context<'_>) -> Result<Vec<AccessRole>> {
+        Ok(access::roles(require_as_everybody(ctx, DISCOVER)?))
+    }
+
+    /// The newest access requests: yours, those that you approve, and everybody's where you may read `port:access`. By `id`
+    /// one of them; by `state` (`pending`, `granted`, `denied`, `withdrawn`); `waiting`: those that you can approve now.
+    async fn access_requests(
+        &self,
+        ctx: &Context<'_>,
+        id: Option<String>,
+        state: Option<String>,
+        #[graphql(default)] waiting: bool,
+        #[graphql(default = 50)] first: i32,
+    ) -> Result<Vec<AccessRequest>> {
+        let context = require_as_everybody(ctx, DISCOVER)?;
+        access::requests(context, id.as_deref(), state.as_deref(), waiting, first).await
+    }
+
+    /// The newest grants: yours, those that you approved or might have, and everybody's where you may read `port:access`; where
+    /// `active`, those in force.
+    async fn grants(
+        &self,
+        ctx: &Context<'_>,
+        subject: Option<String>,
+        #[graphql(default = true)] active: bool,
+        #[graphql(default = 50)] first: i32,
+    ) -> Result<Vec<AccessGrant>> {
+        access::grants(require_as_everybody(ctx, DISCOVER)?, subject.as_deref(), active, first).await
     }
 
     /// The newest lineage events of runs, of one or of all, by the OpenLineage standard.

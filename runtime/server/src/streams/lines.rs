@@ -34,7 +34,7 @@ pub(crate) async fn lines(
     request: &ExportRequest<'_>,
     after: Option<i64>,
 ) -> Result<BoxStream<'static, Line>, Vec<GraphqlError>> {
-    let access = service.access(&caller.roles);
+    let access = service.access(caller);
     let statement = service.schema().changes(&access, &caller.claims, request)?;
     // equal statements share one prepared statement, and the answers to it
     let fields = request.fields.map(|fields| fields.join(","));

@@ -50,6 +50,9 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Why a stream ends before the client leaves it.
 pub(crate) const EXPIRED: &str = "the token has expired; sign in and go on";
 
+/// The same, of what is not told to somebody else from then on.
+pub(crate) const ACCESS_CHANGED: &str = "what you may see has changed; subscribe again";
+
 /// What a stream says.
 #[derive(Debug, Clone)]
 pub(crate) enum Output {

@@ -1,18 +1,19 @@
 //! Operations of streams: turns a GraphQL request into the outputs of a subscription, or the one of a query.
 
 use super::follow::{Follow, Telling, Told, internal};
-use super::{Answer, Output, Outputs};
+use super::{ACCESS_CHANGED, Answer, Output, Outputs, through_last};
 use crate::operation::{self, Mode, OperationError};
 use crate::ports::PortsContext;
 use crate::service::ProductService;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use terrane_driver::Rows;
 use terrane_graphql::{GraphqlError, Request};
-use terrane_policy::Caller;
+use terrane_policy::{Caller, RoleSet};
 use terrane_query::{Bind, Bound, OperationKind, Plan, PortsOperation, Statement, Values};
 
 /// A stream that was started.
@@ -41,7 +42,7 @@ pub(crate) async fn start(
 ) -> Result<Started, Vec<GraphqlError>> {
     let one = |error: GraphqlError| vec![error];
     let text = request.text().map_err(|e| one(GraphqlError::new(e.code(), e.to_string())))?;
-    let access = service.access(&caller.roles);
+    let access = service.access(caller);
     let prepared = service.prepare(text, request.operation_name.as_deref(), &access, None)?;
     if prepared.kind() != OperationKind::Subscription {
         return single(service, caller, request, mutations).await.map(Started::from);
@@ -52,37 +53,87 @@ pub(crate) async fn start(
             PortsContext { service: service.clone(), caller: caller.clone(), access, uploads: Arc::default() };
         return Ok(ports(operation, &values, context).into());
     }
-    let (Some(statement), Some(followed)) = (&plan.statement, &plan.changes) else {
-        return Err(one(GraphqlError::new("BAD_REQUEST", "this subscription asks for nothing that is told")));
-    };
-    let asked = followed.after(&values).map_err(one)?;
-    let bound = statement.bind(&values, &caller.claims)?;
-    let parameters = format!("{:?}", bound.binds);
-    let telling = Arc::new(Events { plan: Arc::clone(&plan), bound });
-    let follow =
-        Follow::start(service.clone(), &followed.dataset, seen.or(asked), Arc::clone(&telling), parameters).await;
-    let follow = follow.map_err(one)?;
-    let first = telling.position(follow.position()).map_err(|cause| one(internal(cause)))?;
-    let first = Output::Next(first, Some(follow.position()));
-    let rest = stream::unfold(Some(follow), move |follow| {
-        let telling = Arc::clone(&telling);
-        async move {
-            let mut follow = follow?;
-            let output = match follow.next().await {
+    let following = Following::start(Arc::new((service.clone(), caller.clone(), request.clone())), seen).await?;
+    let positioned = following.positioned;
+    let position = following.position;
+    let first = following.telling.position(position).map_err(|cause| one(internal(cause)))?;
+    let first = Output::Next(first, Some(position));
+    let rest = stream::unfold(Some(following), |following| async move { Some(following?.next().await) });
+    Ok(Started { outputs: stream::once(async { first }).chain(rest).boxed(), positioned })
+}
+
+/// A subscription to changes, by what its caller may see now.
+struct Following {
+    asked: Arc<(ProductService, Caller, Request)>,
+    follow: Follow<Events>,
+    telling: Arc<Events>,
+    /// Up to where the caller was told.
+    position: i64,
+    positioned: bool,
+    /// The roles that it is planned for, and the end of that.
+    roles: RoleSet,
+    changed: BoxFuture<'static, ()>,
+}
+
+impl Following {
+    /// Plan the subscription and follow the changes after `seen`, or after what it names itself.
+    async fn start(
+        asked: Arc<(ProductService, Caller, Request)>,
+        seen: Option<i64>,
+    ) -> Result<Self, Vec<GraphqlError>> {
+        let one = |error: GraphqlError| vec![error];
+        let (service, caller, request) = &*asked;
+        let text = request.text().map_err(|e| one(GraphqlError::new(e.code(), e.to_string())))?;
+        let access = service.access(caller);
+        let prepared = service.prepare(text, request.operation_name.as_deref(), &access, None)?;
+        let (plan, values) = prepared.plan(request.variables.as_ref())?;
+        let (Some(statement), Some(followed)) = (&plan.statement, &plan.changes) else {
+            return Err(one(GraphqlError::new("BAD_REQUEST", "this subscription asks for nothing that is told")));
+        };
+        let named = followed.after(&values).map_err(one)?;
+        let bound = statement.bind(&values, &caller.claims)?;
+        let parameters = format!("{:?}", bound.binds);
+        let telling = Arc::new(Events { plan: Arc::clone(&plan), bound });
+        let follow =
+            Follow::start(service.clone(), &followed.dataset, seen.or(named), Arc::clone(&telling), parameters).await;
+        let follow = follow.map_err(one)?;
+        let (position, roles) = (follow.position(), access.roles().clone());
+        let changed = Arc::clone(service.grants()).changed(caller.clone(), roles.clone()).boxed();
+        Ok(Self { asked, follow, telling, position, positioned: named.is_some(), roles, changed })
+    }
+
+    /// The next output, and what follows on it. Where the caller's access changes, it goes on with what it may see then.
+    async fn next(mut self) -> (Output, Option<Self>) {
+        loop {
+            let told = tokio::select! {
+                biased;
+                () = &mut self.changed => None,
+                told = self.follow.next() => Some(told),
+            };
+            let (service, caller, _) = &*self.asked;
+            // what was asked for before the change is not told after it
+            let Some(told) = told.filter(|_| service.grants().roles(caller) == self.roles) else {
+                match Self::start(Arc::clone(&self.asked), Some(self.position)).await {
+                    Ok(again) => self = again,
+                    Err(errors) => return (Output::Failed(errors), None),
+                }
+                continue;
+            };
+            let (body, position) = match told {
                 Ok(Told::Changes(answer, through)) => {
                     let body = answer.and_then(|parts| parts.first().map(|(body, _)| body.clone()));
-                    Output::Next(body.unwrap_or_default(), Some(through))
+                    (body.unwrap_or_default(), through)
                 }
-                Ok(Told::Position(position)) => match telling.position(position) {
-                    Ok(body) => Output::Next(body, Some(position)),
-                    Err(cause) => return Some((Output::Failed(vec![internal(cause)]), None)),
+                Ok(Told::Position(position)) => match self.telling.position(position) {
+                    Ok(body) => (body, position),
+                    Err(cause) => return (Output::Failed(vec![internal(cause)]), None),
                 },
-                Err(error) => return Some((Output::Failed(vec![error]), None)),
+                Err(error) => return (Output::Failed(vec![error]), None),
             };
-            Some((output, Some(follow)))
+            self.position = position;
+            return (Output::Next(body, Some(position)), Some(self));
         }
-    });
-    Ok(Started { outputs: stream::once(async { first }).chain(rest).boxed(), positioned: asked.is_some() })
+    }
 }
 
 /// A query or mutation over a stream: one output.
@@ -108,11 +159,17 @@ fn ports(operation: &PortsOperation, values: &Values, context: PortsContext) -> 
     let request = async_graphql::Request::new(&operation.text)
         .variables(async_graphql::Variables::from_json(Value::Object(variables.collect())));
     let service = context.service.clone();
+    let changed = Arc::clone(service.grants()).changed(context.caller.clone(), context.access.roles().clone());
     let body = |response: async_graphql::Response| match serde_json::to_vec(&response) {
         Ok(body) => Output::Next(body.into(), None),
         Err(error) => Output::Failed(vec![internal(error)]),
     };
-    service.stream_ports(request, context).map(body).boxed()
+    let outputs = service.stream_ports(request, context).map(body).chain(stream::once(async { Output::Complete }));
+    let ended = stream::once(async move {
+        changed.await;
+        Output::Failed(vec![GraphqlError::new("ACCESS_CHANGED", ACCESS_CHANGED)])
+    });
+    through_last(stream::select(outputs, ended).boxed(), |output| !matches!(output, Output::Next(..))).boxed()
 }
 
 /// The events of a subscription to changes.

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use terrane_graphql::GraphqlError;
 use terrane_manifest::Layer;
 use terrane_query::{ExportRequest, position};
@@ -53,6 +54,8 @@ pub async fn get(
     let place = service.streams().place();
     let place =
         place.ok_or_else(|| HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_STREAMS", too_many().message))?;
+    let roles = service.access(&session.caller).roles().clone();
+    let changed = Arc::clone(service.grants()).changed(session.caller.clone(), roles);
     let lines = lines(&service, &session.caller, &request, after).await.map_err(refused)?;
     let (expired, stopped) = (session.expired(), service.streams().stopped());
     let end = stream::once(async move {
@@ -60,8 +63,9 @@ pub async fn get(
         Line::Failed(GraphqlError::new("UNAUTHENTICATED", EXPIRED))
     });
     let lines = through_last(stream::select(lines, end).boxed(), |line| matches!(line, Line::Failed(_)));
-    // a product that stops says nothing: an `EventSource` comes again, where it was
-    let lines = lines.take_until(stopped);
+    // a product that stops says nothing, nor does one at which the caller's access has changed: an `EventSource` comes again,
+    // where it was
+    let lines = lines.take_until(stopped).take_until(changed);
     let frames = lines.map(|line| match line {
         Line::Change(json, position) => sse::event("change", Some(position), &json),
         Line::Position(position) => {

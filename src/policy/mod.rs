@@ -1,0 +1,36 @@
+//! `terrane policy`: turns product folders and their policies into what is as expected, why something is allowed or not, and what
+//! a change of them changes.
+
+mod diff;
+mod expectations;
+mod explain;
+mod judged;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+/// Test, explain and compare policies.
+#[derive(Args)]
+pub struct PolicyArguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compare what the policies decide with what is expected of them; what differs is a failure
+    Test(expectations::TestArguments),
+    /// Say why somebody may do something with a product, or may not: the lines that decide, or that there is none
+    Explain(explain::ExplainArguments),
+    /// Say who can do what after a change that they couldn't before, and the reverse
+    Diff(diff::DiffArguments),
+}
+
+/// Do so.
+pub fn run(arguments: &PolicyArguments) -> Result<()> {
+    match &arguments.command {
+        Command::Test(arguments) => expectations::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments),
+    }
+}
