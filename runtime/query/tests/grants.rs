@@ -98,7 +98,7 @@ proptest! {
         own.extend(hers.iter().filter(|g| g.line[0] == "g").map(|g| g.line[2].clone()));
         // a granted field adds to a dataset of which something is seen without it
         let sees = fields().iter().any(|field| naive(&all, &own, field, "read") || naive(&all, &own, field, "mask"));
-        let mut with = all.clone();
+        let mut with = all;
         with.extend(hers.iter().filter(|g| g.line[0] == "p" && sees).map(|g| {
             // whatever the subject is called, it is no role
             let mut line = g.line.clone();
