@@ -277,9 +277,10 @@ async fn a_process_that_is_killed_in_an_approval_leaves_nothing_of_it() {
     // and it can be done again
     let approved = client(&second, "grace@example.org").graphql(approve, json!({"id": id})).await;
     assert_eq!(approved["data"]["approveAccess"]["state"], "granted", "{approved}");
-    let audited: i64 = sqlx::query_scalar("SELECT count(*) FROM control.audit_log WHERE action = 'approveAccess'")
-        .fetch_one(&login)
-        .await
-        .unwrap();
+    let audited: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM control.audit WHERE record ->> 'action' = 'approveAccess'")
+            .fetch_one(&login)
+            .await
+            .unwrap();
     assert_eq!(audited, 1);
 }

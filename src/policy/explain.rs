@@ -71,7 +71,7 @@ pub fn run(arguments: &ExplainArguments) -> Result<()> {
     if !judged.questions().iter().any(|(o, a)| o == object && a == action) {
         bail!(
             "`{action}` of `{object}` is nothing that can be asked of {}; objects are DATASET.FIELD and \
-             input.DATASET.FIELD (read), and port:access, port:control, port:discovery, port:input, port:observability (read, \
+             input.DATASET.FIELD (read), and port:access, port:audit, port:control, port:discovery, port:input, port:observability (read, \
              write, run, admin)",
             arguments.product
         );

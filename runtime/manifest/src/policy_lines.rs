@@ -55,7 +55,7 @@ pub(crate) fn check_objects(product: &Product, lines: &[(Vec<String>, u32)], fin
             Diagnostic::error("POLICY_OBJECT", format!("`{}` is nothing of this product", line[2]))
                 .at(Location::new(FILE, *number, 1))
                 .with_hint(
-                    "name DATASET.FIELD, DATASET.*, port:access, port:control, port:discovery, port:input or port:observability",
+                    "name DATASET.FIELD, DATASET.*, port:access, port:audit, port:control, port:discovery, port:input or port:observability",
                 ),
         );
     }
@@ -66,7 +66,7 @@ impl Product {
     /// datasets, and the ports.
     pub fn policy_objects(&self) -> Vec<String> {
         let fields = self.outputs().chain(self.inputs()).flat_map(|d| d.fields.iter().map(|f| d.policy_object(f)));
-        let ports = ["port:access", "port:control", "port:discovery", "port:input", "port:observability"];
+        let ports = ["port:access", "port:audit", "port:control", "port:discovery", "port:input", "port:observability"];
         fields.chain(ports.map(str::to_owned)).collect()
     }
 

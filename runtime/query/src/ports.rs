@@ -14,6 +14,8 @@ pub struct PortsOperation {
     pub text: String,
     /// Names of the variables in it.
     pub variables: Vec<String>,
+    /// Names of its root fields, each once.
+    pub fields: Vec<String>,
 }
 
 /// The text of `roots`, which are root fields of `operation`.
@@ -43,7 +45,9 @@ pub(crate) fn ports_operation(
             writeln!(text, "{}", fragment.serialize()).expect(TEXT);
         }
     }
-    PortsOperation { text, variables: uses.variables.into_iter().map(str::to_owned).collect() }
+    let fields: BTreeSet<&str> = roots.iter().flat_map(|r| &r.fields).map(|field| field.name.as_str()).collect();
+    let owned = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
+    PortsOperation { text, variables: owned(uses.variables), fields: owned(fields) }
 }
 
 const TEXT: &str = "a String takes any text";

@@ -16,7 +16,7 @@ use apollo_compiler::validation::{DiagnosticList, Valid};
 use apollo_compiler::{ExecutableDocument, Node, introspection};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Map, Value};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use terrane_graphql::GraphqlError;
 
 /// Tokens of an operation's text.
@@ -62,6 +62,8 @@ pub struct Plan {
     pub ports: Option<PortsOperation>,
     /// The changes that the statement is asked about, where it is a subscription to some.
     pub changes: Option<Followed>,
+    /// What whoever answers it says of it in its records; made once, and kept here.
+    pub described: OnceLock<Arc<str>>,
 }
 
 /// The changes that a subscription follows.
@@ -226,7 +228,7 @@ impl Prepared {
             }
         };
         let ports = (!ports.is_empty()).then(|| ports_operation(&self.document, operation, &ports));
-        Ok(Plan { slots, statement, ports, changes: followed })
+        Ok(Plan { slots, statement, ports, changes: followed, described: OnceLock::new() })
     }
 
     /// What is followed by a root field of a subscription.

@@ -37,6 +37,7 @@ pub struct Statement {
     pages: Vec<PageSpec>,
     entities: Vec<EntitiesSpec>,
     denied: Vec<String>,
+    touched: Vec<String>,
 }
 
 impl Statement {
@@ -52,6 +53,7 @@ impl Statement {
             pages: compiled.pages,
             entities: compiled.entities,
             denied: compiled.denied,
+            touched: compiled.touched,
         }
     }
 
@@ -64,6 +66,12 @@ impl Statement {
     /// Tells this statement from all others of the process: what it is prepared under.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// What it uses of the product, or would if the caller might, whether it selects it, filters, orders or counts by it:
+    /// `dataset.field` by the contract's names, and `dataset.` for its rows. Sorted.
+    pub fn touched(&self) -> &[String] {
+        &self.touched
     }
 
     /// How long the statement takes, in microseconds: kept here for whoever runs it; 0 until then.

@@ -1,5 +1,6 @@
 //! As of: turns a header or argument that names a version or a moment into an operation on the tables that readers saw.
 
+use crate::audit;
 use crate::operation::{self, Mode, OperationError};
 use crate::service::ProductService;
 use chrono::{DateTime, Utc};
@@ -72,6 +73,7 @@ pub async fn find(service: &ProductService, as_of: AsOf) -> Result<(Version, Opt
         return Ok((version, None));
     }
     let number = version.version;
+    audit::note(|draft| draft.version(number));
     if !service.keeps_schema(number) {
         let (service, version) = (service.clone(), version.clone());
         // a schema takes some milliseconds and a deep stack

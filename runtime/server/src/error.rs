@@ -38,6 +38,9 @@ pub enum RuntimeError {
     /// A run cannot be recorded.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    /// Requests could not be put on record.
+    #[error("the audit log cannot be kept: {0}; `--audit-spool` names a folder for it that can be written")]
+    Audit(String),
     /// The settings of authentication cannot be used.
     #[error(transparent)]
     Auth(#[from] AuthError),

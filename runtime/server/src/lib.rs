@@ -4,6 +4,7 @@
 //! [`router`] serves it. The same code serves a product alone and inside `terrane dev`.
 
 mod as_of;
+mod audit;
 mod caching;
 mod driver;
 mod error;
@@ -38,7 +39,7 @@ pub use service::{ProductService, ServiceOptions};
 pub use terrane_ingest::{Transport, Upstream, Upstreams, http_transport};
 pub use terrane_jetstream::NatsSettings;
 pub use terrane_pipeline::{RunRequest, TestOutcome, run_model_tests};
-pub use terrane_store::{Run, RunTrigger, StoreOptions, ensure_database};
+pub use terrane_store::{AuditOptions, Run, RunTrigger, StoreOptions, ensure_database};
 pub use transport::local_transport;
 
 /// The federation SDL of a product's data port, without a database.

@@ -1,6 +1,7 @@
 //! Operations: turns a GraphQL request into its response: one statement for the data fields, the standard ports for the
 //! others, put together in the order of the operation.
 
+use crate::audit::{self, describe_operation};
 use crate::ports::{PortsContext, Uploads};
 use crate::service::ProductService;
 use serde_json::{Map, Value};
@@ -92,15 +93,45 @@ pub async fn run_with(
     }
     let (plan, values) = prepared.plan(request.variables.as_ref()).map_err(OperationError::Request)?;
     let only_data = plan.slots.iter().all(|slot| slot.source == Source::Data);
+    let entry = put_on_record(service, &access, request, (text, prepared.kind()), &plan);
     let body = match &plan.statement {
-        Some(statement) if only_data => data_only(service, caller, statement, &values, mode).await?,
+        Some(statement) if only_data => data_only(service, caller, statement, &values, mode, entry).await?,
         _ => {
-            Mixed { service, caller, mode, access, prepared: &prepared, plan: &plan, values: &values, uploads }
-                .run()
-                .await?
+            let (prepared, plan, values) = (&*prepared, &*plan, &values);
+            Mixed { service, caller, mode, entry, access, prepared, plan, values, uploads }.run().await?
         }
     };
     Ok(Answered { body, only_data: only_data && prepared.kind() == OperationKind::Query })
+}
+
+/// Note what an operation touches, in the account of the request that it is a part of. Returns its place there.
+pub(crate) fn put_on_record(
+    service: &ProductService,
+    access: &Access,
+    request: &Request,
+    (text, kind): (&str, OperationKind),
+    plan: &Plan,
+) -> usize {
+    let touches = plan.statement.is_some() || plan.ports.is_some();
+    let noted = audit::note(|draft| {
+        let action = match kind {
+            OperationKind::Query => "query",
+            OperationKind::Mutation => "mutation",
+            OperationKind::Subscription => "subscribe",
+        };
+        match touches {
+            true => {
+                draft.operation(action);
+                let asked = (text, request.operation_name.as_deref(), kind);
+                draft.touches(&describe_operation(service, access, asked, plan))
+            }
+            false => {
+                draft.silent();
+                0
+            }
+        }
+    });
+    noted.unwrap_or_default()
 }
 
 /// The rows of a statement, and its span.
@@ -112,8 +143,9 @@ struct Fetched {
 
 impl Fetched {
     /// The rows have become a response: now their number is known.
-    fn end(mut self, service: &ProductService) {
+    fn end(mut self, service: &ProductService, entry: usize) {
         let count = self.rows.count();
+        audit::note(|draft| draft.rows(entry, count));
         service.meters().rows(count);
         self.span.set("db.response.returned_rows", i64::try_from(count).unwrap_or(i64::MAX));
     }
@@ -126,6 +158,7 @@ async fn data_only(
     statement: &Statement,
     values: &Values,
     mode: Mode,
+    entry: usize,
 ) -> Result<Vec<u8>, OperationError> {
     let bound = statement.bind(values, &caller.claims).map_err(OperationError::Request)?;
     let mut fetched = fetch(service, statement, &bound, mode).await?;
@@ -133,7 +166,7 @@ async fn data_only(
     out.extend_from_slice(b"{\"data\":");
     let written = statement.write(&bound, &mut fetched.rows, &mut out);
     let errors = written.map_err(|e| OperationError::Internal(e.to_string()))?;
-    fetched.end(service);
+    fetched.end(service, entry);
     finish(&mut out, &errors);
     Ok(out)
 }
@@ -182,6 +215,7 @@ async fn fetch(
 
 pub(crate) fn finish(out: &mut Vec<u8>, errors: &[GraphqlError]) {
     if !errors.is_empty() {
+        audit::note(|draft| draft.errors(errors));
         out.extend_from_slice(b",\"errors\":");
         out.extend_from_slice(&serde_json::to_vec(errors).expect("errors are plain JSON values"));
     }
@@ -193,6 +227,8 @@ struct Mixed<'a> {
     service: &'a ProductService,
     caller: &'a Caller,
     mode: Mode,
+    /// Its place in the account of the request.
+    entry: usize,
     access: Arc<Access>,
     prepared: &'a Prepared,
     plan: &'a Plan,
@@ -246,7 +282,7 @@ impl Mixed<'_> {
         let mut fetched = fetch(self.service, statement, &bound, self.mode).await?;
         let written = statement.write_fields(&bound, &mut fetched.rows);
         let fields = written.map_err(|e| OperationError::Internal(e.to_string()))?;
-        fetched.end(self.service);
+        fetched.end(self.service, self.entry);
         errors.extend(fields.errors);
         Ok(fields.fields)
     }

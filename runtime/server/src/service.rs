@@ -1,5 +1,6 @@
 //! Services: turns a product folder, a database and settings into what the ports are served from.
 
+use crate::audit::{self, Audit};
 use crate::caching::cache_control;
 use crate::error::RuntimeError;
 use crate::folder::read_folder;
@@ -83,8 +84,9 @@ struct Inner {
     meters: OnceLock<Meters>,
     streams: Streams,
     grants: Arc<HeldGrants>,
+    audit: Arc<Audit>,
     /// What goes on by itself as long as the product is served.
-    tasks: [AbortHandle; 2],
+    tasks: [AbortHandle; 3],
     stopping: AtomicBool,
     runs: RunQueue,
     exports: Arc<Semaphore>,
@@ -149,7 +151,11 @@ impl ProductService {
         let streams = Streams::new(store.clone());
         let grants = HeldGrants::open(store.clone()).await?;
         let retention = tokio::spawn(terrane_stream::remove_old(store.clone(), Arc::clone(&product)));
-        let tasks = [retention, tokio::spawn(grants::follow(Arc::clone(&grants)))].map(|task| task.abort_handle());
+        let audit = Audit::open(store.clone(), options.store.audit.clone()).await;
+        let audit = audit.map_err(|error| RuntimeError::Audit(error.to_string()))?;
+        let keeping = tokio::spawn(audit::follow(Arc::clone(&audit)));
+        let tasks =
+            [retention, keeping, tokio::spawn(grants::follow(Arc::clone(&grants)))].map(|task| task.abort_handle());
         // a replica may answer with what is no longer so, and nobody would ask again
         let current = options.store.replicas.is_empty();
         let cache_control = cache_control(&product, &everybody).filter(|_| current);
@@ -173,6 +179,7 @@ impl ProductService {
                 meters: OnceLock::new(),
                 streams,
                 grants,
+                audit,
                 tasks,
                 stopping: AtomicBool::new(false),
                 runs: RunQueue::default(),
@@ -262,14 +269,27 @@ impl ProductService {
     /// # Errors
     /// [`AuthError`].
     pub async fn authenticate(&self, header: Option<&str>) -> Result<Caller, AuthError> {
-        self.inner.authenticator.authenticate(header).await
+        let caller = self.inner.authenticator.authenticate(header).await?;
+        audit::note(|draft| draft.caller(&caller, header));
+        Ok(caller)
     }
 
     /// What a caller may do here now, by its roles and what it was granted; compiled when such a role set is first seen.
     pub fn access(&self, caller: &Caller) -> Arc<Access> {
         let roles = self.inner.grants.roles(caller);
+        audit::note(|draft| draft.held(&roles));
         let compile = || Arc::new(Access::compile(&self.inner.product, &self.inner.policy, &roles));
         self.inner.access.get_with_by_ref(&roles, compile)
+    }
+
+    /// Who asked for what, on record.
+    pub(crate) fn audit(&self) -> &Arc<Audit> {
+        &self.inner.audit
+    }
+
+    /// Bring into the database what waits to be put on record. For the end of a process; without it, the next one does.
+    pub async fn close(&self) {
+        self.inner.audit.stop().await;
     }
 
     /// What callers were granted.
@@ -389,6 +409,7 @@ impl ProductService {
         if let Ok(Ok((left, held))) = tokio::time::timeout(MEASURING, events).await {
             self.meters().unpublished(u64::try_from(left).unwrap_or_default(), held.is_some());
         }
+        self.inner.audit.measure();
         self.meters().streams(self.inner.streams.open());
         self.inner.plans.run_pending_tasks();
         self.meters().plans.measure(self.inner.plans.entry_count(), self.inner.plans.weighted_size());

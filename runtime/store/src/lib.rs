@@ -39,7 +39,9 @@ pub use access::{
     ACCESS_CHANNEL, AccessEvent, AccessGrant, AccessRefusal, AccessRequest, Actor, NewGrant, NewRequest, PolicyLine,
     View,
 };
-pub use audit::{AuditEntry, AuditRecord};
+pub use audit::{
+    AuditBreak, AuditEntry, AuditFilter, AuditOptions, AuditRecord, FieldUse, UsageFilter, UsageLine, Verification,
+};
 pub use batches::{Batch, BatchMode, BatchWriter, Closing, Incoming};
 pub use changes::{Changes, Move};
 pub use database::ensure_database;
@@ -87,6 +89,8 @@ pub struct StoreOptions {
     pub query_connections: u32,
     /// Longest time a data port statement may run.
     pub statement_timeout: Duration,
+    /// How accesses and changes are put on record.
+    pub audit: AuditOptions,
 }
 
 impl StoreOptions {
@@ -98,6 +102,7 @@ impl StoreOptions {
             replica_lag: Duration::from_secs(5),
             query_connections: 16,
             statement_timeout: Duration::from_secs(30),
+            audit: AuditOptions::default(),
         }
     }
 }
@@ -106,6 +111,8 @@ impl StoreOptions {
 #[derive(Debug, Clone)]
 pub struct Store {
     product: String,
+    /// The secret of the audit log's hashes.
+    audit_key: Option<Arc<str>>,
     login: PgConnectOptions,
     running: Arc<RwLock<Option<Uuid>>>,
     /// Place of the product's contracts among those that were put in force.
@@ -148,6 +155,7 @@ impl Store {
         let mut store = Self {
             contracts: 0,
             product: product.id.clone(),
+            audit_key: options.audit.key.as_deref().map(Arc::from),
             login: base.clone(),
             running,
             owner: pool(Role::Owner, 4, vec![("search_path", "metadata".to_owned())]),
@@ -158,6 +166,7 @@ impl Store {
         };
         sqlx::migrate!("./migrations").run(&store.owner).await.map_err(StoreError::Migration)?;
         roles::grant(&store.owner, &product.id).await?;
+        store.adopt_audit().await?;
         let changed = contracts::compare(&store, product).await?;
         layers::migrate(&store.owner, product).await?;
         inputs::apply(&store.owner, product).await?;
@@ -167,6 +176,11 @@ impl Store {
         };
         store.close_dead_run().await?;
         Ok(store)
+    }
+
+    /// The secret of the audit log's hashes.
+    pub(crate) fn audit_key(&self) -> Option<&str> {
+        self.audit_key.as_deref()
     }
 
     /// How the database is reached as the user of the URL, with no role taken on.

@@ -127,6 +127,7 @@ impl<'a> Compiler<'a> {
         self.columns(entity, &kind, sets, |column, compiler| {
             let (_, pg) = function.result(column)?;
             let id = entity.column_of_field(&column.field)?;
+            compiler.touch(column);
             if !compiler.access.reads(column) {
                 return Some(ValueLayout::Denied(compiler.deny(format!("{}.{}", entity.type_name, column.name))));
             }
@@ -149,6 +150,7 @@ impl<'a> Compiler<'a> {
         let entity = self.catalog.entity(rows.id);
         let kind = format!("{}GroupKeys", entity.type_name);
         self.columns(entity, &kind, sets, |column, compiler| {
+            compiler.touch(column);
             if !compiler.access.reads(column) {
                 return Some(ValueLayout::Denied(compiler.deny(format!("{}.{}", entity.type_name, column.name))));
             }
@@ -186,6 +188,7 @@ impl<'a> Compiler<'a> {
         let column = found.map(|i| ColumnId(i as u32)).ok_or_else(|| {
             GraphqlError::new("BAD_USER_INPUT", format!("`{wanted}` is no field that `groups` knows"))
         })?;
+        self.touch(entity.column(column));
         match self.access.reads(entity.column(column)) {
             true => Ok(column),
             false => Err(forbidden(&entity.type_name, &entity.column(column).name, what)),

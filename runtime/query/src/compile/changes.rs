@@ -238,6 +238,8 @@ pub struct ChangesStatement {
     pub id: u64,
     /// How long it takes: kept here for whoever runs it.
     pub pace: AtomicU32,
+    /// What it uses: `dataset.field`, and `dataset.` for the rows.
+    pub touched: Vec<String>,
     /// Its parameters; the batch is empty.
     binds: Vec<Bind>,
     batch: usize,
@@ -301,8 +303,9 @@ impl DataSchema {
         sql.append(&row.list()).append(&changed.tail);
         let bound = Binder { catalog, values: &values, claims }.bind(&compiler.params, &[], &[])?;
         let batch = compiler.params.iter().position(|p| *p == Param::Batch).unwrap_or_default();
-        let (sql, id) = (sql.into_string().into(), next_id());
-        Ok(ChangesStatement { sql, id, pace: AtomicU32::new(0), binds: bound.binds, batch, head, present, key, fields })
+        let (sql, id, touched, binds) = (sql.into_string().into(), next_id(), compiler.touched(), bound.binds);
+        let pace = AtomicU32::new(0);
+        Ok(ChangesStatement { sql, id, pace, touched, binds, batch, head, present, key, fields })
     }
 }
 

@@ -49,6 +49,8 @@ pub struct ExportStatement<'r> {
     pub binds: Vec<Bind>,
     /// The field of each of its columns.
     pub fields: Vec<&'r Field>,
+    /// What it uses: `dataset.field`, and `dataset.` for the rows.
+    pub touched: Vec<String>,
 }
 
 impl DataSchema {
@@ -78,7 +80,8 @@ impl DataSchema {
         let sql = compiler.export(id, &fields, request.limit).map_err(one)?;
         self.check_kept(&sql).map_err(one)?;
         let bound = Binder { catalog, values: &values, claims }.bind(&compiler.params, &[], &[])?;
-        Ok(ExportStatement { sql: sql.into_string(), binds: bound.binds, fields })
+        let touched = compiler.touched();
+        Ok(ExportStatement { sql: sql.into_string(), binds: bound.binds, fields, touched })
     }
 
     /// Filter and order as values of the list field's arguments.

@@ -70,6 +70,7 @@ impl<'a> Compiler<'a> {
                 field => match entity.members.get(field) {
                     Some(Member::Column(column)) => {
                         let column = *column;
+                        self.touch(entity.column(column));
                         if !self.access.reads(entity.column(column)) {
                             return Err(forbidden(&entity.type_name, field, "filtering"));
                         }
@@ -279,6 +280,7 @@ impl<'a> Compiler<'a> {
     /// The rows of `id` that the caller may see: a condition of every statement that reads them.
     pub(super) fn row_filter(&mut self, id: EntityId, scope: &Scope) -> Option<Sql> {
         let table = self.catalog.entity(id).table.as_ref()?;
+        self.touch_rows(&table.dataset);
         let filter = self.access.row_filter(&table.dataset)?;
         Some(row_condition(filter, &mut RowScope { compiler: self, id, scope }))
     }

@@ -24,6 +24,7 @@ impl Compiler<'_> {
     pub(super) fn shown(&mut self, entity: &Entity, column: ColumnId, scope: &Scope) -> Shown {
         let (description, raw) = (entity.column(column), scope.expr(column));
         let access = self.access;
+        self.touch(description);
         match access.reading_of(description) {
             Reading::Clear => Shown::Expr(raw.clone()),
             Reading::Denied => Shown::Denied,

@@ -16,7 +16,7 @@ pub use changes::ChangesStatement;
 pub use export::{ExportRequest, ExportStatement};
 
 use crate::access::Access;
-use crate::catalog::{Catalog, ColumnId, Entity, EntityId, KeyId, Root};
+use crate::catalog::{Catalog, Column, ColumnId, Entity, EntityId, KeyId, Root};
 use crate::coerce::Values;
 use crate::collect::{Budget, Collected, collect};
 use crate::given::Given;
@@ -25,6 +25,8 @@ use crate::params::{EntitiesSpec, PageSpec, Param, Within};
 use crate::scalar::casts;
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::executable::{Field, SelectionSet};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use terrane_graphql::GraphqlError;
 use terrane_manifest::PgType;
 use terrane_sql::Sql;
@@ -57,6 +59,7 @@ pub(crate) struct Compiled {
     pub(crate) pages: Vec<PageSpec>,
     pub(crate) entities: Vec<EntitiesSpec>,
     pub(crate) denied: Vec<String>,
+    pub(crate) touched: Vec<String>,
 }
 
 /// The state of compiling one operation.
@@ -70,6 +73,8 @@ pub(crate) struct Compiler<'a> {
     pages: Vec<PageSpec>,
     entities: Vec<EntitiesSpec>,
     denied: Vec<String>,
+    /// What the statement uses, or would if the caller might: `dataset.field`, and `dataset.` for its rows.
+    touched: RefCell<BTreeSet<String>>,
     aliases: u64,
     depth: usize,
     /// Whether filters may not follow relations.
@@ -118,7 +123,7 @@ impl Scope {
     }
 
     fn of_table(entity: &Entity, alias: &Sql) -> Self {
-        let column = |c: &crate::catalog::Column| {
+        let column = |c: &Column| {
             let mut sql = alias.clone();
             sql.push(".").ident(&c.column);
             sql
@@ -145,6 +150,7 @@ impl<'a> Compiler<'a> {
             pages: Vec::new(),
             entities: Vec::new(),
             denied: Vec::new(),
+            touched: RefCell::default(),
             aliases: 0,
             depth: 0,
             own_fields_only: false,
@@ -157,8 +163,9 @@ impl<'a> Compiler<'a> {
             [only] => self.compile_single(only)?,
             several => self.compile_record(several)?,
         };
+        let touched = self.touched();
         let (sql, params) = drop_unused(sql, self.params);
-        Ok(Compiled { sql, form, params, pages: self.pages, entities: self.entities, denied: self.denied })
+        Ok(Compiled { sql, form, params, pages: self.pages, entities: self.entities, denied: self.denied, touched })
     }
 
     /// One root: its rows are the statement's rows, where its form allows.
@@ -231,6 +238,7 @@ impl<'a> Compiler<'a> {
     /// The part of a key that the caller may not read, and so not look up by.
     fn lookup_denied(&self, id: EntityId, key: KeyId) -> Option<String> {
         let entity = self.catalog.entity(id);
+        entity.key_of(key).iter().for_each(|c| self.touch(entity.column(*c)));
         let hidden = entity.key_of(key).iter().find(|c| !self.access.reads(entity.column(**c)))?;
         Some(format!("{}.{}", entity.type_name, entity.column(*hidden).name))
     }
@@ -283,6 +291,25 @@ impl<'a> Compiler<'a> {
         sql.number(self.aliases);
         self.aliases += 1;
         sql
+    }
+
+    /// Note that a column is used, in whichever way.
+    fn touch(&self, column: &Column) {
+        if let Some(object) = &column.object
+            && !self.touched.borrow().contains(object)
+        {
+            self.touched.borrow_mut().insert(object.clone());
+        }
+    }
+
+    /// Note that rows of a dataset are.
+    fn touch_rows(&self, dataset: &str) {
+        self.touched.borrow_mut().insert(format!("{dataset}."));
+    }
+
+    /// What was noted, in order.
+    fn touched(&self) -> Vec<String> {
+        self.touched.borrow().iter().cloned().collect()
     }
 
     fn deny(&mut self, label: String) -> DeniedId {

@@ -66,6 +66,7 @@ impl<'a> Compiler<'a> {
     pub(super) fn relation_denied(&self, id: EntityId, relation: &Relation) -> Option<String> {
         let (here, there) = (self.catalog.entity(id), self.catalog.entity(relation.target));
         let hidden = |entity: &crate::catalog::Entity, columns: &[ColumnId]| {
+            columns.iter().for_each(|c| self.touch(entity.column(*c)));
             columns.iter().any(|c| !self.access.reads(entity.column(*c)))
         };
         let denied = hidden(here, &relation.from) || hidden(there, &relation.to) || !self.access.sees(there);

@@ -111,6 +111,7 @@ impl<'a> Compiler<'a> {
                     GraphqlError::new("BAD_USER_INPUT", format!("`{wanted}` is no field that `orderBy` knows"))
                 })?;
                 let description = entity.column(column);
+                self.touch(description);
                 if !self.access.reads(description) {
                     return Err(forbidden(&entity.type_name, &description.name, "ordering"));
                 }

@@ -26,6 +26,7 @@ impl<'a> Compiler<'a> {
         let searched: Vec<(ColumnId, &Column)> =
             (0..).map(ColumnId).zip(&entity.columns).filter(|(_, c)| c.searchable).collect();
         let readable: Vec<_> = searched.iter().filter(|(_, c)| self.access.reads(c)).collect();
+        readable.iter().for_each(|(_, c)| self.touch(c));
         if readable.is_empty() {
             let name = searched.first().map_or("search", |(_, c)| &c.name);
             return Err(forbidden(&entity.type_name, name, "searching"));

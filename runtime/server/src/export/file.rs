@@ -33,6 +33,7 @@ pub struct FileRequest<'r> {
 #[derive(Debug, Clone)]
 pub struct File {
     work: Work,
+    touched: Vec<String>,
 }
 
 impl File {
@@ -55,7 +56,12 @@ impl File {
             packing: request.packing,
             bom: request.bom,
         };
-        Ok(Self { work })
+        Ok(Self { work, touched: compiled.touched })
+    }
+
+    /// What of the product it is made of.
+    pub fn touched(&self) -> &[String] {
+        &self.touched
     }
 
     /// A strong entity tag (RFC 9110, section 8.8.3): equal tags are equal bytes. It is made of the version and of all

@@ -7,6 +7,8 @@ use super::{Encoder, Format, encoder};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use sqlx::postgres::PgPool;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use terrane_query::Bind;
 use terrane_telemetry::along;
@@ -44,9 +46,15 @@ pub struct Broken;
 /// A file whose first row is there: its table can't be replaced under it any more.
 pub struct Opened {
     receiver: mpsc::Receiver<Result<Bytes, Broken>>,
+    rows: Arc<AtomicU64>,
 }
 
 impl Opened {
+    /// How many rows were read so far.
+    pub fn rows(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.rows)
+    }
+
     /// The pieces. An error among them is the last item.
     pub fn pieces(self) -> impl Stream<Item = Result<Bytes, Broken>> + Send + use<> {
         futures_util::stream::unfold(self.receiver, |mut receiver| async move {
@@ -69,6 +77,8 @@ impl Work {
     pub async fn open(self, pool: PgPool, permit: OwnedSemaphorePermit) -> Result<Opened, String> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let (ready, started) = oneshot::channel();
+        let rows = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&rows);
         tokio::spawn(along::with(along::current(), async move {
             let _permit = permit;
             let mut session = match Session::open(&pool).await {
@@ -78,7 +88,7 @@ impl Work {
                     return;
                 }
             };
-            let end = self.send(&mut session, &sender, ready).await;
+            let end = self.send(&mut session, &sender, ready, &count).await;
             if let Err(error) = &end {
                 tracing::error!(%error, "an export was broken off");
                 // the client may be gone as well
@@ -88,7 +98,7 @@ impl Work {
             session.close(matches!(end, Ok(End::Finished))).await;
         }));
         match started.await {
-            Ok(Ok(())) => Ok(Opened { receiver }),
+            Ok(Ok(())) => Ok(Opened { receiver, rows }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err("the export ended before it began".to_owned()),
         }
@@ -99,6 +109,7 @@ impl Work {
         session: &mut Session,
         sender: &mpsc::Sender<Result<Bytes, Broken>>,
         ready: oneshot::Sender<Result<(), String>>,
+        count: &AtomicU64,
     ) -> Result<End, String> {
         let mut encoder = encoder(self.format, self.columns.clone(), self.bom)?;
         let mut packer = Packer::new(self.packing);
@@ -119,6 +130,7 @@ impl Work {
             }
             let Some(row) = row? else { break };
             encoder.row(&row, &mut out)?;
+            count.fetch_add(1, Ordering::Relaxed);
             if out.len() >= PIECE && !forward(&mut packer, &mut out, sender).await? {
                 return Ok(End::Gone);
             }

@@ -1,5 +1,6 @@
 //! Error responses: turns what went wrong with a plain HTTP request into a status and a JSON body with a code.
 
+use crate::audit::ResponseCode;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -49,6 +50,8 @@ impl IntoResponse for HttpError {
             error[name] = value;
         }
         let body = json!({ "error": error }).to_string();
-        (self.status, [("content-type", "application/json")], body).into_response()
+        let mut response = (self.status, [("content-type", "application/json")], body).into_response();
+        response.extensions_mut().insert(ResponseCode(self.code));
+        response
     }
 }

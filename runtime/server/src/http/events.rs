@@ -1,6 +1,7 @@
 //! The event port: turns `POST /input/{dataset}/events` into rows of an input dataset that are committed when it answers.
 
 use super::error::HttpError;
+use crate::audit;
 use crate::service::ProductService;
 use axum::Json;
 use axum::body::Bytes;
@@ -9,7 +10,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use terrane_manifest::{Dataset, EventRules, InputPort, Layer};
 use terrane_policy::Caller;
-use terrane_store::AuditRecord;
 use terrane_stream::events::{EventFormat, WriterError, read, to_row};
 
 /// Bytes of a request.
@@ -27,7 +27,7 @@ pub async fn post(
 ) -> Result<Json<Value>, HttpError> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let caller = service.authenticate(authorization).await?;
-    authorize(&service, &caller, &name).await?;
+    authorize(&service, &caller)?;
     let (dataset, port) = find(&service, &name)?;
     let format = EventFormat::of(&headers).ok_or_else(|| {
         let message = "send application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson, or \
@@ -51,6 +51,7 @@ pub async fn post(
             }
         })?;
     service.meters().events(&written);
+    audit::note(|draft| draft.received(&name, written.accepted as u64));
     Ok(Json(json!({"accepted": written.accepted, "duplicates": written.duplicates, "late": written.late})))
 }
 
@@ -58,21 +59,12 @@ fn bad(event: impl std::fmt::Display) -> HttpError {
     HttpError::new(StatusCode::UNPROCESSABLE_ENTITY, "BAD_EVENT", format!("{event}; nothing of this request is stored"))
 }
 
-/// Refusals are on record, and who sends events, but not each time.
-async fn authorize(service: &ProductService, caller: &Caller, dataset: &str) -> Result<(), HttpError> {
-    let allowed = service.access(caller).allows("port:input", "write");
-    if !allowed || service.streams().is_new_sender(caller, dataset) {
-        let record = AuditRecord {
-            subject: caller.subject.as_deref(),
-            roles: caller.roles.iter().map(str::to_owned).collect(),
-            action: "ingestEvents",
-            object: "port:input",
-            allowed,
-            detail: Some(json!({ "dataset": dataset })),
-        };
-        service.store().audit(record).await.map_err(HttpError::internal)?;
-    }
-    match allowed {
+/// Whether the caller may; each request is on record, with what came of it.
+fn authorize(service: &ProductService, caller: &Caller) -> Result<(), HttpError> {
+    let access = service.access(caller);
+    let rule = service.audit().rule(service.policy(), &access, "port:input", "write");
+    audit::note(|draft| draft.rule(&rule));
+    match access.allows("port:input", "write") {
         true => Ok(()),
         false => {
             let message = "your roles do not allow `write` on `port:input`";

@@ -2,6 +2,7 @@
 
 use super::{multipart, streaming};
 use crate::as_of;
+use crate::audit;
 use crate::operation::{self, Answered, Mode, OperationError};
 use crate::ports::Uploads;
 use crate::service::ProductService;
@@ -86,7 +87,10 @@ async fn upload(service: &ProductService, headers: &HeaderMap, boundary: String,
         Ok(media) => media,
         Err(reply) => return *reply,
     };
-    let refused = |status, code, message: String| refuse(status, media, &[GraphqlError::new(code, message)]);
+    let refused = |status, code, message: String| {
+        audit::note(|draft| draft.code(code));
+        refuse(status, media, &[GraphqlError::new(code, message)])
+    };
     let caller = match service.authenticate(exchange::authorization(headers)).await {
         Ok(caller) => caller,
         Err(error) => return refused(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", error.to_string()),
@@ -128,12 +132,16 @@ async fn outcome(
         Ok(caller) => caller,
         Err(error) => {
             let error = GraphqlError::new("UNAUTHENTICATED", error.to_string());
+            audit::note(|draft| draft.code("UNAUTHENTICATED"));
             return ("unauthenticated", refuse(StatusCode::UNAUTHORIZED, media, &[error]));
         }
     };
     match answered(service, &caller, headers, request, media, mutations, uploads).await {
         Ok(reply) => ("answered", reply),
-        Err(OperationError::Request(errors)) => ("refused", refuse_operation(media, request, &errors)),
+        Err(OperationError::Request(errors)) => {
+            audit::note(|draft| draft.errors(&errors));
+            ("refused", refuse_operation(media, request, &errors))
+        }
         Err(OperationError::NotAQuery) => ("refused", refuse_method(media)),
         Err(OperationError::Internal(cause)) => {
             let id = along::request_id().unwrap_or_else(|| Uuid::new_v4().to_string());

@@ -1,6 +1,7 @@
 //! The input port: turns a posted body into a batch of an input dataset.
 
 use super::error::HttpError;
+use crate::audit::{self, Account};
 use crate::service::ProductService;
 use axum::Json;
 use axum::body::Body;
@@ -47,7 +48,11 @@ pub async fn post(
         allowed,
         detail: Some(json!({ "dataset": name })),
     };
-    service.store().audit(record).await.map_err(HttpError::internal)?;
+    let rule = service.audit().rule(service.policy(), &access, "port:input", "write");
+    audit::note(|draft| draft.rule(&rule));
+    let members = Account::current().map(|account| account.members()).unwrap_or_default();
+    service.store().audit_with(record, members).await.map_err(HttpError::internal)?;
+    audit::note(|draft| draft.begun());
     if !allowed {
         let message = "your roles do not allow `write` on `port:input`";
         return Err(HttpError::new(StatusCode::FORBIDDEN, "FORBIDDEN", message));
@@ -78,6 +83,7 @@ pub async fn post(
     };
     let body = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
     let taken = receive(service.store(), dataset, &what, body).await.map_err(client)?;
+    audit::note(|draft| draft.received(&name, u64::try_from(taken.batch.rows).unwrap_or_default()));
     Ok(Json(answer(&name, &taken)))
 }
 

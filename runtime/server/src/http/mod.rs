@@ -1,5 +1,6 @@
 //! HTTP: turns requests into calls of the ports, and their results into responses.
 
+mod audit;
 mod discovery;
 mod error;
 mod events;
@@ -28,6 +29,7 @@ pub fn router(service: ProductService) -> Router {
         .route("/input/{dataset}/events", post(events::post).layer(DefaultBodyLimit::max(events::LARGEST_BODY)))
         .route("/output/{file}", get(output::get))
         .route("/output/{dataset}/changes", get(streaming::changes::get))
+        .route("/audit/{file}", get(audit::get))
         .route("/discovery", get(discovery::get))
         .route("/discovery/schema.graphql", get(discovery::sdl))
         .route("/discovery/{file}", get(discovery::diagram))

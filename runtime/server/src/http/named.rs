@@ -1,10 +1,12 @@
 //! Names of requests: turns the headers by which who asks names a request and its trace into what goes along with it.
 
+use crate::audit::{self, Account, GRAPHQL, Origin};
 use crate::service::ProductService;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use terrane_telemetry::along::{self, is_sane};
@@ -24,8 +26,13 @@ pub async fn named(State(service): State<ProductService>, request: Request, next
     let given = request.headers().get(REQUEST_ID).filter(|id| is_sane(id)).cloned();
     let id = given.unwrap_or_else(made);
     let names = Names { request_id: Some(id.clone()), header: Some(REQUEST_ID), trace };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    let account = action(&method, path()).map(|action| {
+        let origin = Origin::of(request.headers(), Some(id.clone()), peer);
+        Account::new(origin, action)
+    });
     let answered = async {
-        let response = next.run(request).await;
+        let response = recorded(&service, account, request, next).await;
         tracing::debug!(
             target: "terrane::access",
             product = service.product().id,
@@ -50,6 +57,31 @@ pub async fn named(State(service): State<ProductService>, request: Request, next
     counted.end(status);
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// The answer, which is on record before it goes out.
+async fn recorded(service: &ProductService, account: Option<Arc<Account>>, request: Request, next: Next) -> Response {
+    let Some(account) = account else { return next.run(request).await };
+    if service.audit().is_closed() {
+        return audit::refusal();
+    }
+    let response = audit::scope(Some(Arc::clone(&account)), next.run(request)).await;
+    service.audit().close(&account, response)
+}
+
+/// What a request to a path is for; none where nothing of the product is in its answer.
+fn action(method: &Method, path: &str) -> Option<&'static str> {
+    Some(match path {
+        "/graphql" => GRAPHQL,
+        "/output/{file}" if method == Method::HEAD => "exportHead",
+        "/output/{file}" => "export",
+        "/output/{dataset}/changes" => "changes",
+        "/input/{dataset}" => "ingest",
+        "/input/{dataset}/events" => "ingestEvents",
+        "/discovery" | "/discovery/{file}" => "discover",
+        "/audit/{file}" => "exportAudit",
+        _ => return None,
+    })
 }
 
 fn span_name(method: &Method, path: &str) -> String {

@@ -4,6 +4,7 @@ use super::error::HttpError;
 use super::negotiate;
 use super::range::{Range, slice};
 use crate::as_of;
+use crate::audit::{self, Ending, describe_touched};
 use crate::export::{File, FileRequest, Format, Opened, Packing};
 use crate::operation::OperationError;
 use crate::service::ProductService;
@@ -19,6 +20,7 @@ use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use terrane_graphql::GraphqlError;
 use terrane_manifest::{Dataset, Layer};
@@ -87,6 +89,7 @@ pub async fn get(
     };
     let schema = service.schema_of(pinned.as_ref().and_then(|(_, kept)| *kept)).map_err(refused)?;
     let export = File::compile(&schema, &access, &caller.claims, &request).map_err(refused)?;
+    audit::note(|draft| draft.touches(&describe_touched(&service, &access, "export", export.touched())));
     let pinned = pinned.map(|(version, _)| version);
     let name = format!("{}.{}", dataset.name, format.ending());
     let roles = access.roles().clone();
@@ -211,7 +214,8 @@ impl Download {
                 (header::CONTENT_RANGE, format!("bytes {}-{last}/{length}", range.first)),
                 (header::CONTENT_LENGTH, (last - range.first + 1).to_string()),
             ];
-            let body = Body::from_stream(self.allowed(slice(opened.pieces(), range.first, last)));
+            let rows = opened.rows();
+            let body = Body::from_stream(self.allowed(slice(opened.pieces(), range.first, last), rows));
             return Ok(self.respond(StatusCode::PARTIAL_CONTENT, &etag, &extra, body));
         }
         let message = "new versions are published faster than this one can be opened; ask again";
@@ -266,7 +270,7 @@ impl Download {
     /// The whole file; its length is kept when it was sent.
     fn whole(&self, etag: &str, opened: Opened) -> Response {
         let known = self.service.export_length(etag).map(|length| (header::CONTENT_LENGTH, length.to_string()));
-        let (service, tag) = (self.service.clone(), etag.to_owned());
+        let (service, tag, rows) = (self.service.clone(), etag.to_owned(), opened.rows());
         let counted = futures_util::stream::unfold((opened.pieces().boxed(), Some(0)), move |(mut pieces, length)| {
             let (service, tag) = (service.clone(), tag.clone());
             async move {
@@ -283,11 +287,16 @@ impl Download {
                 }
             }
         });
-        self.respond(StatusCode::OK, etag, known.as_slice(), Body::from_stream(self.allowed(counted)))
+        self.respond(StatusCode::OK, etag, known.as_slice(), Body::from_stream(self.allowed(counted, rows)))
     }
 
-    /// The pieces of a file as long as the caller has not lost a role with which it was asked for; then it breaks off.
-    fn allowed<E, S>(&self, pieces: S) -> impl Stream<Item = Result<Bytes, BoxError>> + Send + use<E, S>
+    /// The pieces of a file as long as the caller has not lost a role with which it was asked for; then it breaks off. How much
+    /// went out is put on record.
+    fn allowed<E, S>(
+        &self,
+        pieces: S,
+        rows: Arc<AtomicU64>,
+    ) -> impl Stream<Item = Result<Bytes, BoxError>> + Send + use<E, S>
     where
         E: Into<BoxError> + Send + 'static,
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
@@ -301,7 +310,8 @@ impl Download {
         let ended = |piece: &Option<Result<Bytes, BoxError>>| !matches!(piece, Some(Ok(_)));
         // who has lost it gets nothing that was ready meanwhile
         let both = stream::select_with_strategy(lost.boxed(), pieces.boxed(), |(): &mut ()| PollNext::Left);
-        through_last(both.boxed(), ended).filter_map(|piece| async move { piece })
+        let pieces = through_last(both.boxed(), ended).filter_map(|piece| async move { piece });
+        Ending::of_current(self.service.audit(), rows).over(pieces.boxed())
     }
 
     fn respond(&self, status: StatusCode, etag: &str, extra: &[(HeaderName, String)], body: Body) -> Response {

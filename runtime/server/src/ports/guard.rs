@@ -1,10 +1,11 @@
 //! Guards: turns a port and an action into a decision about the caller, on record where it changes something.
 
 use super::PortsContext;
+use crate::audit::{self, Account};
 use async_graphql::{Context, Error, ErrorExtensions as _};
 use serde_json::Value;
 use terrane_policy::Caller;
-use terrane_store::AuditRecord;
+use terrane_store::{AuditRecord, StoreError};
 
 /// What a field of the ports needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub const DISCOVER: Permission = Permission { object: "port:discovery", action: 
 /// `FORBIDDEN`, with what is missing.
 pub fn require<'a>(ctx: &'a Context<'_>, permission: Permission) -> Result<&'a PortsContext, Error> {
     let context = ctx.data::<PortsContext>()?;
+    decided_by(context, permission);
     if context.access.allows(permission.object, permission.action) {
         return Ok(context);
     }
@@ -45,6 +47,7 @@ pub fn require<'a>(ctx: &'a Context<'_>, permission: Permission) -> Result<&'a P
 /// As [`require`].
 pub fn require_as_everybody<'a>(ctx: &'a Context<'_>, permission: Permission) -> Result<&'a PortsContext, Error> {
     let context = ctx.data::<PortsContext>()?;
+    decided_by(context, permission);
     let everybody = || context.service.access(&Caller::anonymous());
     match context.access.allows(permission.object, permission.action) {
         true => Ok(context),
@@ -65,6 +68,7 @@ pub async fn require_audited<'a>(
 ) -> Result<&'a PortsContext, Error> {
     let context = ctx.data::<PortsContext>()?;
     let allowed = context.access.allows(permission.object, permission.action);
+    decided_by(context, permission);
     let record = AuditRecord {
         subject: context.caller.subject.as_deref(),
         roles: context.caller.roles.iter().map(str::to_owned).collect(),
@@ -73,8 +77,27 @@ pub async fn require_audited<'a>(
         allowed,
         detail,
     };
-    context.service.store().audit(record).await.map_err(internal)?;
+    put_on_record(context, record).await.map_err(internal)?;
     if allowed { Ok(context) } else { Err(forbidden(permission)) }
+}
+
+/// Note by which rule something is allowed or denied.
+fn decided_by(context: &PortsContext, permission: Permission) {
+    let service = &context.service;
+    let rule = service.audit().rule(service.policy(), &context.access, permission.object, permission.action);
+    audit::note(|draft| draft.rule(&rule));
+}
+
+/// Write a record of a change before it is made: with who asks, from where, and by which rule.
+///
+/// # Errors
+/// [`StoreError`]; then the change must not be made.
+pub async fn put_on_record(context: &PortsContext, record: AuditRecord<'_>) -> Result<(), StoreError> {
+    let account = Account::current();
+    let members = account.as_ref().map(|account| account.members()).unwrap_or_default();
+    context.service.store().audit_with(record, members).await?;
+    audit::note(|draft| draft.begun());
+    Ok(())
 }
 
 /// What a caller is told who may not do something.

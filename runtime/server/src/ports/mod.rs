@@ -4,6 +4,7 @@
 //! what differs is data.
 
 mod access;
+mod audit;
 mod describe;
 pub(crate) mod guard;
 mod ingest;
@@ -18,6 +19,7 @@ mod rejects;
 mod schedules;
 mod subscription;
 
+pub use audit::AUDIT;
 pub use ingest::{Upload, Uploaded, Uploads};
 pub use lineage::lineage;
 

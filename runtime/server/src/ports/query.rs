@@ -1,13 +1,14 @@
 //! Queries of the standard ports: discovery, control output, and reading rows the same way from every product.
 
 use super::access::{self, AccessGrant, AccessRequest, AccessRole};
+use super::audit::{self, AUDIT, AuditEntry, AuditLogFilter, AuditVerification, Usage};
 use super::describe::describe;
 use super::guard::{DISCOVER, OBSERVE, internal, refused, require, require_as_everybody};
 use super::lineage::lineage;
 use super::models::{ModelInfo, PlannedStage, PutModel, PutQualityRule, models, refused_or_internal};
 use super::product::{LineageInfo, ProductDescription};
 use super::quality::{visible, visible_past};
-use super::records::{AuditEntry, PastQualityResult, QualityResult, RowPage, Run, Version};
+use super::records::{PastQualityResult, QualityResult, RowPage, Run, Version};
 use super::rejects::Reject;
 use super::schedules::{Schedule, schedules};
 use crate::as_of;
@@ -150,11 +151,38 @@ impl Query {
         Ok(schedules(context.service.product(), &records, Utc::now()))
     }
 
-    /// The newest entries of the audit log.
-    async fn audit_log(&self, ctx: &Context<'_>, #[graphql(default = 50)] first: i32) -> Result<Vec<AuditEntry>> {
-        let context = require(ctx, OBSERVE)?;
-        let entries = context.service.store().audit_log(bounded(first)?).await.map_err(internal)?;
-        Ok(entries.into_iter().map(AuditEntry::from).collect())
+    /// Who did what with this product, the newest first: accesses and changes, allowed or not. `before` is the position of the
+    /// last entry that was seen. For who may read `port:audit`.
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        filter: Option<AuditLogFilter>,
+        before: Option<i64>,
+        #[graphql(default = 50)] first: i32,
+    ) -> Result<Vec<AuditEntry>> {
+        audit::audit_log(require(ctx, AUDIT)?, filter, before, first).await
+    }
+
+    /// Whether the audit log is as it was written: every entry is looked at. `position` and `hash` are what an earlier answer
+    /// gave, and was kept elsewhere. For who may read `port:audit`.
+    async fn audit_verification(
+        &self,
+        ctx: &Context<'_>,
+        position: Option<i64>,
+        hash: Option<String>,
+    ) -> Result<AuditVerification> {
+        audit::verify(require(ctx, AUDIT)?, position, hash).await
+    }
+
+    /// What was used of this product and by whom, over the last `days`, today included (UTC). For who may read `port:audit`.
+    async fn usage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 30)] days: i32,
+        dataset: Option<String>,
+        consumer: Option<String>,
+    ) -> Result<Usage> {
+        audit::usage(require(ctx, AUDIT)?, days, dataset, consumer).await
     }
 
     /// The roles of this product that can be asked for, and who approves them.

@@ -276,39 +276,6 @@ impl From<store::Version> for Version {
     }
 }
 
-/// An entry of the audit log.
-#[derive(SimpleObject, Debug, Clone)]
-pub struct AuditEntry {
-    /// Place in the log.
-    pub position: i64,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Who; none is anonymous.
-    pub subject: Option<String>,
-    /// With which roles.
-    pub roles: Vec<String>,
-    /// Did what.
-    pub action: String,
-    /// With what.
-    pub object: String,
-    /// Whether policy allowed it.
-    pub allowed: bool,
-}
-
-impl From<store::AuditEntry> for AuditEntry {
-    fn from(entry: store::AuditEntry) -> Self {
-        Self {
-            position: entry.position,
-            at: entry.at,
-            subject: entry.subject,
-            roles: entry.roles,
-            action: entry.action,
-            object: entry.object,
-            allowed: entry.allowed,
-        }
-    }
-}
-
 /// One page of a dataset's rows.
 #[derive(SimpleObject, Debug, Clone)]
 pub struct RowPage {

@@ -2,6 +2,7 @@
 
 use super::Answer;
 use super::follow::{Follow, Telling, Told};
+use crate::audit::{self, describe_touched};
 use crate::service::ProductService;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
@@ -36,6 +37,7 @@ pub(crate) async fn lines(
 ) -> Result<BoxStream<'static, Line>, Vec<GraphqlError>> {
     let access = service.access(caller);
     let statement = service.schema().changes(&access, &caller.claims, request)?;
+    audit::note(|draft| draft.touches(&describe_touched(service, &access, "changes", &statement.touched)));
     // equal statements share one prepared statement, and the answers to it
     let fields = request.fields.map(|fields| fields.join(","));
     let parameters = format!("{}\n{fields:?}\n{:?}", statement.sql, statement.parameters());

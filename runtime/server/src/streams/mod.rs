@@ -16,6 +16,7 @@ pub(crate) use lines::{Line, lines};
 pub(crate) use operation::start;
 pub(crate) use session::{Session, with_payload};
 
+use crate::audit::Ending;
 use crate::service::ProductService;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
@@ -26,7 +27,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use terrane_graphql::GraphqlError;
 use terrane_manifest::{Dataset, EventRules};
-use terrane_policy::Caller;
 use terrane_query::ChangesStatement;
 use terrane_store::Store;
 use terrane_stream::Feed;
@@ -41,9 +41,6 @@ const KEPT_ANSWERS: u64 = 32 * 1024 * 1024;
 const SHARED_FOR: Duration = Duration::from_secs(10);
 /// Statements of plain change feeds that are kept.
 const KEPT_LINES: u64 = 1_000;
-/// Senders of events that are kept, and for how long.
-const KEPT_SENDERS: u64 = 10_000;
-const SENDER_KNOWN: Duration = Duration::from_secs(600);
 /// Between two signs of life, and between two positions that are told while nothing is seen.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 
@@ -88,8 +85,6 @@ pub(crate) struct Streams {
     stopping: watch::Sender<bool>,
     /// Who stores events, by dataset.
     writers: Mutex<HashMap<String, Writer>>,
-    /// Who has lately sent events of which dataset.
-    senders: moka::sync::Cache<String, ()>,
 }
 
 impl Streams {
@@ -106,7 +101,6 @@ impl Streams {
             places: Arc::new(Semaphore::new(MOST_STREAMS)),
             stopping: watch::Sender::new(false),
             writers: Mutex::default(),
-            senders: moka::sync::Cache::builder().max_capacity(KEPT_SENDERS).time_to_live(SENDER_KNOWN).build(),
         }
     }
 
@@ -115,12 +109,6 @@ impl Streams {
         let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
         let start = || Writer::start(service.store().clone(), dataset.clone(), rules.clone());
         writers.entry(dataset.name.clone()).or_insert_with(start).clone()
-    }
-
-    /// Whether this caller has sent no event of the dataset for some time.
-    pub(crate) fn is_new_sender(&self, caller: &Caller, dataset: &str) -> bool {
-        let sender = format!("{dataset} {} {}", caller.roles, caller.subject.as_deref().unwrap_or_default());
-        self.senders.entry(sender).or_insert(()).is_fresh()
     }
 
     /// A place for a stream; none where there are too many.
@@ -164,6 +152,22 @@ pub(crate) fn bounded(
         // without a word: who listens comes again, where it was
         .take_until(stopped)
         .boxed()
+}
+
+/// `outputs`, whose number and end are put on record.
+pub(crate) fn recorded(outputs: Outputs, ending: Ending) -> Outputs {
+    let told = stream::unfold((outputs, ending), |(mut outputs, mut ending)| async move {
+        let output = outputs.next().await;
+        match &output {
+            Some(Output::Next(body, _)) => {
+                ending.counts();
+                ending.sends(body.len());
+            }
+            Some(Output::Failed(_) | Output::Complete) | None => ending.finish(),
+        }
+        output.map(|output| (output, (outputs, ending)))
+    });
+    told.boxed()
 }
 
 /// `items` up to the first that is the last one, and with it.

@@ -1,7 +1,8 @@
 //! Operations of streams: turns a GraphQL request into the outputs of a subscription, or the one of a query.
 
 use super::follow::{Follow, Telling, Told, internal};
-use super::{ACCESS_CHANGED, Answer, Output, Outputs, through_last};
+use super::{ACCESS_CHANGED, Answer, Output, Outputs, recorded, through_last};
+use crate::audit::Ending;
 use crate::operation::{self, Mode, OperationError};
 use crate::ports::PortsContext;
 use crate::service::ProductService;
@@ -48,10 +49,12 @@ pub(crate) async fn start(
         return single(service, caller, request, mutations).await.map(Started::from);
     }
     let (plan, values) = prepared.plan(request.variables.as_ref())?;
+    operation::put_on_record(service, &access, request, (text, prepared.kind()), &plan);
+    let ending = || Ending::of_current(service.audit(), Arc::default());
     if let Some(operation) = &plan.ports {
         let context =
             PortsContext { service: service.clone(), caller: caller.clone(), access, uploads: Arc::default() };
-        return Ok(ports(operation, &values, context).into());
+        return Ok(recorded(ports(operation, &values, context), ending()).into());
     }
     let following = Following::start(Arc::new((service.clone(), caller.clone(), request.clone())), seen).await?;
     let positioned = following.positioned;
@@ -59,7 +62,8 @@ pub(crate) async fn start(
     let first = following.telling.position(position).map_err(|cause| one(internal(cause)))?;
     let first = Output::Next(first, Some(position));
     let rest = stream::unfold(Some(following), |following| async move { Some(following?.next().await) });
-    Ok(Started { outputs: stream::once(async { first }).chain(rest).boxed(), positioned })
+    let outputs = recorded(stream::once(async { first }).chain(rest).boxed(), ending());
+    Ok(Started { outputs, positioned })
 }
 
 /// A subscription to changes, by what its caller may see now.

@@ -8,9 +8,10 @@ use terrane_policy::Caller;
 use tokio::time::Instant;
 
 /// Who asks over a connection.
-#[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) caller: Caller,
+    /// The `authorization` header that it came with.
+    pub(crate) authorization: Option<String>,
     /// When the token is no longer good.
     expires: Option<Instant>,
 }
@@ -21,9 +22,10 @@ impl Session {
     /// # Errors
     /// [`AuthError`] where there is a token, and it is not good.
     pub(crate) async fn open(service: &ProductService, headers: &HeaderMap) -> Result<Self, AuthError> {
-        let caller = service.authenticate(terrane_graphql::exchange::authorization(headers)).await?;
+        let authorization = terrane_graphql::exchange::authorization(headers).map(str::to_owned);
+        let caller = service.authenticate(authorization.as_deref()).await?;
         let good = good_for(&caller.claims).map(|after| Instant::now() + after + service.leeway());
-        Ok(Self { caller, expires: good })
+        Ok(Self { caller, authorization, expires: good })
     }
 
     /// Wait until the token is no longer good; for ever without one.

@@ -3,7 +3,7 @@
 
 use super::record::{AccessGrant, AccessRequest, Actor, NewGrant, NewRequest};
 use super::{ACCESS_CHANNEL, AccessRefusal, MOST_GRANTS, MOST_WAITING, MOST_WAITING_IN_ALL};
-use crate::audit::{self, AuditRecord};
+use crate::audit::AuditRecord;
 use crate::{Store, StoreError};
 use serde_json::json;
 use sqlx::postgres::PgConnection;
@@ -426,7 +426,7 @@ impl Store {
             allowed: true,
             detail: Some(detail),
         };
-        audit::append(&mut *connection, record).await?;
+        self.append_audit(&mut *connection, record, serde_json::Map::new()).await?;
         sqlx::query("SELECT pg_notify($1, '')")
             .bind(ACCESS_CHANNEL)
             .execute(connection)

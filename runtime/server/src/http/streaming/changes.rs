@@ -3,6 +3,7 @@
 use super::super::error::HttpError;
 use super::super::output::{parse_filter, refused};
 use super::{last_event_id, sse, streamed, too_many};
+use crate::audit::Ending;
 use crate::service::ProductService;
 use crate::streams::{EXPIRED, Line, Session, lines, through_last};
 use axum::body::Body;
@@ -66,8 +67,13 @@ pub async fn get(
     // a product that stops says nothing, nor does one at which the caller's access has changed: an `EventSource` comes again,
     // where it was
     let lines = lines.take_until(stopped).take_until(changed);
-    let frames = lines.map(|line| match line {
-        Line::Change(json, position) => sse::event("change", Some(position), &json),
+    let mut ending = Ending::of_current(service.audit(), Arc::default());
+    let frames = lines.map(move |line| match line {
+        Line::Change(json, position) => {
+            ending.counts();
+            ending.sends(json.len());
+            sse::event("change", Some(position), &json)
+        }
         Line::Position(position) => {
             let data = json!({"position": position.to_string()}).to_string();
             sse::event("position", Some(position), data.as_bytes())

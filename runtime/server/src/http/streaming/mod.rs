@@ -11,6 +11,7 @@ pub use terrane_websocket::is_upgrade;
 pub use websocket::upgrade;
 
 use crate::as_of;
+use crate::audit;
 use crate::service::ProductService;
 use crate::streams::{HEARTBEAT, Session, bounded, start};
 use axum::body::Body;
@@ -77,7 +78,10 @@ pub async fn graphql(
         }
         Err(errors) if takes_json(headers) => refusal(StatusCode::OK, &errors),
         // a stream with the errors: a browser's `EventSource` sees nothing of another response
-        Err(errors) => streamed(stream::iter(sse::refusal(&errors)), place),
+        Err(errors) => {
+            audit::note(|draft| draft.errors(&errors));
+            streamed(stream::iter(sse::refusal(&errors)), place)
+        }
     }
 }
 
@@ -130,5 +134,6 @@ fn streamed(frames: impl Stream<Item = Bytes> + Send + 'static, place: OwnedSema
 }
 
 fn refusal(status: StatusCode, errors: &[GraphqlError]) -> Response<Body> {
+    audit::note(|draft| draft.errors(errors));
     refuse(status, ResponseMedia::Json, errors).map(Body::from)
 }

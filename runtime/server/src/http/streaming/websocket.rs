@@ -2,8 +2,9 @@
 
 use super::too_many;
 use crate::as_of;
+use crate::audit::{self, Account, GRAPHQL, Origin, UNAVAILABLE, UNRECORDED};
 use crate::service::ProductService;
-use crate::streams::{HEARTBEAT, Output, Session, bounded, start, with_payload};
+use crate::streams::{HEARTBEAT, Output, Outputs, Session, bounded, start, with_payload};
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode};
@@ -11,7 +12,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
-use terrane_graphql::Request;
+use terrane_graphql::{GraphqlError, Request};
 use terrane_websocket::{Host, Limits};
 
 const LIMITS: Limits = Limits {
@@ -25,7 +26,7 @@ const LIMITS: Limits = Limits {
 
 /// A client's socket at a product.
 #[derive(Clone)]
-struct Client(ProductService);
+struct Client(ProductService, Origin);
 
 impl Host for Client {
     type Session = Session;
@@ -47,8 +48,21 @@ impl Host for Client {
 
     fn start(&self, session: &Arc<Session>, request: Request) -> terrane_websocket::Outputs {
         let (service, session) = (self.0.clone(), Arc::clone(session));
+        let account = Account::new(self.1.clone(), GRAPHQL);
+        account.note(|draft| draft.caller(&session.caller, session.authorization.as_deref()));
         let outputs = stream::once(async move {
-            match start(&service, &session.caller, &request, true, None).await {
+            if service.audit().is_closed() {
+                return unrecorded();
+            }
+            let started = start(&service, &session.caller, &request, true, None);
+            let started = audit::scope(Some(Arc::clone(&account)), started).await;
+            if let Err(errors) = &started {
+                account.note(|draft| draft.errors(errors));
+            }
+            if !service.audit().begin(&account) {
+                return unrecorded();
+            }
+            match started {
                 // the socket itself watches over the token and the end of the product
                 Ok(started) => bounded(started.outputs, &session, std::future::pending()),
                 Err(errors) => stream::iter([Output::Failed(errors)]).boxed(),
@@ -56,6 +70,11 @@ impl Host for Client {
         });
         outputs.flatten().map(without_position).boxed()
     }
+}
+
+/// What is not put on record is not answered.
+fn unrecorded() -> Outputs {
+    stream::iter([Output::Failed(vec![GraphqlError::new(UNAVAILABLE, UNRECORDED)])]).boxed()
 }
 
 /// This protocol has no place for positions: who wants to go on where it was asks for `after`.
@@ -74,5 +93,7 @@ pub async fn upgrade(service: ProductService, head: &mut Parts) -> Response<Body
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         return response;
     };
-    terrane_websocket::upgrade(Client(service), place, LIMITS, head, |serving| serving).await
+    let origin = Account::current().map(|account| account.origin().clone()).unwrap_or_default();
+    audit::note(|draft| draft.connects());
+    terrane_websocket::upgrade(Client(service, origin), place, LIMITS, head, |serving| serving).await
 }

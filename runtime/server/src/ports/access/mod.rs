@@ -67,7 +67,7 @@ async fn not_taken(context: &PortsContext, action: &str, id: Uuid, error: StoreE
             allowed: false,
             detail: Some(serde_json::json!({ "id": id, "why": refusal.to_string() })),
         };
-        if let Err(error) = context.service.store().audit(record).await {
+        if let Err(error) = super::guard::put_on_record(context, record).await {
             return internal(error);
         }
     }
