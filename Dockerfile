@@ -38,7 +38,7 @@ COPY policies /opt/terrane/policies
 COPY LICENSE-MIT LICENSE-APACHE /opt/terrane/
 WORKDIR /opt/terrane
 USER 10001:10001
-ENV TERRANE_LISTEN=0.0.0.0:4000
+ENV TERRANE_LISTEN=0.0.0.0:4000 TERRANE_AUDIT_SPOOL=/tmp/terrane-audit
 EXPOSE 4000 4001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["terrane-healthcheck"]
 ENTRYPOINT ["terrane"]

@@ -2,6 +2,7 @@
 
 use crate::mesh::{load_products, looks_at, service_token, token_secret};
 use crate::product::NatsArguments;
+use crate::recorded::AuditArguments;
 use crate::serve::{collect_metrics, listen, runtime, serve, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
@@ -23,8 +24,8 @@ use terrane_gateway::{
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
-    Collector, ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Transport, Upstream, Upstreams,
-    ensure_database, local_transport, send_events,
+    AuditOptions, Collector, ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Transport, Upstream,
+    Upstreams, ensure_database, local_transport, send_events,
 };
 use terrane_telemetry::trace::{self, TraceSettings};
 use terrane_telemetry::{LogFormat, init_logging};
@@ -51,6 +52,8 @@ pub struct DevArguments {
     state: PathBuf,
     #[command(flatten)]
     nats: NatsArguments,
+    #[command(flatten)]
+    audit: AuditArguments,
 }
 
 /// Run until Ctrl-C.
@@ -95,7 +98,8 @@ async fn mesh(
     let collector = Collector::from_environment(&|name| std::env::var(name).ok()).map_err(|reason| anyhow!(reason))?;
     for (folder, product) in &products {
         progress.say(&format!("{}: opening its database", product.id));
-        let service = open(server, folder, product, &transports, secret, authenticator.clone())
+        let audit = arguments.audit.options(&arguments.state)?;
+        let service = open((server, audit), folder, product, &transports, secret, authenticator.clone())
             .await
             .with_context(|| format!("product `{}`", product.id))?;
         publish(&service, &product.id, progress).await?;
@@ -152,6 +156,7 @@ async fn mesh(
         serving.iter().for_each(ProductService::stop);
     })
     .await;
+    futures_util::future::join_all(serving.iter().map(ProductService::close)).await;
     if let Some(traces) = traces {
         traces.end().await;
     }
@@ -159,7 +164,7 @@ async fn mesh(
 }
 
 async fn open(
-    server: &Server,
+    (server, audit): (&Server, AuditOptions),
     folder: &Path,
     product: &Product,
     transports: &BTreeMap<String, Transport>,
@@ -177,7 +182,7 @@ async fn open(
             upstreams.insert(source.to_owned(), upstream);
         }
     }
-    let store = StoreOptions::new(server.url(&database));
+    let store = StoreOptions { audit, ..StoreOptions::new(server.url(&database)) };
     let options = ServiceOptions { folder: folder.to_path_buf(), store, authenticator, upstreams };
     Ok(ProductService::open(options).await?)
 }

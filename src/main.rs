@@ -2,6 +2,7 @@
 
 mod access;
 mod ask;
+mod audit;
 mod changes;
 mod check;
 mod compose;
@@ -18,6 +19,7 @@ mod plan;
 mod policy;
 mod product;
 mod product_plan;
+mod recorded;
 mod run;
 mod serve;
 mod token;
@@ -44,6 +46,8 @@ struct Arguments {
 enum Command {
     /// Ask for access to a product, and decide what others ask for
     Access(access::AccessArguments),
+    /// Look at who did what with a product, whether its audit log is whole, and what is used
+    Audit(audit::AuditArguments),
     /// Run the whole mesh of a products folder in one process, on an embedded Postgres (the default)
     Dev(dev::DevArguments),
     /// Run a gateway over subgraphs, or over a composed supergraph
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command.unwrap_or(Command::Dev(arguments.dev)) {
         Command::Access(arguments) => access::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Gateway(arguments) => gateway::run(&arguments),
         Command::Product(arguments) => product::run(&arguments),

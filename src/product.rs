@@ -1,5 +1,6 @@
 //! `terrane product`: turns one product folder and a database into a server of its five ports.
 
+use crate::recorded::AuditArguments;
 use crate::serve::{collect_metrics, listen, runtime, serve, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
@@ -58,6 +59,8 @@ pub struct ProductArguments {
     auth: AuthArguments,
     #[command(flatten)]
     nats: NatsArguments,
+    #[command(flatten)]
+    audit: AuditArguments,
 }
 
 /// Where streams come from and go to.
@@ -146,6 +149,7 @@ async fn product_server(arguments: &ProductArguments, id: &str, url: String) -> 
         store: StoreOptions {
             replicas: arguments.replica_urls.iter().filter(|url| !url.trim().is_empty()).cloned().collect(),
             replica_lag: Duration::from_secs_f64(arguments.max_replica_lag),
+            audit: arguments.audit.options(&arguments.state)?,
             ..StoreOptions::new(url)
         },
         authenticator: Authenticator::new(&arguments.auth.config())?,
@@ -170,6 +174,7 @@ async fn product_server(arguments: &ProductArguments, id: &str, url: String) -> 
     });
     let config = ServerConfig { shutdown_delay_seconds: arguments.shutdown_delay, ..ServerConfig::default() };
     let ended = serve(listener, router, &config, || service.stop()).await;
+    service.close().await;
     if let Some(traces) = traces {
         traces.end().await;
     }

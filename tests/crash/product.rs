@@ -82,6 +82,7 @@ fn spawn(arguments: &[String], log: &Path) -> Child {
     let file = std::fs::File::options().create(true).append(true).open(log).unwrap();
     Command::new(env!("CARGO_BIN_EXE_terrane"))
         .args(arguments)
+        .env("TERRANE_AUDIT_SPOOL", log.with_file_name("audit"))
         .stdin(Stdio::null())
         .stdout(file.try_clone().unwrap())
         .stderr(file)

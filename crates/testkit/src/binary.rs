@@ -40,6 +40,8 @@ impl Mesh {
         let errors = file.try_clone().expect("a log file");
         let child = Command::new(binary)
             .args(arguments.iter().map(|a| a.replace("{port}", &port.to_string())))
+            // what waits to be put on record goes with the test's other files
+            .env("TERRANE_AUDIT_SPOOL", log.with_file_name("audit"))
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(file)

@@ -19,6 +19,9 @@ const UNDEFINED_TABLE: &str = "42P01";
 /// SQLSTATE `numeric_value_out_of_range`: a sum of floats can be too large for one.
 const OUT_OF_RANGE: &str = "22003";
 
+/// The field of the standard ports that describes the product.
+const DESCRIPTION: &str = "product";
+
 /// Why an operation did not run.
 #[derive(Debug)]
 pub enum OperationError {
@@ -112,7 +115,9 @@ pub(crate) fn put_on_record(
     (text, kind): (&str, OperationKind),
     plan: &Plan,
 ) -> usize {
-    let touches = plan.statement.is_some() || plan.ports.is_some();
+    // gateways ask again and again whether a product says something else of itself: that is no access to what it holds
+    let asks = |ports: &PortsOperation| ports.fields.iter().any(|field| field != DESCRIPTION);
+    let touches = plan.statement.is_some() || plan.ports.as_ref().is_some_and(asks);
     let noted = audit::note(|draft| {
         let action = match kind {
             OperationKind::Query => "query",

@@ -18,6 +18,7 @@ mod inputs;
 mod kept;
 mod layers;
 mod lease;
+mod levels;
 mod lineage_events;
 mod made_from;
 mod open;
@@ -40,7 +41,8 @@ pub use access::{
     View,
 };
 pub use audit::{
-    AuditBreak, AuditEntry, AuditFilter, AuditOptions, AuditRecord, FieldUse, UsageFilter, UsageLine, Verification,
+    AuditBreak, AuditEntry, AuditFilter, AuditOptions, AuditRecord, FieldUse, Traffic, UsageFilter, UsageLine,
+    Verification,
 };
 pub use batches::{Batch, BatchMode, BatchWriter, Closing, Incoming};
 pub use changes::{Changes, Move};
@@ -50,6 +52,7 @@ pub use events::{EVENTS_CHANNEL, EventBatch, EventCounts, EventRow, Outcome, Rej
 pub use held::HeldEvents;
 pub use kept::AsOf;
 pub use lease::{Heartbeat, LEASE, Stop};
+pub use levels::{LevelChange, Telling};
 pub use lineage_events::{LineageEvent, Sending};
 pub use made_from::{InputBatch, InputLineage, Lineage, ModelText, UpstreamVersion};
 pub use open::OpenBatch;

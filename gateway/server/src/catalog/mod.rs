@@ -3,6 +3,7 @@
 //! It asks each product with the caller's own identity, so it shows what that caller may see, and nothing else.
 
 mod access;
+mod audit;
 mod client;
 mod description;
 mod runs;

@@ -3,6 +3,7 @@
 use super::access::{
     AccessGrant, AccessRequest, AccessRole, Asked, GrantVariables, GrantsVariables, RequestVariables, RequestsVariables,
 };
+use super::audit::{AuditEntry, AuditLogFilter, AuditVerification, Usage};
 use super::client::{self, ClientError};
 use super::description::ProductInfo;
 use super::runs::Run;
@@ -113,6 +114,43 @@ impl Query {
     ) -> Result<Vec<AccessGrant>> {
         let variables = GrantsVariables { subject, active, first };
         of_products(ctx, product, |asked| asked.grants(variables.clone())).await
+    }
+
+    /// Who did what with a product, the newest first, before the position of the last entry that was seen; for who may read
+    /// `port:audit` of it.
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        product: ID,
+        filter: Option<AuditLogFilter>,
+        before: Option<i64>,
+        #[graphql(default = 50)] first: i32,
+    ) -> Result<Vec<AuditEntry>> {
+        asked(ctx, &product)?.audit_log(filter, before, first).await.map_err(refused)
+    }
+
+    /// Whether the audit log of a product is as it was written. `position` and `hash` are what an earlier answer gave, and was
+    /// kept elsewhere.
+    async fn audit_verification(
+        &self,
+        ctx: &Context<'_>,
+        product: ID,
+        position: Option<i64>,
+        hash: Option<String>,
+    ) -> Result<AuditVerification> {
+        asked(ctx, &product)?.audit_verification(position, hash).await.map_err(refused)
+    }
+
+    /// What was used of a product and by whom, over the last `days`; for who may read `port:audit` of it.
+    async fn usage(
+        &self,
+        ctx: &Context<'_>,
+        product: ID,
+        #[graphql(default = 30)] days: i32,
+        dataset: Option<String>,
+        consumer: Option<String>,
+    ) -> Result<Usage> {
+        asked(ctx, &product)?.usage(days, dataset, consumer).await.map_err(refused)
     }
 }
 

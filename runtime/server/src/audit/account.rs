@@ -5,7 +5,7 @@ use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use terrane_graphql::GraphqlError;
 use terrane_graphql::json::{write_i64, write_str};
 use terrane_policy::{Caller, RoleSet};
@@ -27,6 +27,7 @@ tokio::task_local! {
 #[derive(Debug)]
 pub(crate) struct Account {
     origin: Origin,
+    started: Instant,
     draft: Mutex<Draft>,
 }
 
@@ -155,7 +156,7 @@ impl Account {
     /// The account of a request for `action`.
     pub(crate) fn new(origin: Origin, action: &'static str) -> Arc<Self> {
         let draft = Draft { action, ..Draft::default() };
-        Arc::new(Self { origin, draft: Mutex::new(draft) })
+        Arc::new(Self { origin, started: Instant::now(), draft: Mutex::new(draft) })
     }
 
     /// That of the running task.
@@ -180,7 +181,8 @@ impl Account {
 
     /// Append the record to `out`, without its end: the spool adds the place in itself.
     pub(super) fn write(&self, end: End, out: &mut Vec<u8>) {
-        self.note(|draft| draft.write(&self.origin, end, out));
+        let took = (!end.ends).then(|| self.started.elapsed());
+        self.note(|draft| draft.write(&self.origin, (end, took), out));
     }
 
     /// Its members that say who and from where, for a record that is written at once.
@@ -198,7 +200,7 @@ impl Account {
 }
 
 impl Draft {
-    fn write(&self, origin: &Origin, end: End, out: &mut Vec<u8>) {
+    fn write(&self, origin: &Origin, (end, took): (End, Option<Duration>), out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"at\":");
         write_i64(out, micros());
         member(out, "action");
@@ -217,6 +219,7 @@ impl Draft {
         out.extend_from_slice(if allowed { b"true" } else { b"false" });
         for (name, value) in [
             ("status", Some(i64::from(end.status))),
+            ("us", took.and_then(|took| i64::try_from(took.as_micros()).ok())),
             ("bytes", end.bytes.and_then(|bytes| i64::try_from(bytes).ok())),
             ("version", self.version),
             ("rows", (self.rows > 0).then(|| i64::try_from(self.rows).unwrap_or(i64::MAX))),

@@ -18,7 +18,7 @@ const SEGMENT: &str = "ndjson";
 
 /// Why a record was not taken.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SpoolError {
+pub(crate) enum SpoolError {
     /// As much waits as may.
     #[error("{0} bytes of records wait for the database, and no more may")]
     Full(u64),

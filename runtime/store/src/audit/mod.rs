@@ -1,15 +1,17 @@
 //! Audit: turns accesses and changes into a chain of records that is only ever appended to.
 //!
-//! `chain` links and appends, `usage` sums up what was used in the same transaction, `read` looks records up, `verify` finds
+//! `chain` links and appends, `usage` and `traffic` sum up what was used and how it was answered in the same transaction, `read` looks records up, `verify` finds
 //! where the chain was broken, `prune` removes what is old and leaves a checkpoint.
 
 mod chain;
 mod prune;
 mod read;
+mod traffic;
 mod usage;
 mod verify;
 
 pub use read::{AuditEntry, AuditFilter};
+pub use traffic::Traffic;
 pub use usage::{FieldUse, UsageFilter, UsageLine};
 pub use verify::{AuditBreak, Verification};
 
@@ -158,6 +160,7 @@ impl Store {
         }
         head.append(&mut transaction, self.audit_key(), &new).await?;
         usage::add(&mut transaction, &new).await?;
+        traffic::add(&mut transaction, &new).await?;
         sqlx::query(
             "INSERT INTO control.audit_spools (spool, through) VALUES ($1, $2) \
              ON CONFLICT (spool) DO UPDATE SET through = EXCLUDED.through, taken_at = clock_timestamp()",

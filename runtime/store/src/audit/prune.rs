@@ -71,9 +71,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn prune_usage(&self, until: DateTime<Utc>) -> Result<(), StoreError> {
-        for text in
-            ["DELETE FROM control.usage WHERE day < $1::date", "DELETE FROM control.audit_spools WHERE taken_at < $1"]
-        {
+        for text in [
+            "DELETE FROM control.usage WHERE day < $1::date",
+            "DELETE FROM control.traffic WHERE hour < $1",
+            "DELETE FROM control.audit_spools WHERE taken_at < $1",
+        ] {
             let done = sqlx::query(text).bind(until).execute(self.owner()).await;
             done.map_err(StoreError::on("remove old usage"))?;
         }
