@@ -24,8 +24,8 @@ use terrane_gateway::{
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
-    AuditOptions, Collector, ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Transport, Upstream,
-    Upstreams, ensure_database, local_transport, send_events,
+    Alerts, AuditOptions, Collector, ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Transport,
+    Upstream, Upstreams, ensure_database, local_transport, send_events, watch_levels,
 };
 use terrane_telemetry::trace::{self, TraceSettings};
 use terrane_telemetry::{LogFormat, init_logging};
@@ -96,6 +96,7 @@ async fn mesh(
     let mut router = Router::new();
     let mut services = Vec::new();
     let collector = Collector::from_environment(&|name| std::env::var(name).ok()).map_err(|reason| anyhow!(reason))?;
+    let alerts = Alerts::from_environment(&|name| std::env::var(name).ok()).map_err(|reason| anyhow!(reason))?;
     for (folder, product) in &products {
         progress.say(&format!("{}: opening its database", product.id));
         let audit = arguments.audit.options(&arguments.state)?;
@@ -103,6 +104,7 @@ async fn mesh(
             .await
             .with_context(|| format!("product `{}`", product.id))?;
         publish(&service, &product.id, progress).await?;
+        tokio::spawn(watch_levels(service.clone(), alerts.clone()));
         tokio::spawn(terrane_runtime::follow_schedules(service.clone()));
         service.start_streams(arguments.nats.settings().as_ref());
         let routes = terrane_runtime::router(service.clone());

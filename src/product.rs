@@ -10,8 +10,8 @@ use terrane_auth::{Authenticator, JwtConfig};
 use terrane_gateway::config::ServerConfig;
 use terrane_postgres::{Options, Server};
 use terrane_runtime::{
-    Collector, NatsSettings, ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Upstream, Upstreams,
-    ensure_database, http_transport, send_events,
+    Alerts, Collector, NatsSettings, ProductService, RunRequest, RunTrigger, ServiceOptions, StoreOptions, Upstream,
+    Upstreams, ensure_database, http_transport, send_events, watch_levels,
 };
 use terrane_telemetry::trace::{self, TraceSettings};
 use terrane_telemetry::{LogFormat, init_logging};
@@ -160,6 +160,8 @@ async fn product_server(arguments: &ProductArguments, id: &str, url: String) -> 
         tracing::warn!(code = warning.code, "{}", warning.message);
     }
     tokio::spawn(publish_when_stale(service.clone()));
+    let alerts = Alerts::from_environment(&|name| std::env::var(name).ok()).map_err(|reason| anyhow!(reason))?;
+    tokio::spawn(watch_levels(service.clone(), alerts));
     tokio::spawn(terrane_runtime::follow_schedules(service.clone()));
     service.start_streams(arguments.nats.settings().as_ref());
     let collector = Collector::from_environment(&|name| std::env::var(name).ok()).map_err(|reason| anyhow!(reason))?;

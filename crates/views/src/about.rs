@@ -85,9 +85,24 @@ pub(crate) fn promises(info: &ProductInfo, now: DateTime<Utc>) -> Vec<Promise> {
         name: capitalized(&words(&level.property, ' ')),
         promised: format!("{} {}", decimal(&level.value), unit(level)).trim_end().to_owned(),
         description: level.description.clone().unwrap_or_default(),
-        measured: (level.property == "frequency").then(|| measure_frequency(info, level, now)).flatten(),
+        measured: measured(level)
+            .or_else(|| (level.property == "frequency").then(|| measure_frequency(info, level, now)).flatten()),
     };
     service_levels(info).into_iter().map(promise).collect()
+}
+
+/// What the product has measured, and what is left of the failures that are allowed.
+fn measured(level: &ServiceLevelInfo) -> Option<Status> {
+    let (value, met) = (level.measured.as_deref()?, level.met?);
+    let mut text = format!("{} {}", decimal(value), unit(level)).trim_end().to_owned();
+    if let Some(left) = level.budget_left {
+        let percent = (left * 100.0).round();
+        text = match percent >= 0.0 {
+            true => format!("{text}, {percent:.0} % of the error budget left"),
+            false => format!("{text}, the error budget is overspent by {:.0} %", -percent),
+        };
+    }
+    Some(Status::new(text, if met { "good" } else { "bad" }))
 }
 
 fn unit(level: &ServiceLevelInfo) -> String {

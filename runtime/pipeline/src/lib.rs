@@ -25,6 +25,7 @@ mod rewrite;
 mod run;
 
 pub use apply::{Applied, InPlace};
+pub use check::seconds as level_seconds;
 pub use content::{content_hash, model_texts};
 pub use error::PipelineError;
 pub use explain::PlannedStage;

@@ -1,5 +1,6 @@
 //! Meters: turns a product's id into the counters of what it does, looked up once.
 
+use crate::levels::Level;
 use metrics::{Counter, Gauge};
 use std::time::{Duration, Instant};
 use terrane_driver::{DriverError, Rows};
@@ -31,6 +32,7 @@ pub struct Meters {
     refused: Counter,
     held: [Gauge; 2],
     streams: Gauge,
+    product: String,
 }
 
 impl Meters {
@@ -60,6 +62,7 @@ impl Meters {
             held: ["terrane_events_unpublished", "terrane_events_held"]
                 .map(|name| metrics::gauge!(name, "server" => server())),
             streams: metrics::gauge!("terrane_streams_open", "server" => server()),
+            product: server(),
         }
     }
 
@@ -112,6 +115,22 @@ impl Meters {
     pub fn unpublished(&self, left: u64, held: bool) {
         self.held[0].set(number(left));
         self.held[1].set(if held { 1.0 } else { 0.0 });
+    }
+
+    /// How service levels are kept; there are as many as the contracts have.
+    pub(crate) fn levels(&self, levels: &[Level]) {
+        let gauge = |name: &'static str, level: &Level| metrics::gauge!(name, "server" => self.product.clone(), "level" => level.key.clone());
+        for level in levels {
+            if let Some(met) = level.met {
+                gauge("terrane_service_level_met", level).set(if met { 1.0 } else { 0.0 });
+            }
+            if let Some(measured) = level.measured {
+                gauge("terrane_service_level_measured", level).set(measured);
+            }
+            if let Some(budget) = level.budget {
+                gauge("terrane_error_budget_left", level).set(budget);
+            }
+        }
     }
 
     /// So many streams are open.

@@ -5,6 +5,7 @@ use crate::caching::cache_control;
 use crate::error::RuntimeError;
 use crate::folder::read_folder;
 use crate::grants::{self, HeldGrants};
+use crate::levels::Levels;
 use crate::loader::StepLoader;
 use crate::meters::Meters;
 use crate::ports::{self, PortsContext, PortsSchema};
@@ -85,6 +86,7 @@ struct Inner {
     streams: Streams,
     grants: Arc<HeldGrants>,
     audit: Arc<Audit>,
+    levels: Levels,
     /// What goes on by itself as long as the product is served.
     tasks: [AbortHandle; 3],
     stopping: AtomicBool,
@@ -180,6 +182,7 @@ impl ProductService {
                 streams,
                 grants,
                 audit,
+                levels: Levels::default(),
                 tasks,
                 stopping: AtomicBool::new(false),
                 runs: RunQueue::default(),
@@ -285,6 +288,11 @@ impl ProductService {
     /// Who asked for what, on record.
     pub(crate) fn audit(&self) -> &Arc<Audit> {
         &self.inner.audit
+    }
+
+    /// How its service levels were kept when they were last measured.
+    pub(crate) fn levels(&self) -> &Levels {
+        &self.inner.levels
     }
 
     /// Bring into the database what waits to be put on record. For the end of a process; without it, the next one does.
@@ -409,6 +417,8 @@ impl ProductService {
         if let Ok(Ok((left, held))) = tokio::time::timeout(MEASURING, events).await {
             self.meters().unpublished(u64::try_from(left).unwrap_or_default(), held.is_some());
         }
+        // the gauges are set where they are measured
+        let _ = tokio::time::timeout(MEASURING, self.service_levels()).await;
         self.inner.audit.measure();
         self.meters().streams(self.inner.streams.open());
         self.inner.plans.run_pending_tasks();

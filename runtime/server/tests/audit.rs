@@ -29,6 +29,7 @@ struct Served {
     service: ProductService,
     router: Router,
     login: PgPool,
+    url: String,
 }
 
 impl Served {
@@ -41,7 +42,12 @@ impl Served {
             upstreams: Upstreams::new(),
         };
         let service = ProductService::open(options).await.unwrap();
-        Self { router: router(service.clone()), service, login: PgPool::connect_lazy(url).unwrap() }
+        Self {
+            router: router(service.clone()),
+            service,
+            login: PgPool::connect_lazy(url).unwrap(),
+            url: url.to_owned(),
+        }
     }
 
     async fn published() -> Self {
@@ -397,7 +403,7 @@ async fn what_is_old_is_removed_and_the_rest_still_proves_itself() {
     store.prune_audit(chrono::Utc::now()).await.unwrap();
     assert_eq!(steward.verify(json!({})).await["intact"], true);
     // without the key, the chain is another one
-    let url = served.login.connect_options().to_url_lossy().to_string();
+    let url = served.url.clone();
     let other = Served::open(&url, AuditOptions::default()).await;
     assert!(other.service.store().verify_audit(None).await.unwrap().broken.is_some());
 }
@@ -477,7 +483,7 @@ async fn usage_is_what_a_naive_count_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_taken_over_twice_is_written_once_and_replicas_share_the_chain() {
     let served = Served::published().await;
-    let url = served.login.connect_options().to_url_lossy().to_string();
+    let url = served.url.clone();
     let other = Served::open(&url, AuditOptions::default()).await;
     let spool = uuid::Uuid::new_v4();
     let record =

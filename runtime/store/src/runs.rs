@@ -202,6 +202,14 @@ impl Store {
             .map_err(StoreError::on("read runs"))
     }
 
+    /// When the last run began that pulled its inputs and succeeded.
+    pub async fn last_success(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        sqlx::query_scalar("SELECT max(started_at) FROM control.runs WHERE state = 'succeeded' AND pull")
+            .fetch_one(self.control())
+            .await
+            .map_err(StoreError::on("read when the last run was"))
+    }
+
     /// One run.
     pub async fn run(&self, id: Uuid) -> Result<Option<Run>, StoreError> {
         sqlx::query_as("SELECT * FROM control.runs WHERE id = $1")

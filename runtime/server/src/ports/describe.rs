@@ -7,7 +7,8 @@ use super::product::{
 };
 use super::records::{QualityResult, Version};
 use crate::export::Format;
-use terrane_manifest::{Cardinality, Dataset, Field, Product, RuleCheck, RuleSeverity};
+use crate::levels::Level;
+use terrane_manifest::{Cardinality, Contract, Dataset, Field, Product, RuleCheck, RuleSeverity};
 use terrane_query::Access;
 
 /// Describe `product` to a caller with `access`.
@@ -16,7 +17,7 @@ pub fn describe(
     (sdl, access_state): (&str, String),
     access: &Access,
     version: Option<Version>,
-    quality: Vec<QualityResult>,
+    (quality, levels): (Vec<QualityResult>, &[Level]),
 ) -> ProductDescription {
     let team = product.team.as_ref();
     ProductDescription {
@@ -54,7 +55,7 @@ pub fn describe(
         input_ports: product.input_ports.iter().map(input_port).collect(),
         output_ports: output_ports(product),
         management_ports: management_ports(product),
-        datasets: product.outputs().map(|d| dataset(product, d, access, version.as_ref())).collect(),
+        datasets: product.outputs().map(|d| dataset((product, levels), d, access, version.as_ref())).collect(),
         lineage: lineage(product),
         quality_results: quality,
         access_state,
@@ -130,7 +131,12 @@ fn management_ports(product: &Product) -> Vec<ManagementPortInfo> {
     product.management_ports.iter().map(describe).collect()
 }
 
-fn dataset(product: &Product, dataset: &Dataset, access: &Access, version: Option<&Version>) -> DatasetInfo {
+fn dataset(
+    (product, levels): (&Product, &[Level]),
+    dataset: &Dataset,
+    access: &Access,
+    version: Option<&Version>,
+) -> DatasetInfo {
     let contract = product.contract_of(dataset);
     let rows = version.and_then(|v| v.datasets.iter().find(|d| d.dataset == dataset.name)).map(|d| d.rows);
     let port = product.output_ports.iter().find(|p| p.contract == dataset.contract);
@@ -150,7 +156,7 @@ fn dataset(product: &Product, dataset: &Dataset, access: &Access, version: Optio
         fields: dataset.fields.iter().map(|f| field(dataset, f, access)).collect(),
         relationships: dataset.relationships.iter().map(relationship).collect(),
         quality_rules: dataset.quality.iter().map(rule).collect(),
-        service_levels: contract.map(|c| c.sla.iter().map(service_level).collect()).unwrap_or_default(),
+        service_levels: contract.map(|c| service_levels(c, levels)).unwrap_or_default(),
         synonyms: dataset.synonyms.clone(),
         tags: dataset.tags.clone(),
     }
@@ -216,11 +222,23 @@ fn rule(rule: &terrane_manifest::QualityRule) -> QualityRuleInfo {
     }
 }
 
-fn service_level(sla: &terrane_manifest::Sla) -> ServiceLevelInfo {
-    ServiceLevelInfo {
+/// What a contract promises, and what was measured of it.
+fn service_levels(contract: &Contract, levels: &[Level]) -> Vec<ServiceLevelInfo> {
+    let of = |place: usize| levels.iter().find(|level| level.contract == contract.id && level.place == place);
+    let promised = contract.sla.iter().enumerate().map(|(place, sla)| ServiceLevelInfo {
         property: sla.property.clone(),
         value: sla.value.as_str().map_or_else(|| sla.value.to_string(), str::to_owned),
         unit: sla.unit.clone(),
         description: sla.description.clone(),
-    }
+        measured: of(place).and_then(|level| level.measured).map(rounded),
+        met: of(place).and_then(|level| level.met),
+        budget_left: of(place).and_then(|level| level.budget),
+    });
+    promised.collect()
+}
+
+/// A number with as many digits as mean something.
+fn rounded(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -8,6 +8,7 @@ mod audit;
 mod describe;
 pub(crate) mod guard;
 mod ingest;
+mod levels;
 mod lineage;
 mod models;
 mod mutation;

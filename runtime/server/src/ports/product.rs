@@ -305,6 +305,12 @@ pub struct ServiceLevelInfo {
     pub unit: Option<String>,
     /// What it is about.
     pub description: Option<String>,
+    /// What was measured, in the same unit.
+    pub measured: Option<String>,
+    /// Whether it is kept, where that is known.
+    pub met: Option<bool>,
+    /// The share of the failures that it allows that is left; below 0 where there were more.
+    pub budget_left: Option<f64>,
 }
 
 /// What is made from what.

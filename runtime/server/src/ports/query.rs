@@ -4,6 +4,7 @@ use super::access::{self, AccessGrant, AccessRequest, AccessRole};
 use super::audit::{self, AUDIT, AuditEntry, AuditLogFilter, AuditVerification, Usage};
 use super::describe::describe;
 use super::guard::{DISCOVER, OBSERVE, internal, refused, require, require_as_everybody};
+use super::levels::ServiceLevel;
 use super::lineage::lineage;
 use super::models::{ModelInfo, PlannedStage, PutModel, PutQualityRule, models, refused_or_internal};
 use super::product::{LineageInfo, ProductDescription};
@@ -36,7 +37,8 @@ impl Query {
         let product = service.amended().await;
         let quality = visible(&product, &context.access, quality);
         let said = (service.schema().sdl(), service.grants().state());
-        Ok(describe(&product, said, &context.access, version, quality))
+        let levels = service.service_levels().await.map_err(internal)?;
+        Ok(describe(&product, said, &context.access, version, (quality, &levels)))
     }
 
     /// The newest runs of the pipeline.
@@ -183,6 +185,14 @@ impl Query {
         consumer: Option<String>,
     ) -> Result<Usage> {
         audit::usage(require(ctx, AUDIT)?, days, dataset, consumer).await
+    }
+
+    /// How the service levels that its contracts promise are kept: availability, errors and times by the requests for data of
+    /// 30 days, age by runs and by the newest values.
+    async fn service_levels(&self, ctx: &Context<'_>) -> Result<Vec<ServiceLevel>> {
+        let context = require(ctx, DISCOVER)?;
+        let levels = context.service.service_levels_now().await.map_err(internal)?;
+        Ok(levels.iter().map(ServiceLevel::from).collect())
     }
 
     /// The roles of this product that can be asked for, and who approves them.
