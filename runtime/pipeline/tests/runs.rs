@@ -125,7 +125,7 @@ async fn each_role_can_do_its_own_work_only() {
         "SELECT * FROM security.policies",
         "DELETE FROM control.versions",
         "DELETE FROM output.continents",
-        "INSERT INTO control.outbox (version, dataset, operation, key) VALUES (1, 'x', 'delete', '{}')",
+        "INSERT INTO control.outbox (version, dataset, operation, before) VALUES (1, 'x', 'delete', '{}')",
         "TRUNCATE input.continents_raw",
     ] {
         assert!(sqlx::query(statement).execute(store.pipeline()).await.is_err(), "pipeline: {statement}");
