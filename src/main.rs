@@ -18,6 +18,7 @@ mod plan;
 mod policy;
 mod product;
 mod product_plan;
+mod progress;
 mod run;
 mod serve;
 mod token;
