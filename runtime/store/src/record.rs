@@ -1,6 +1,7 @@
 //! Records: turns what a run under way does into its steps, results, log and end.
 
 use crate::lease::{Heartbeat, name, name_of};
+use crate::quality::bind_result;
 use crate::run_lock::RunLock;
 use crate::runs::{QualityResult, Run, RunState, StepKind};
 use crate::{Store, StoreError};
@@ -124,18 +125,9 @@ impl RunRecord {
     pub async fn record_check(&mut self, result: &QualityResult) -> Result<(), StoreError> {
         let position = self.checks;
         self.checks += 1;
-        sqlx::query("INSERT INTO control.quality_results VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
-            .bind(self.id)
-            .bind(position)
-            .bind(&result.rule)
-            .bind(&result.dataset)
-            .bind(&result.field)
-            .bind(&result.severity)
-            .bind(&result.dimension)
-            .bind(&result.status)
-            .bind(&result.expected)
-            .bind(&result.measured)
-            .bind(&result.sample)
+        let insert =
+            sqlx::query("INSERT INTO control.quality_results VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+        bind_result(insert.bind(self.id).bind(position), result)
             .execute(self.store.control())
             .await
             .map_err(StoreError::on("record a check"))?;
