@@ -2,14 +2,17 @@
 
 use crate::mesh::{load_products, looks_at, service_token, token_secret};
 use crate::product::NatsArguments;
+<<<<<<< HEAD
 use crate::recorded::AuditArguments;
+=======
+use crate::progress::Progress;
+>>>>>>> wm/main
 use crate::serve::{collect_metrics, listen, runtime, serve, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -246,39 +249,4 @@ fn print_welcome(base: &str, products: &[(PathBuf, Arc<Product>)], secret: &str,
         names.first().unwrap_or(&"ID"),
     );
     Ok(())
-}
-
-/// What is going on: a spinner on a terminal, lines elsewhere.
-struct Progress {
-    bar: ProgressBar,
-}
-
-impl Progress {
-    fn new() -> Self {
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(120));
-        Self { bar }
-    }
-
-    fn say(&self, text: &str) {
-        if self.bar.is_hidden() {
-            eprintln!("… {text}");
-        }
-        self.bar.set_message(text.to_owned());
-    }
-
-    fn done(&self, text: &str) {
-        if self.bar.is_hidden() {
-            eprintln!("✓ {text}");
-        } else {
-            self.bar.println(format!("✓ {text}"));
-        }
-    }
-
-    fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
 }

@@ -19,6 +19,7 @@ mod plan;
 mod policy;
 mod product;
 mod product_plan;
+mod progress;
 mod recorded;
 mod run;
 mod serve;

@@ -2,10 +2,10 @@
 
 use crate::ask::Mesh;
 use crate::mesh::token_secret;
+use crate::progress::Progress;
 use crate::serve::runtime;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -95,7 +95,7 @@ async fn ask_and_follow(arguments: &RunArguments, mesh: &Mesh) -> Result<()> {
         "run {id} of {product}; Ctrl-C leaves it running, --follow {id} looks at it again, --cancel {id} ends it"
     );
     let variables = json!({"product": product, "id": id});
-    let mut progress = Progress::new();
+    let mut steps = Steps::new();
     let mut answered = Instant::now();
     loop {
         let run = match mesh.ask(FOLLOW, &variables).await {
@@ -112,38 +112,33 @@ async fn ask_and_follow(arguments: &RunArguments, mesh: &Mesh) -> Result<()> {
         if run.is_null() {
             bail!("the mesh knows no run {id} of {product}");
         }
-        progress.show(&run);
+        steps.show(&run);
         if !matches!(run["state"].as_str(), Some("queued" | "running")) {
-            progress.end();
+            steps.progress.clear();
             return report(&run);
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// The steps of a run: a line for each that has ended, and what goes on now: as a spinner on a terminal, as lines elsewhere.
-struct Progress {
-    bar: ProgressBar,
+/// The steps of a run: a line for each that has ended, and what goes on now.
+struct Steps {
+    progress: Progress,
     /// Places of the steps that were shown: models end in any order.
     shown: BTreeSet<usize>,
     current: String,
 }
 
-impl Progress {
+impl Steps {
     fn new() -> Self {
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(120));
-        Self { bar, shown: BTreeSet::new(), current: String::new() }
+        Self { progress: Progress::new(), shown: BTreeSet::new(), current: String::new() }
     }
 
     fn show(&mut self, run: &Value) {
         let steps = run["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
         for (place, step) in steps.iter().enumerate() {
             if step["state"] != "running" && self.shown.insert(place) {
-                self.line(&step_line(step));
+                self.progress.line(&step_line(step));
             }
         }
         let current = match steps.iter().find(|step| step["state"] == "running") {
@@ -155,24 +150,9 @@ impl Progress {
             None => text(run, "state"),
         };
         if current != self.current {
-            if self.bar.is_hidden() {
-                eprintln!("… {current}");
-            }
-            self.bar.set_message(current.clone());
+            self.progress.say(&current);
             self.current = current;
         }
-    }
-
-    fn line(&self, line: &str) {
-        if self.bar.is_hidden() {
-            eprintln!("{line}");
-        } else {
-            self.bar.println(line);
-        }
-    }
-
-    fn end(&self) {
-        self.bar.finish_and_clear();
     }
 }
 

@@ -6,6 +6,7 @@ mod binary;
 mod client;
 mod database;
 mod folders;
+mod killable;
 mod memory;
 mod nats;
 mod redis;

@@ -1,5 +1,6 @@
 //! NATS: turns a test into a real `nats-server` of its own with JetStream, on a free port, with a private directory.
 
+use crate::killable::Killable;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -7,48 +8,27 @@ use std::time::{Duration, Instant};
 
 /// A running `nats-server`, killed at the end of the test.
 #[derive(Debug)]
-pub struct NatsServer {
-    child: Child,
-    port: u16,
-    directory: tempfile::TempDir,
-}
+pub struct NatsServer(Killable);
 
 impl NatsServer {
     /// One that accepts connections.
     pub fn start() -> Self {
-        let directory = crate::state_directory();
-        // somebody else may have taken a port since it was free
-        for _ in 0..10 {
-            let port = crate::binary::free_port();
-            if let Some(child) = spawn(port, directory.path()) {
-                return Self { child, port, directory };
-            }
-        }
-        panic!("no `nats-server` on any port");
+        Self(Killable::start("nats-server", spawn))
     }
 
     /// `nats://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("nats://127.0.0.1:{}", self.0.port())
     }
 
     /// End it as when the power fails.
     pub fn kill(&mut self) {
-        self.child.kill().expect("the process can be killed");
-        self.child.wait().expect("it ends");
+        self.0.kill();
     }
 
     /// After [`Self::kill`]: start it at the same address, with what it had written.
     pub fn start_again(&mut self) {
-        self.child = spawn(self.port, self.directory.path()).expect("its port is still free");
-    }
-}
-
-impl Drop for NatsServer {
-    fn drop(&mut self) {
-        // it may have been killed by the test
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.0.start_again();
     }
 }
 

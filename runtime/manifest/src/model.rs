@@ -32,6 +32,8 @@ pub struct Model {
     pub driver: Option<Driver>,
     /// Whether it gives the same rows from the same rows: it calls neither `now()` nor `random()` nor the like.
     pub is_steady: bool,
+    /// Whether it reads a table by TABLESAMPLE, which Postgres has for tables only.
+    pub samples: bool,
 }
 
 impl Model {
@@ -115,6 +117,7 @@ pub(crate) fn read_models(files: &BTreeMap<String, String>, findings: &mut Vec<D
                     columns: Vec::new(),
                     driver: None,
                     is_steady: true,
+                    samples: false,
                 });
             }
             Err(problems) => findings.extend(problems.into_iter().map(|p| p.into_diagnostic(path))),

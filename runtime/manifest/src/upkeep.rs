@@ -1,5 +1,5 @@
 //! Upkeep: turns the custom properties `retry` and `retention` of a descriptor into how often a failed run is tried again
-//! and how long earlier versions are kept.
+//! and how long earlier versions, and records of runs, are kept.
 
 use crate::yaml::Node;
 use std::time::Duration;
@@ -39,11 +39,13 @@ pub struct Retention {
     pub versions: u32,
     /// None that stopped being current longer ago than this.
     pub age: Option<Duration>,
+    /// How long runs stay on record that have published no version.
+    pub runs: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { versions: 5, age: None }
+        Self { versions: 5, age: None, runs: Duration::from_secs(365 * 86_400) }
     }
 }
 
@@ -62,9 +64,10 @@ pub(crate) fn read_retry(root: &Node<'_>) -> Retry {
 pub(crate) fn read_retention(root: &Node<'_>) -> Retention {
     let mut retention = Retention::default();
     let Some(node) = root.custom("retention") else { return retention };
-    node.expect_keys(&["versions", "age"]);
+    node.expect_keys(&["versions", "age", "runs"]);
     retention.versions = count(&node, "versions", 0, 1000).unwrap_or(retention.versions);
     retention.age = duration(&node, "age");
+    retention.runs = duration(&node, "runs").unwrap_or(retention.runs);
     retention
 }
 

@@ -68,10 +68,9 @@ enum Inputs {
 
 /// A model's SELECT over what this run reads and makes.
 fn select_of(product: &Product, model: &Model, plan: &Plan, inputs: Inputs) -> Result<Sql, PipelineError> {
-    // Postgres samples tables only; a sample is of no moment anyway
-    let samples = model.sql.to_ascii_lowercase().contains("tablesample");
     let is_next = |table: &TableRef| match table.layer {
-        Layer::Input => inputs == Inputs::OfTheMoment && !samples,
+        // the inputs of the moment are views; a sample is of no moment anyway
+        Layer::Input => inputs == Inputs::OfTheMoment && !model.samples,
         // a table that is kept stays where it is; a view has a twin that reads the inputs of the moment
         Layer::Abstraction => {
             let is_view =

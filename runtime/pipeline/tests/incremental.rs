@@ -225,11 +225,13 @@ async fn assert_true(connection: &mut PgConnection, what: &str) {
 async fn assert_followed(store: &Store) {
     for (dataset, key) in [("items", "id"), ("totals", "region")] {
         let mut followed: BTreeMap<String, Value> = BTreeMap::new();
-        let outbox = sqlx::query("SELECT operation, key, row FROM control.outbox WHERE dataset = $1 ORDER BY position")
-            .bind(dataset)
-            .fetch_all(store.owner())
-            .await
-            .unwrap();
+        let outbox = sqlx::query(
+            "SELECT operation, coalesce(row, before), row FROM control.outbox WHERE dataset = $1 ORDER BY position",
+        )
+        .bind(dataset)
+        .fetch_all(store.owner())
+        .await
+        .unwrap();
         for change in outbox {
             let (operation, name): (String, Value) = (change.get(0), change.get(1));
             let name = name[key].to_string();

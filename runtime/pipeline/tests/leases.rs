@@ -5,6 +5,9 @@
 mod support;
 
 use sqlx::{Connection as _, Executor as _, Postgres, Transaction};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use support::{open, open_at, request};
 use tempfile::TempDir;
@@ -220,4 +223,52 @@ async fn a_process_that_serves_earlier_contracts_leaves_queued_runs_to_one_that_
     store.queue_run(&WantedRun { trigger: RunTrigger::Manual, by: None, pull: true }).await.unwrap();
     assert!(new.next().await.unwrap().is_none());
     assert!(undone.next().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn who_is_dropped_while_taking_the_lock_leaves_it_free() {
+    let url = fresh_database().await;
+    let (store, ..) = open_at(&product_folder("continents"), &url).await;
+    // a session that has the lock may take it again: another process may not
+    let (other, ..) = open_at(&product_folder("continents"), &url).await;
+    // whether it was done before it was dropped
+    let dropped = async |polls: usize, run: bool| {
+        let mut taking: Pin<Box<dyn Future<Output = bool>>> = match run {
+            true => Box::pin(async { store.start_run(RunTrigger::Manual, None, false).await.is_ok() }),
+            false => Box::pin(async { store.lock_for_changes().await.is_ok() }),
+        };
+        for _ in 0..polls {
+            if poll_fn(|context| Poll::Ready(taking.as_mut().poll(context))).await.is_ready() {
+                return true;
+            }
+            // until its connection has something for it
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        false
+    };
+    for run in [false, true] {
+        let mut polls = 1;
+        // at each place where it waits; its connection is one of a pool, which lives on
+        while !dropped(polls, run).await {
+            until(&other, "the lock is free", async |other| {
+                // a run that has begun is one whose process is gone
+                other.close_dead_run().await.unwrap();
+                match other.lock_for_changes().await {
+                    Ok(changes) => {
+                        changes.abandon().await;
+                        true
+                    }
+                    Err(_) => false,
+                }
+            })
+            .await;
+            // the next one need not connect first, for which it would wait many times
+            for pool in [store.owner(), store.control()] {
+                drop(pool.acquire().await.unwrap());
+                until(&store, "the connection is back", async |_| pool.num_idle() > 0).await;
+            }
+            polls += 1;
+        }
+        assert!(polls > 2, "it waits for the server");
+    }
 }

@@ -5,6 +5,7 @@
 mod support;
 
 use sqlx::Row as _;
+use std::time::Duration;
 use support::{open, open_at, request};
 use terrane_store::RunTrigger;
 use terrane_testkit::{copy_folder, fresh_database, product_folder, state_directory};
@@ -125,7 +126,7 @@ async fn each_role_can_do_its_own_work_only() {
         "SELECT * FROM security.policies",
         "DELETE FROM control.versions",
         "DELETE FROM output.continents",
-        "INSERT INTO control.outbox (version, dataset, operation, key) VALUES (1, 'x', 'delete', '{}')",
+        "INSERT INTO control.outbox (version, dataset, operation, before) VALUES (1, 'x', 'delete', '{}')",
         "TRUNCATE input.continents_raw",
     ] {
         assert!(sqlx::query(statement).execute(store.pipeline()).await.is_err(), "pipeline: {statement}");
@@ -150,4 +151,24 @@ async fn two_runs_at_once_are_refused_and_an_interrupted_one_is_closed() {
     let (again, ..) = open_at(&folder, &url).await;
     assert_eq!(again.run(id).await.unwrap().unwrap().error_code.as_deref(), Some("RUN_INTERRUPTED"));
     assert_eq!(pipeline.run(&request()).await.unwrap().state, "succeeded");
+}
+
+#[tokio::test]
+async fn records_of_old_runs_go_unless_a_version_is_theirs() {
+    let scratch = state_directory();
+    copy_folder(&product_folder("continents"), scratch.path()).unwrap();
+    let (store, pipeline, _) = open(scratch.path()).await;
+    let published = pipeline.run(&request()).await.unwrap();
+    std::fs::remove_dir_all(scratch.path().join("data")).unwrap();
+    for _ in 0..3 {
+        assert_eq!(pipeline.run(&request()).await.unwrap().state, "failed");
+    }
+    let under_way = store.start_run(RunTrigger::Manual, None, true).await.unwrap();
+    let prune = async |age, count| store.prune_runs(Duration::from_secs(age), count).await.unwrap();
+    assert_eq!(prune(3600, 10).await, 0);
+    assert_eq!((prune(0, 2).await, prune(0, 2).await, prune(0, 2).await), (2, 1, 0));
+    let left: Vec<_> = store.runs(10).await.unwrap().into_iter().map(|run| run.id).collect();
+    assert_eq!(left, [under_way.id, published.id]);
+    assert!(!store.steps(&left).await.unwrap().is_empty());
+    under_way.abandon().await;
 }

@@ -176,7 +176,7 @@ async fn versions_that_are_too_old_go_without_a_publish() {
     ledger.publish("b", 2).await;
     let store = ledger.service.store();
     let day = std::time::Duration::from_secs(86_400);
-    let retention = terrane_manifest::Retention { versions: 3, age: Some(day) };
+    let retention = terrane_manifest::Retention { versions: 3, age: Some(day), ..Default::default() };
     assert_eq!(store.apply_retention(retention).await.unwrap(), Vec::<i64>::new());
     sqlx::query("UPDATE control.versions SET ended_at = ended_at - interval '25 hours' WHERE version = 1")
         .execute(store.control())

@@ -5,11 +5,11 @@
 //! computes the new rows acts as the pipeline's role, what writes them as the owner.
 
 use crate::kept::note_current;
-use crate::lease::RUN_LOCK;
 use crate::made_from::Lineage;
+use crate::outbox::write_rows;
+use crate::run_lock::RunLock;
 use crate::{DatasetVersion, InputStates, Role, Stamps, Store, StoreError, Version};
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Executor as _, Postgres};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 use std::collections::BTreeMap;
 use terrane_manifest::Dataset;
 use terrane_sql::Sql;
@@ -17,11 +17,11 @@ use terrane_sql::Sql;
 /// The right to change what is published, until committed or dropped; no run and no other change is under way meanwhile.
 #[derive(Debug)]
 pub struct Changes {
-    connection: PoolConnection<Postgres>,
+    /// The transaction ends with it, too.
+    lock: RunLock,
     owner: String,
     pipeline: String,
     begun: bool,
-    released: bool,
 }
 
 /// What a version in place is recorded as.
@@ -49,26 +49,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::RunInProgress`] when a run or another change has it; [`StoreError::Database`].
     pub async fn lock_for_changes(&self) -> Result<Changes, StoreError> {
-        let mut connection = self.owner().acquire().await.map_err(StoreError::on(WHAT))?;
-        let free: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-            .bind(RUN_LOCK)
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(StoreError::on(WHAT))?;
-        if !free {
+        let mut lock = RunLock::connect(self.owner()).await?;
+        if !lock.try_take().await? {
             return Err(StoreError::RunInProgress(self.product().to_owned()));
         }
         let (owner, pipeline) = (Role::Owner.name_for(self.product()), Role::Pipeline.name_for(self.product()));
-        Ok(Changes { connection, owner, pipeline, begun: false, released: false })
-    }
-}
-
-impl Drop for Changes {
-    fn drop(&mut self) {
-        // the lock and the transaction end with the connection
-        if !self.released {
-            self.connection.close_on_drop();
-        }
+        Ok(Changes { lock, owner, pipeline, begun: false })
     }
 }
 
@@ -88,7 +74,7 @@ impl Changes {
     /// # Errors
     /// The driver's, so that what is wrong with the data can be told from what is wrong with the database.
     pub async fn run(&mut self, sql: Sql) -> Result<(), sqlx::Error> {
-        self.connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await.map(|_| ())
+        self.lock.execute(sqlx::raw_sql(AssertSqlSafe(sql.into_string()))).await.map(|_| ())
     }
 
     /// Run a model's statement, as the role that can do nothing else.
@@ -100,7 +86,7 @@ impl Changes {
         role.ident(&self.pipeline);
         self.run(role).await?;
         // one statement, by the protocol that takes no more than one
-        self.connection.execute(sqlx::query(AssertSqlSafe(sql.into_string()))).await?;
+        self.lock.execute(sqlx::query(AssertSqlSafe(sql.into_string()))).await?;
         let mut role = Sql::lit("SET LOCAL ROLE ");
         role.ident(&self.owner);
         self.run(role).await
@@ -121,12 +107,12 @@ impl Changes {
     /// # Errors
     /// As [`Changes::run`].
     pub async fn number(&mut self, sql: Sql) -> Result<i64, sqlx::Error> {
-        sqlx::query_scalar(AssertSqlSafe(sql.into_string())).fetch_one(&mut *self.connection).await
+        sqlx::query_scalar(AssertSqlSafe(sql.into_string())).fetch_one(&mut *self.lock).await
     }
 
     /// The connection, for statements with binds.
-    pub fn connection(&mut self) -> &mut PoolConnection<Postgres> {
-        &mut self.connection
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.lock
     }
 
     /// Write into the outbox that rows went from `dataset` (in `gone`) and came (in `come`): one that did both is an update.
@@ -140,33 +126,8 @@ impl Changes {
         come: &str,
         version: i64,
     ) -> Result<(), StoreError> {
-        let key = dataset.primary_key();
-        let Some(first) = key.first() else { return Ok(()) };
-        let mut object = Sql::lit("jsonb_build_object(");
-        let mut order = Sql::lit(" ORDER BY ");
-        let mut on = Sql::lit(" ON ");
-        for (i, field) in key.iter().enumerate() {
-            let mut value = Sql::lit("coalesce(n.");
-            value.ident(&field.column).push(", o.").ident(&field.column).push(")");
-            object.push(if i > 0 { ", " } else { "" }).string_literal(&field.name).push(", ").append(&value);
-            order.push(if i > 0 { ", " } else { "" }).append(&value);
-            on.push(if i > 0 { " AND n." } else { "n." }).ident(&field.column).push(" = o.").ident(&field.column);
-        }
-        object.push(")");
-        let mut sql = Sql::lit(
-            "INSERT INTO control.outbox (version, dataset, operation, key, row, before) SELECT $1, $2, CASE WHEN o.",
-        );
-        sql.ident(&first.column).push(" IS NULL THEN 'insert' WHEN n.").ident(&first.column);
-        sql.push(" IS NULL THEN 'delete' ELSE 'update' END, ").append(&object).push(", to_jsonb(n), to_jsonb(o) FROM ");
-        sql.qualified("pg_temp", gone).push(" o FULL JOIN ").qualified("pg_temp", come).push(" n").append(&on);
-        sql.append(&order);
-        sqlx::query(AssertSqlSafe(sql.into_string()))
-            .bind(version)
-            .bind(&dataset.name)
-            .execute(&mut *self.connection)
-            .await
-            .map_err(StoreError::on("write the changes of a version"))?;
-        Ok(())
+        let gone = Some((("pg_temp", gone), Sql::lit("true")));
+        write_rows(&mut self.lock, dataset, version, gone, ("pg_temp", come)).await
     }
 
     /// Record the changed version, make it the one that readers see, and let go of the lock. A version in place takes the
@@ -191,7 +152,7 @@ impl Changes {
                      clock_timestamp() WHERE version = $1"
                 }
             };
-            let connection = &mut *self.connection;
+            let connection = &mut *self.lock;
             sqlx::query(replaced).bind(from.version).execute(&mut *connection).await.map_err(StoreError::on(WHAT))?;
             let recorded = sqlx::query_as(
                 "INSERT INTO control.versions (version, kind, run_id, content, state, datasets, inputs, models, \
@@ -221,24 +182,19 @@ impl Changes {
             .bind(inputs)
             .bind(models)
             .bind(sqlx::types::Json(change.lineage))
-            .fetch_one(&mut *self.connection)
+            .fetch_one(&mut *self.lock)
             .await
             .map_err(StoreError::on(WHAT))?
         };
         self.run(Sql::lit("COMMIT")).await.map_err(StoreError::on(WHAT))?;
-        self.release().await;
+        self.lock.release().await;
         Ok(recorded)
     }
 
     /// Let go of the lock; nothing has changed.
     pub async fn abandon(mut self) {
         if !self.begun || self.run(Sql::lit("ROLLBACK")).await.is_ok() {
-            self.release().await;
+            self.lock.release().await;
         }
-    }
-
-    async fn release(&mut self) {
-        let released = sqlx::query_scalar("SELECT pg_advisory_unlock($1)").bind(RUN_LOCK);
-        self.released = released.fetch_one(&mut *self.connection).await.unwrap_or(false);
     }
 }

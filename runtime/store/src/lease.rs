@@ -6,15 +6,13 @@
 //! record, and may begin the next run; the record that was closed is also what keeps the old process from publishing.
 
 use crate::record::RunRecord;
+use crate::run_lock::RunLock;
 use crate::runs::{Run, RunTrigger};
 use crate::{Store, StoreError};
-use sqlx::pool::PoolConnection;
-use sqlx::{ConnectOptions as _, Connection as _, Postgres};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// The advisory lock that a run holds in its database (which is the product's own).
-pub(crate) const RUN_LOCK: i64 = 0x7465_7272_616e_6501;
 /// The code of a run whose process ended before it did.
 const INTERRUPTED: &str = "RUN_INTERRUPTED";
 /// How often a run says that it goes on.
@@ -39,6 +37,11 @@ pub enum Stop {
 /// What connections of a run are called, so that others can find and end them.
 pub(crate) fn name_of(run: Uuid) -> String {
     format!("terrane run {run}")
+}
+
+/// Name a connection, so that others can find it.
+pub(crate) async fn name(connection: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT set_config('application_name', $1, false)").bind(name).execute(connection).await.map(|_| ())
 }
 
 /// Says that a run goes on, until it is dropped.
@@ -113,17 +116,11 @@ impl Store {
         .await;
         match inserted {
             Ok(run) => RunRecord::hold(self.clone(), run, holder, lock).await,
-            Err(error) => {
-                // the lock must not outlive this call on a pooled connection
-                lock.close_on_drop();
-                Err(match &error {
-                    // its process is gone, and nobody has closed it yet
-                    sqlx::Error::Database(inner) if inner.code().is_some_and(|c| c == "23505") => {
-                        StoreError::RunInProgress(self.product().to_owned())
-                    }
-                    _ => StoreError::database(what, error),
-                })
+            // its process is gone, and nobody has closed it yet
+            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == "23505") => {
+                Err(StoreError::RunInProgress(self.product().to_owned()))
             }
+            Err(error) => Err(StoreError::database(what, error)),
         }
     }
 
@@ -159,27 +156,21 @@ impl Store {
         .await;
         match started {
             Ok(Some(run)) => Ok(Some(RunRecord::hold(self.clone(), run, holder, lock).await?)),
-            Ok(None) => {
-                lock.close_on_drop();
-                Ok(None)
-            }
-            Err(error) => {
-                lock.close_on_drop();
-                Err(StoreError::database(what, error))
-            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(StoreError::database(what, error)),
         }
     }
 
-    /// The run lock, on a connection that keeps it; none where another session has it.
-    async fn run_lock(&self) -> Result<Option<PoolConnection<Postgres>>, StoreError> {
+    /// The run lock; none where another session has it.
+    async fn run_lock(&self) -> Result<Option<RunLock>, StoreError> {
         let started = Instant::now();
-        let mut connection = self.control().acquire().await.map_err(StoreError::on("take the run lock"))?;
+        let mut lock = RunLock::connect(self.control()).await?;
         loop {
-            if try_lock(&mut connection).await? {
-                return Ok(Some(connection));
+            if lock.try_take().await? {
+                return Ok(Some(lock));
             }
             let running: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM control.runs WHERE state = 'running')")
-                .fetch_one(&mut *connection)
+                .fetch_one(&mut *lock)
                 .await
                 .map_err(StoreError::on("take the run lock"))?;
             if running || started.elapsed() > LOCK_PATIENCE {
@@ -205,13 +196,11 @@ impl Store {
         .await
         .map_err(StoreError::on(what))?;
         let Some((id, silent)) = running else { return Ok(None) };
-        let mut connection = self.control().acquire().await.map_err(StoreError::on(what))?;
-        // a statement of this connection may fail with the lock held, and it must not stay in the pool then
-        connection.close_on_drop();
-        if !try_lock(&mut connection).await? && !silent {
+        let mut lock = RunLock::connect(self.control()).await?;
+        if !lock.try_take().await? && !silent {
             return Ok(None);
         }
-        self.end_connections(id, connection_id(&mut connection).await?).await?;
+        self.end_connections(id, connection_id(&mut lock).await?).await?;
         let closed = sqlx::query_as(
             "WITH closed AS (UPDATE control.runs SET state = CASE WHEN version IS NULL THEN 'failed' ELSE 'succeeded' \
              END, ended_at = clock_timestamp(), error_code = CASE WHEN version IS NULL THEN $2 END, error = \
@@ -222,7 +211,7 @@ impl Store {
         )
         .bind(id)
         .bind(INTERRUPTED)
-        .fetch_optional(&mut *connection)
+        .fetch_optional(&mut *lock)
         .await
         .map_err(StoreError::on("close an interrupted run"))?;
         Ok(closed)
@@ -247,17 +236,9 @@ impl Store {
     }
 }
 
-async fn try_lock(connection: &mut PoolConnection<Postgres>) -> Result<bool, StoreError> {
-    sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-        .bind(RUN_LOCK)
-        .fetch_one(&mut **connection)
-        .await
-        .map_err(StoreError::on("take the run lock"))
-}
-
-async fn connection_id(connection: &mut PoolConnection<Postgres>) -> Result<i32, StoreError> {
+async fn connection_id(connection: &mut PgConnection) -> Result<i32, StoreError> {
     sqlx::query_scalar("SELECT pg_backend_pid()")
-        .fetch_one(&mut **connection)
+        .fetch_one(connection)
         .await
         .map_err(StoreError::on("look up a connection's id"))
 }

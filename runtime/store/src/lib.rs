@@ -30,6 +30,7 @@ mod queue;
 mod record;
 mod rejects;
 mod roles;
+mod run_lock;
 mod runs;
 mod schedules;
 mod sources;
@@ -78,6 +79,11 @@ use uuid::Uuid;
 
 /// Batches that a process writes at a time.
 const MOST_BATCHES: u32 = 8;
+/// Connections that write records: three listen all the time (to events, to the outbox, to access), one has the run lock, and
+/// the others serve the ports.
+const RECORD_CONNECTIONS: u32 = 12;
+/// Connections of the owner, of models, and of the query path beside the data port, which has its own.
+const OTHER_CONNECTIONS: u32 = 4;
 
 /// How the database is reached.
 #[derive(Debug, Clone)]
@@ -147,7 +153,7 @@ impl Store {
             size(connections).connect_lazy_with(connect(role, settings))
         };
         let running = Arc::new(RwLock::new(None));
-        let pipeline = name_by_run(size(4), &running, &product.id)
+        let pipeline = name_by_run(size(OTHER_CONNECTIONS), &running, &product.id)
             .connect_lazy_with(connect(Role::Pipeline, bounds::of_models(&base).await?));
         let timeout = options.statement_timeout.as_millis().to_string();
         let query_settings = vec![
@@ -161,11 +167,11 @@ impl Store {
             audit_key: options.audit.key.as_deref().map(Arc::from),
             login: base.clone(),
             running,
-            owner: pool(Role::Owner, 4, vec![("search_path", "metadata".to_owned())]),
-            control: pool(Role::Control, 8, Vec::new()),
+            owner: pool(Role::Owner, OTHER_CONNECTIONS, vec![("search_path", "metadata".to_owned())]),
+            control: pool(Role::Control, RECORD_CONNECTIONS, Vec::new()),
             batches: pool(Role::Control, MOST_BATCHES, Vec::new()),
             pipeline,
-            query: pool(Role::Query, 4, query_settings),
+            query: pool(Role::Query, OTHER_CONNECTIONS, query_settings),
         };
         sqlx::migrate!("./migrations").run(&store.owner).await.map_err(StoreError::Migration)?;
         roles::grant(&store.owner, &product.id).await?;
@@ -262,8 +268,7 @@ fn name_by_run(options: PgPoolOptions, running: &Arc<RwLock<Option<Uuid>>>, prod
         idle: &str,
     ) -> Result<(), sqlx::Error> {
         let run = *running.read().unwrap_or_else(PoisonError::into_inner);
-        let name = run.map_or_else(|| idle.to_owned(), lease::name_of);
-        sqlx::query("SELECT set_config('application_name', $1, false)").bind(name).execute(connection).await.map(|_| ())
+        lease::name(connection, &run.map_or_else(|| idle.to_owned(), lease::name_of)).await
     }
     let idle: Arc<str> = format!("terrane {product}").into();
     let (again, new) = ((running.clone(), idle.clone()), (running.clone(), idle));

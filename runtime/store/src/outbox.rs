@@ -5,7 +5,7 @@
 
 use crate::{Store, StoreError};
 use futures_util::TryStreamExt as _;
-use sqlx::{AssertSqlSafe, FromRow, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, Postgres, Transaction};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use terrane_manifest::Dataset;
@@ -120,55 +120,102 @@ impl Store {
     }
 }
 
-/// The rows that differ between the published table and the `next` one, by primary key, into the outbox.
+/// A table by its schema and name.
+type Table<'a> = (&'a str, &'a str);
+
+/// The rows that differ between the published table, where there is one, and the `next` one, into the outbox.
 pub(crate) async fn write_changes(
     transaction: &mut Transaction<'_, Postgres>,
     dataset: &Dataset,
     version: i64,
     existed: bool,
-    next: (&str, &str),
+    next: Table<'_>,
+) -> Result<(), StoreError> {
+    let published = ("output", dataset.table.as_str());
+    let compared = match existed {
+        true => Some((published, differ(transaction, published, next).await?)),
+        false => None,
+    };
+    write_rows(&mut *transaction, dataset, version, compared, next).await
+}
+
+/// The rows of `next` that came, and of `before` those that went, by primary key, into the outbox: one that did both is an
+/// update. With `before` comes a condition on its rows (`o`) and the next ones (`n`): those for which it holds.
+pub(crate) async fn write_rows(
+    connection: &mut PgConnection,
+    dataset: &Dataset,
+    version: i64,
+    before: Option<(Table<'_>, Sql)>,
+    next: Table<'_>,
 ) -> Result<(), StoreError> {
     let key = dataset.primary_key();
-    if key.is_empty() {
-        return Ok(());
-    }
-    let mut key_object = Sql::lit("jsonb_build_object(");
+    let Some(first) = key.first() else { return Ok(()) };
     // ordered by the key's own columns, which compare many times faster than JSON does
     let mut order = Sql::lit(" ORDER BY ");
+    let mut on = Sql::lit(" ON ");
     for (i, field) in key.iter().enumerate() {
-        let mut value = Sql::lit(if existed { "coalesce(n." } else { "(n." });
-        value.ident(&field.column);
-        if existed {
-            value.push(", o.").ident(&field.column);
-        }
-        value.push(")");
-        key_object.push(if i > 0 { ", " } else { "" }).string_literal(&field.name).push(", ").append(&value);
-        order.push(if i > 0 { ", " } else { "" }).append(&value);
+        order.push(if i > 0 { ", " } else { "" });
+        match before {
+            Some(_) => order.push("coalesce(n.").ident(&field.column).push(", o.").ident(&field.column).push(")"),
+            None => order.push("n.").ident(&field.column),
+        };
+        on.push(if i > 0 { " AND n." } else { "n." }).ident(&field.column).push(" = o.").ident(&field.column);
     }
-    key_object.push(")");
-    let mut sql =
-        Sql::lit("INSERT INTO control.outbox (version, dataset, operation, key, row, before) SELECT $1, $2, ");
-    if existed {
-        let first = &key[0].column;
-        sql.push("CASE WHEN o.").ident(first).push(" IS NULL THEN 'insert' WHEN n.").ident(first);
-        sql.push(" IS NULL THEN 'delete' ELSE 'update' END, ")
-            .append(&key_object)
-            .push(", to_jsonb(n), to_jsonb(o) FROM ");
-        sql.qualified("output", &dataset.table).push(" o FULL JOIN ").qualified(next.0, next.1);
-        sql.push(" n ON ");
-        for (i, field) in key.iter().enumerate() {
-            sql.push(if i > 0 { " AND n." } else { "n." }).ident(&field.column).push(" = o.").ident(&field.column);
+    let mut sql = Sql::lit("INSERT INTO control.outbox (version, dataset, operation, row, before) SELECT $1, $2, ");
+    match before {
+        Some((table, condition)) => {
+            sql.push("CASE WHEN o.").ident(&first.column).push(" IS NULL THEN 'insert' WHEN n.").ident(&first.column);
+            sql.push(" IS NULL THEN 'delete' ELSE 'update' END, to_jsonb(n), to_jsonb(o) FROM ")
+                .qualified(table.0, table.1);
+            sql.push(" o FULL JOIN ")
+                .qualified(next.0, next.1)
+                .push(" n")
+                .append(&on)
+                .push(" WHERE ")
+                .append(&condition);
         }
-        sql.push(" WHERE to_jsonb(n) IS DISTINCT FROM to_jsonb(o)").append(&order);
-    } else {
-        sql.push("'insert', ").append(&key_object).push(", to_jsonb(n), NULL FROM ");
-        sql.qualified(next.0, next.1).push(" n").append(&order);
+        None => {
+            sql.push("'insert', to_jsonb(n), NULL FROM ").qualified(next.0, next.1).push(" n");
+        }
     }
+    sql.append(&order);
     sqlx::query(AssertSqlSafe(sql.into_string()))
         .bind(version)
         .bind(&dataset.name)
-        .execute(&mut **transaction)
+        .execute(connection)
         .await
         .map_err(StoreError::on("write the changes of a version"))?;
     Ok(())
+}
+
+/// That rows `o` of one table and `n` of another differ. Where both have the same columns these are compared by their own
+/// types, for which no JSON is made of the many rows that stay as they are.
+async fn differ(transaction: &mut Transaction<'_, Postgres>, o: Table<'_>, n: Table<'_>) -> Result<Sql, StoreError> {
+    let columns: Vec<(String, bool, bool)> = sqlx::query_as(
+        "SELECT attname::text, coalesce(o.type = n.type, false), coalesce(o.type IN ('json'::regtype, 'json[]'::regtype), \
+         false) FROM (SELECT attname, atttypid AS type FROM pg_attribute WHERE attrelid = format('%I.%I', $1::text, \
+         $2::text)::regclass AND attnum > 0 AND NOT attisdropped) AS o FULL JOIN (SELECT attname, atttypid AS type FROM \
+         pg_attribute WHERE attrelid = format('%I.%I', $3::text, $4::text)::regclass AND attnum > 0 AND NOT attisdropped) \
+         AS n USING (attname) ORDER BY attname",
+    )
+    .bind(o.0)
+    .bind(o.1)
+    .bind(n.0)
+    .bind(n.1)
+    .fetch_all(&mut **transaction)
+    .await
+    .map_err(StoreError::on("compare the columns of versions"))?;
+    if columns.iter().any(|(_, same, _)| !same) {
+        return Ok(Sql::lit("to_jsonb(n) IS DISTINCT FROM to_jsonb(o)"));
+    }
+    let mut sql = Sql::lit("(");
+    for (i, (column, _, json)) in columns.iter().enumerate() {
+        // json has no equality of its own
+        let (before, after) = if *json { ("to_jsonb(", ")") } else { ("", "") };
+        sql.push(if i > 0 { " OR " } else { "" });
+        sql.push(before).push("n.").ident(column).push(after).push(" IS DISTINCT FROM ");
+        sql.push(before).push("o.").ident(column).push(after);
+    }
+    sql.push(")");
+    Ok(sql)
 }

@@ -3,7 +3,8 @@
 use crate::{QualityResult, Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::FromRow;
+use sqlx::postgres::PgArguments;
+use sqlx::{FromRow, Postgres};
 use uuid::Uuid;
 
 /// Results of one rule that are kept of checks between runs.
@@ -71,23 +72,11 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn keep_recheck(&self, version: i64, result: &QualityResult) -> Result<(), StoreError> {
         let what = "keep a re-check";
-        sqlx::query(
+        let insert = sqlx::query(
             "INSERT INTO control.rechecks (version, rule, dataset, field, severity, dimension, status, expected, \
              measured, sample) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        )
-        .bind(version)
-        .bind(&result.rule)
-        .bind(&result.dataset)
-        .bind(&result.field)
-        .bind(&result.severity)
-        .bind(&result.dimension)
-        .bind(&result.status)
-        .bind(&result.expected)
-        .bind(&result.measured)
-        .bind(&result.sample)
-        .execute(self.control())
-        .await
-        .map_err(StoreError::on(what))?;
+        );
+        bind_result(insert.bind(version), result).execute(self.control()).await.map_err(StoreError::on(what))?;
         sqlx::query(
             "DELETE FROM control.rechecks WHERE dataset = $1 AND rule = $2 AND at < (SELECT at FROM control.rechecks WHERE \
              dataset = $1 AND rule = $2 ORDER BY at DESC OFFSET $3 LIMIT 1)",
@@ -100,4 +89,20 @@ impl Store {
         .map(|_| ())
         .map_err(StoreError::on(what))
     }
+}
+
+type Insert<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
+
+/// What a check found, as the last nine binds.
+pub(crate) fn bind_result<'q>(insert: Insert<'q>, result: &'q QualityResult) -> Insert<'q> {
+    insert
+        .bind(&result.rule)
+        .bind(&result.dataset)
+        .bind(&result.field)
+        .bind(&result.severity)
+        .bind(&result.dimension)
+        .bind(&result.status)
+        .bind(&result.expected)
+        .bind(&result.measured)
+        .bind(&result.sample)
 }

@@ -1,10 +1,10 @@
 //! Records: turns what a run under way does into its steps, results, log and end.
 
-use crate::lease::{Heartbeat, RUN_LOCK, name_of};
+use crate::lease::{Heartbeat, name, name_of};
+use crate::quality::bind_result;
+use crate::run_lock::RunLock;
 use crate::runs::{QualityResult, Run, RunState, StepKind};
 use crate::{Store, StoreError};
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection as _, Postgres, Row as _};
 use uuid::Uuid;
 
 /// Lines of a run's log; what comes after them is only counted.
@@ -21,7 +21,7 @@ pub struct RunRecord {
     /// It, as it began.
     pub run: Run,
     holder: Uuid,
-    lock: PoolConnection<Postgres>,
+    lock: RunLock,
     position: i32,
     checks: i32,
     lines: i32,
@@ -51,20 +51,8 @@ pub enum LogLevel {
 
 impl RunRecord {
     /// Take the run that `lock` was got for: from now on this process's connections to the layers are the run's.
-    pub(crate) async fn hold(
-        store: Store,
-        run: Run,
-        holder: Uuid,
-        mut lock: PoolConnection<Postgres>,
-    ) -> Result<Self, StoreError> {
-        let named = sqlx::query("SELECT set_config('application_name', $1, false)")
-            .bind(name_of(run.id))
-            .execute(&mut *lock)
-            .await;
-        if let Err(error) = named {
-            lock.close_on_drop();
-            return Err(StoreError::database("start a run", error));
-        }
+    pub(crate) async fn hold(store: Store, run: Run, holder: Uuid, mut lock: RunLock) -> Result<Self, StoreError> {
+        name(&mut lock, &name_of(run.id)).await.map_err(StoreError::on("start a run"))?;
         store.set_running(Some(run.id));
         Ok(Self { store, id: run.id, run, holder, lock, position: 0, checks: 0, lines: 0 })
     }
@@ -137,18 +125,9 @@ impl RunRecord {
     pub async fn record_check(&mut self, result: &QualityResult) -> Result<(), StoreError> {
         let position = self.checks;
         self.checks += 1;
-        sqlx::query("INSERT INTO control.quality_results VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
-            .bind(self.id)
-            .bind(position)
-            .bind(&result.rule)
-            .bind(&result.dataset)
-            .bind(&result.field)
-            .bind(&result.severity)
-            .bind(&result.dimension)
-            .bind(&result.status)
-            .bind(&result.expected)
-            .bind(&result.measured)
-            .bind(&result.sample)
+        let insert =
+            sqlx::query("INSERT INTO control.quality_results VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+        bind_result(insert.bind(self.id).bind(position), result)
             .execute(self.store.control())
             .await
             .map_err(StoreError::on("record a check"))?;
@@ -167,10 +146,9 @@ impl RunRecord {
     }
 
     /// Leave the record as the end of the process would: `running`, with its lock gone.
-    pub async fn abandon(self) {
+    pub async fn abandon(mut self) {
         self.store.set_running(None);
-        // an error only means that the connection is closed already
-        let _ = self.lock.detach().close().await;
+        self.let_go().await;
     }
 
     /// End the statements of a run that is being stopped, so that its tables are free.
@@ -180,6 +158,13 @@ impl RunRecord {
     pub async fn end_statements(&mut self) -> Result<(), StoreError> {
         let own = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *self.lock).await;
         self.store.end_connections(self.id, own.map_err(StoreError::on("look up a connection's id"))?).await
+    }
+
+    async fn let_go(&mut self) {
+        // a connection that keeps the name of a run ends with it
+        if name(&mut self.lock, &format!("terrane {}", self.store.product())).await.is_ok() {
+            self.lock.release().await;
+        }
     }
 
     async fn end(mut self, state: RunState, error: Option<(&str, &str)>) -> Result<Run, StoreError> {
@@ -199,16 +184,7 @@ impl RunRecord {
         .bind(self.holder)
         .fetch_optional(&mut *self.lock)
         .await;
-        let released =
-            sqlx::query("SELECT pg_advisory_unlock($1) AS released, set_config('application_name', $2, false) AS name")
-                .bind(RUN_LOCK)
-                .bind(format!("terrane {}", self.store.product()))
-                .fetch_one(&mut *self.lock)
-                .await
-                .is_ok_and(|row| row.get("released"));
-        if !released {
-            self.lock.close_on_drop();
-        }
+        self.let_go().await;
         match ended.map_err(StoreError::on(what))? {
             Some(run) => Ok(run),
             // another process took it for dead, and closed it

@@ -4,6 +4,7 @@ use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::FromRow;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Why a run was started.
@@ -253,5 +254,24 @@ impl Store {
         .fetch_all(self.control())
         .await
         .map_err(StoreError::on("read a run's log"))
+    }
+
+    /// Remove at most `count` records of runs that ended longer ago than `age`. Those that published a version stay, and the
+    /// attempts before one that stays. How many were removed.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn prune_runs(&self, age: Duration, count: i64) -> Result<u64, StoreError> {
+        let removed = sqlx::query(
+            "DELETE FROM control.runs WHERE id IN (SELECT id FROM control.runs AS run WHERE ended_at < clock_timestamp() - \
+             make_interval(secs => $1) AND NOT EXISTS (SELECT FROM control.versions WHERE run_id = run.id) AND NOT EXISTS \
+             (SELECT FROM control.runs AS later WHERE later.retry_of = run.id) ORDER BY ended_at LIMIT $2)",
+        )
+        .bind(age.as_secs_f64())
+        .bind(count)
+        .execute(self.owner())
+        .await
+        .map_err(StoreError::on("remove records of runs"))?;
+        Ok(removed.rows_affected())
     }
 }

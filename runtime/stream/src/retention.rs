@@ -1,4 +1,5 @@
-//! Retention: turns what ports promise into the removal of what is older: changes that were told, ids of events.
+//! Retention: turns what a product promises into the removal of what is older: changes that were told, ids of events, records of
+//! runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Rows that are removed at once: others are not kept waiting for long.
 const AT_ONCE: i64 = 5_000;
 
-/// Remove what is older than the product's ports promise, again and again. Any number of processes may do so.
+/// Remove what is older than the product promises, again and again. Any number of processes may do so.
 pub async fn remove_old(store: Store, product: Arc<Product>) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -36,5 +37,6 @@ pub async fn remove_once(store: &Store, product: &Product) -> Result<(), StoreEr
         let age = port.events.clone().unwrap_or_default().duplicates;
         while store.forget_events(&port.dataset, age, AT_ONCE).await? == AT_ONCE.unsigned_abs() {}
     }
+    while store.prune_runs(product.retention.runs, AT_ONCE).await? == AT_ONCE.unsigned_abs() {}
     Ok(())
 }

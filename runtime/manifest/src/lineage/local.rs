@@ -11,7 +11,8 @@ use super::scope::{Derived, Frame};
 use super::{ColumnRef, Tables};
 use crate::model::{TableRef, fold};
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, NamedWindowDefinition, NamedWindowExpr, Query, Select, WindowSpec, WindowType,
+    Distinct, Expr, GroupByExpr, NamedWindowDefinition, NamedWindowExpr, Query, Select, TableFactor, WindowSpec,
+    WindowType,
 };
 use std::collections::BTreeMap;
 
@@ -109,6 +110,22 @@ pub(super) fn unsteady_calls(query: &Query) -> Vec<String> {
     let _ = sqlparser::ast::Visit::visit(query, &mut calls);
     calls.0.retain(|name| UNSTEADY.contains(&name.as_str()));
     calls.0
+}
+
+/// Whether a query reads a table by TABLESAMPLE.
+pub(super) fn samples(query: &Query) -> bool {
+    struct Sample;
+    impl sqlparser::ast::Visitor for Sample {
+        type Break = ();
+
+        fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> std::ops::ControlFlow<()> {
+            match factor {
+                TableFactor::Table { sample: Some(_), .. } => std::ops::ControlFlow::Break(()),
+                _ => std::ops::ControlFlow::Continue(()),
+            }
+        }
+    }
+    sqlparser::ast::Visit::visit(query, &mut Sample).is_break()
 }
 
 impl Resolver<'_> {

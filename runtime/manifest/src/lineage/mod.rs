@@ -83,6 +83,7 @@ pub(crate) fn analyze(product: &mut Product, findings: &mut Vec<Diagnostic>) {
         report(model, &derived, &resolver, promised.get(&table), findings);
         model.columns = columns_of(&derived);
         model.is_steady = local::unsteady_calls(query).is_empty();
+        model.samples = local::samples(query);
         if let Materialization::Incremental { key } = &model.materialization {
             match local::driver(query, key, &tables, &views) {
                 Ok(driver) => model.driver = Some(driver),

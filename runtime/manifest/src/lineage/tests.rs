@@ -232,3 +232,11 @@ fn what_could_change_elsewhere_cannot_be_incremental() {
         assert!(driven(sql, &[key]).is_err(), "{sql}");
     }
 }
+
+#[test]
+fn a_sample_is_what_sql_says_and_not_what_a_text_says() {
+    let samples = |sql: &str| local::samples(&parse(sql).unwrap());
+    assert!(samples("SELECT id FROM input.people TABLESAMPLE SYSTEM (10)"));
+    assert!(samples("SELECT 1 WHERE EXISTS (SELECT 1 FROM input.people p tablesample bernoulli (1) REPEATABLE (7))"));
+    assert!(!samples("SELECT id, 'TABLESAMPLE' AS tablesample FROM input.people -- no TABLESAMPLE here"));
+}
