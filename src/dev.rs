@@ -2,11 +2,8 @@
 
 use crate::mesh::{load_products, looks_at, service_token, token_secret};
 use crate::product::NatsArguments;
-<<<<<<< HEAD
-use crate::recorded::AuditArguments;
-=======
 use crate::progress::Progress;
->>>>>>> wm/main
+use crate::recorded::AuditArguments;
 use crate::serve::{collect_metrics, listen, runtime, serve, with_metrics};
 use anyhow::{Context as _, Result, anyhow};
 use axum::Router;

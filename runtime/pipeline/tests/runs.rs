@@ -131,9 +131,11 @@ async fn each_role_can_do_its_own_work_only() {
     ] {
         assert!(sqlx::query(statement).execute(store.pipeline()).await.is_err(), "pipeline: {statement}");
     }
-    for statement in
-        ["SELECT * FROM output.continents", "UPDATE control.audit SET record = '{}'", "DELETE FROM control.runs"]
-    {
+    for statement in [
+        "SELECT * FROM output.continents",
+        "UPDATE control.audit_blocks SET records = '{}'",
+        "DELETE FROM control.runs",
+    ] {
         assert!(sqlx::query(statement).execute(store.control()).await.is_err(), "control: {statement}");
     }
     assert!(sqlx::query("SELECT * FROM output.continents").execute(store.query()).await.is_ok());

@@ -73,8 +73,13 @@ impl Served {
 
     /// As who may do anything with the database.
     async fn tamper(&self, sql: &'static str) {
+        // by record: each becomes a block of its own
         let text = format!(
-            "ALTER TABLE control.audit DISABLE TRIGGER USER; {sql}; ALTER TABLE control.audit ENABLE TRIGGER USER"
+            "ALTER TABLE control.audit_blocks DISABLE TRIGGER USER; CREATE TABLE public.audit AS TABLE control.audit; {sql}; \
+             DELETE FROM control.audit_blocks; INSERT INTO control.audit_blocks SELECT position, position, (record ->> \
+             'at')::bigint, (record ->> 'at')::bigint, array_remove(ARRAY[record ->> 'subject'], NULL), ARRAY[record ->> \
+             'action'], ARRAY[record::text], ARRAY[hash] FROM public.audit; DROP TABLE public.audit; ALTER TABLE \
+             control.audit_blocks ENABLE TRIGGER USER"
         );
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&self.login).await.unwrap();
     }
@@ -276,16 +281,20 @@ async fn only_who_may_reads_the_log_and_nobody_changes_it() {
         assert!(sqlx::query(statement).execute(store.pipeline()).await.is_err(), "pipeline: {statement}");
     }
     for statement in [
-        "UPDATE control.audit SET hash = ''",
-        "DELETE FROM control.audit",
-        "TRUNCATE control.audit",
+        "UPDATE control.audit_blocks SET hashes = '{}'",
+        "DELETE FROM control.audit_blocks",
+        "TRUNCATE control.audit_blocks",
         "INSERT INTO control.audit_checkpoints (position, hash) VALUES (1, '')",
         "DELETE FROM control.usage",
     ] {
         assert!(sqlx::query(statement).execute(store.control()).await.is_err(), "control: {statement}");
     }
     // the owner of the tables does not either, by mistake
-    for statement in ["UPDATE control.audit SET hash = ''", "DELETE FROM control.audit", "TRUNCATE control.audit"] {
+    for statement in [
+        "UPDATE control.audit_blocks SET hashes = '{}'",
+        "DELETE FROM control.audit_blocks",
+        "TRUNCATE control.audit_blocks",
+    ] {
         assert!(sqlx::query(statement).execute(store.owner()).await.is_err(), "owner: {statement}");
     }
 
@@ -332,24 +341,20 @@ async fn who_changes_removes_or_reorders_entries_is_found_out() {
     .await
     .unwrap();
     let cases = [
+        ("UPDATE public.audit SET record = replace(record::text, 'sam', 'tom')::json WHERE position = 5", 5, "changed"),
+        ("DELETE FROM public.audit WHERE position = 6", 6, "the record was removed"),
+        ("DELETE FROM public.audit WHERE position IN (7, 8)", 7, "the records 7 to 8 were removed"),
         (
-            "UPDATE control.audit SET record = replace(record::text, 'sam', 'tom')::json WHERE position = 5",
-            5,
-            "changed",
-        ),
-        ("DELETE FROM control.audit WHERE position = 6", 6, "the record was removed"),
-        ("DELETE FROM control.audit WHERE position IN (7, 8)", 7, "the records 7 to 8 were removed"),
-        (
-            "WITH a AS (SELECT * FROM control.audit WHERE position = 3), b AS (SELECT * FROM control.audit WHERE position = 4), \
-             c AS (UPDATE control.audit t SET record = b.record, hash = b.hash FROM b WHERE t.position = 3) \
-             UPDATE control.audit t SET record = a.record, hash = a.hash FROM a WHERE t.position = 4",
+            "WITH a AS (SELECT * FROM public.audit WHERE position = 3), b AS (SELECT * FROM public.audit WHERE position = 4), \
+             c AS (UPDATE public.audit t SET record = b.record, hash = b.hash FROM b WHERE t.position = 3) \
+             UPDATE public.audit t SET record = a.record, hash = a.hash FROM a WHERE t.position = 4",
             3,
             "place was changed",
         ),
-        ("DELETE FROM control.audit WHERE position <= 2", 1, "the records 1 to 2 were removed"),
+        ("DELETE FROM public.audit WHERE position <= 2", 1, "the records 1 to 2 were removed"),
         (
-            "INSERT INTO control.audit_checkpoints SELECT position, hash FROM control.audit WHERE position = 2; \
-             DELETE FROM control.audit WHERE position <= 2",
+            "INSERT INTO control.audit_checkpoints SELECT position, hash FROM public.audit WHERE position = 2; \
+             DELETE FROM public.audit WHERE position <= 2",
             2,
             "not because they were old",
         ),
@@ -361,18 +366,16 @@ async fn who_changes_removes_or_reorders_entries_is_found_out() {
         assert!(found["broken"].as_str().unwrap().contains(what), "{found}");
         // as it was, with all that was appended since taken back
         served
-            .tamper("DELETE FROM control.audit; INSERT INTO control.audit SELECT * FROM public.good; DELETE FROM control.audit_checkpoints; \
+            .tamper("DELETE FROM public.audit; INSERT INTO public.audit SELECT * FROM public.good; DELETE FROM control.audit_checkpoints; \
                      UPDATE control.audit_head h SET position = g.position, hash = g.hash FROM public.good_head g")
             .await;
     }
     // who takes away the newest entries leaves the head behind; who changes that as well is found out by what was noted
-    served.tamper("DELETE FROM control.audit WHERE position > 9").await;
+    served.tamper("DELETE FROM public.audit WHERE position > 9").await;
     let found = served.service.store().verify_audit(None).await.unwrap();
     assert_eq!(found.broken.unwrap().position, 10);
     served
-        .tamper(
-            "UPDATE control.audit_head SET position = 9, hash = (SELECT hash FROM control.audit WHERE position = 9)",
-        )
+        .tamper("UPDATE control.audit_head SET position = 9, hash = (SELECT hash FROM public.audit WHERE position = 9)")
         .await;
     let store = served.service.store();
     assert_eq!(store.verify_audit(None).await.unwrap().broken, None);

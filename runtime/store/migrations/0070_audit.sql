@@ -1,14 +1,22 @@
--- Who did what with the product: a chain of records, each with a hash over itself and the one before.
--- `record` is `json` and not `jsonb`: its text is what the hash is made of, byte by byte.
-CREATE TABLE control.audit (
-    position bigint PRIMARY KEY,
-    record   json   NOT NULL,
-    hash     bytea  NOT NULL
+-- Who did what with the product: a chain of records, each with a hash over itself and the one before. Records that come together
+-- are one row, whose text Postgres compresses: a row and its indexes for each would cost more than the requests that it tells of.
+CREATE TABLE control.audit_blocks (
+    first    bigint   PRIMARY KEY,
+    last     bigint   NOT NULL,
+    -- what is looked for first: the least and the greatest time (microseconds), who, and did what
+    since    bigint   NOT NULL,
+    until    bigint   NOT NULL,
+    subjects text[]   NOT NULL,
+    actions  text[]   NOT NULL,
+    -- JSON, byte by byte as it was hashed, by position; and the hashes
+    records  text[]   NOT NULL,
+    hashes   bytea[]  NOT NULL
 );
-CREATE INDEX audit_by_subject ON control.audit ((record ->> 'subject'), position);
-CREATE INDEX audit_by_action ON control.audit ((record ->> 'action'), position);
-CREATE INDEX audit_by_request ON control.audit ((record ->> 'request'), position);
-CREATE INDEX audit_by_time ON control.audit (((record ->> 'at')::bigint), position);
+CREATE INDEX audit_by_time ON control.audit_blocks (until, since);
+
+CREATE VIEW control.audit AS
+    SELECT b.first + r.place - 1 AS position, r.record::json AS record, r.hash
+    FROM control.audit_blocks AS b CROSS JOIN LATERAL unnest(b.records, b.hashes) WITH ORDINALITY AS r (record, hash, place);
 
 -- The end of the chain: who appends holds this row, so that positions are without gaps, whatever writes at the same time.
 CREATE TABLE control.audit_head (
@@ -42,9 +50,9 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'audit records are only ever added';
 END $$;
-CREATE TRIGGER keep_audit BEFORE UPDATE OR DELETE ON control.audit
+CREATE TRIGGER keep_audit BEFORE UPDATE OR DELETE ON control.audit_blocks
     FOR EACH ROW EXECUTE FUNCTION control.keep_audit();
-CREATE TRIGGER keep_all_audit BEFORE TRUNCATE ON control.audit
+CREATE TRIGGER keep_all_audit BEFORE TRUNCATE ON control.audit_blocks
     FOR EACH STATEMENT EXECUTE FUNCTION control.keep_audit();
 
 -- What was used, by whom: sums of the same records, written in the same transactions. `field` is empty for the dataset as a

@@ -104,7 +104,7 @@ pub async fn grant(owner: &PgPool, product: &str) -> Result<(), StoreError> {
     // of bad rows, the newest are kept
     sql.push("GRANT DELETE ON control.rejects TO ").ident(&control).push(";\n");
     // what is written to the audit log stays as it is
-    sql.push("REVOKE UPDATE ON control.audit, control.outbox FROM ").ident(&control).push(";\n");
+    sql.push("REVOKE UPDATE ON control.audit_blocks, control.outbox FROM ").ident(&control).push(";\n");
     sql.push("REVOKE INSERT, UPDATE ON control.audit_before, control.audit_checkpoints FROM ")
         .ident(&control)
         .push(";\n");

@@ -1,17 +1,23 @@
-//! The chain: turns records into rows that each have a hash over the row before, the position and the record.
+//! The chain: turns records into blocks of them, in which each has a hash over the one before, its position and its text.
 
 use crate::{Store, StoreError};
 use hmac::{Hmac, Mac as _};
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
+/// Records of a block.
+const LONGEST: usize = 1_000;
 /// Bytes of a hash.
 const LENGTH: usize = 32;
 
 /// The hash of the first record's predecessor.
 pub(super) const ORIGIN: [u8; LENGTH] = [0; LENGTH];
 
-/// The hash of a row: SHA-256 (with a key: HMAC-SHA-256, RFC 2104) of the hash before, the position and the record's text.
+/// The hash of a record: SHA-256 (with a key: HMAC-SHA-256, RFC 2104) of the hash before, the position and the record's text.
 pub(super) fn link(key: Option<&str>, before: &[u8], position: i64, record: &str) -> Vec<u8> {
     let place = position.to_be_bytes();
     match key {
@@ -19,6 +25,40 @@ pub(super) fn link(key: Option<&str>, before: &[u8], position: i64, record: &str
         Some(key) => {
             let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
             mac.chain_update(before).chain_update(place).chain_update(record).finalize().into_bytes().to_vec()
+        }
+    }
+}
+
+/// What is known of a block's records without reading them.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(super) struct Marks {
+    since: i64,
+    until: i64,
+    subjects: Vec<String>,
+    actions: Vec<String>,
+}
+
+impl Marks {
+    /// Those of `records`.
+    pub(super) fn of(records: &[String]) -> Self {
+        #[derive(Deserialize)]
+        struct Marked<'a> {
+            at: Option<i64>,
+            #[serde(borrow)]
+            subject: Option<Cow<'a, str>>,
+            #[serde(borrow)]
+            action: Option<Cow<'a, str>>,
+        }
+        let marked: Vec<Marked<'_>> = records.iter().filter_map(|record| serde_json::from_str(record).ok()).collect();
+        let distinct = |of: fn(&Marked<'_>) -> Option<String>| -> Vec<String> {
+            marked.iter().filter_map(of).collect::<BTreeSet<String>>().into_iter().collect()
+        };
+        let times = || marked.iter().filter_map(|record| record.at);
+        Self {
+            since: times().min().unwrap_or(0),
+            until: times().max().unwrap_or(0),
+            subjects: distinct(|record| record.subject.as_deref().map(str::to_owned)),
+            actions: distinct(|record| record.action.as_deref().map(str::to_owned)),
         }
     }
 }
@@ -47,23 +87,28 @@ impl Head {
         records: &[String],
     ) -> Result<(), StoreError> {
         let (mut position, mut hash) = (self.position, self.hash);
-        let (mut positions, mut hashes) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
-        for record in records {
-            position += 1;
-            hash = link(key, &hash, position, record);
-            positions.push(position);
-            hashes.push(hash.clone());
+        for some in records.chunks(LONGEST) {
+            let mut hashes = Vec::with_capacity(some.len());
+            let first = position + 1;
+            for record in some {
+                position += 1;
+                hash = link(key, &hash, position, record);
+                hashes.push(hash.clone());
+            }
+            let Marks { since, until, subjects, actions } = Marks::of(some);
+            sqlx::query("INSERT INTO control.audit_blocks VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+                .bind(first)
+                .bind(position)
+                .bind(since)
+                .bind(until)
+                .bind(subjects)
+                .bind(actions)
+                .bind(some)
+                .bind(hashes)
+                .execute(&mut *connection)
+                .await
+                .map_err(StoreError::on("write the audit log"))?;
         }
-        sqlx::query(
-            "INSERT INTO control.audit (position, record, hash) \
-             SELECT position, record::json, hash FROM unnest($1::bigint[], $2::text[], $3::bytea[]) AS r (position, record, hash)",
-        )
-        .bind(&positions)
-        .bind(records)
-        .bind(&hashes)
-        .execute(&mut *connection)
-        .await
-        .map_err(StoreError::on("write the audit log"))?;
         sqlx::query("UPDATE control.audit_head SET position = $1, hash = $2")
             .bind(position)
             .bind(&hash)

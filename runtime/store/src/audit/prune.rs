@@ -5,42 +5,43 @@ use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-/// Records that are removed at once: nobody who appends is kept waiting for long.
-const AT_ONCE: i64 = 5_000;
+/// Blocks of records that are removed at once: nobody who appends is kept waiting for long.
+const AT_ONCE: i64 = 100;
 
 /// What the record of a removal is called.
 pub(super) const PRUNED: &str = "pruneAudit";
 
 impl Store {
     /// Remove the records from before `until`, and note in the chain itself up to where it was removed and what the hash there
-    /// was. Returns how many.
+    /// was. Records go when all that came together with them are from before. Returns how many.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn prune_audit(&self, until: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {
-            let some = self.prune_some(until.timestamp_micros()).await?;
-            removed += some;
-            if some < AT_ONCE.unsigned_abs() {
+            let (blocks, records) = self.prune_some(until.timestamp_micros()).await?;
+            removed += records;
+            if blocks < AT_ONCE as usize {
                 return Ok(removed);
             }
         }
     }
 
-    async fn prune_some(&self, until: i64) -> Result<u64, StoreError> {
+    /// How many blocks, and how many records, were removed.
+    async fn prune_some(&self, until: i64) -> Result<(usize, u64), StoreError> {
         let failed = || StoreError::on("remove old audit records");
         let mut transaction = self.owner().begin().await.map_err(failed())?;
         let head = Head::lock(&mut transaction).await?;
-        let oldest: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
-            "SELECT position, coalesce((record ->> 'at')::bigint, 0), hash FROM control.audit ORDER BY position LIMIT $1",
+        let oldest: Vec<(i64, i64, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT first, last, until, hashes[last - first + 1] FROM control.audit_blocks ORDER BY first LIMIT $1",
         )
         .bind(AT_ONCE)
         .fetch_all(&mut *transaction)
         .await
         .map_err(failed())?;
-        let old: Vec<_> = oldest.iter().take_while(|(_, at, _)| *at < until).collect();
-        let Some((through, _, hash)) = old.last() else { return Ok(0) };
+        let old: Vec<_> = oldest.iter().take_while(|(_, _, last_at, _)| *last_at < until).collect();
+        let Some((_, through, _, hash)) = old.last() else { return Ok((0, 0)) };
         sqlx::query("INSERT INTO control.audit_checkpoints (position, hash) VALUES ($1, $2)")
             .bind(through)
             .bind(hash)
@@ -51,7 +52,7 @@ impl Store {
             .execute(&mut *transaction)
             .await
             .map_err(failed())?;
-        sqlx::query("DELETE FROM control.audit WHERE position <= $1")
+        sqlx::query("DELETE FROM control.audit_blocks WHERE last <= $1")
             .bind(through)
             .execute(&mut *transaction)
             .await
@@ -63,7 +64,7 @@ impl Store {
         });
         head.append(&mut transaction, self.audit_key(), &[record.to_string()]).await?;
         transaction.commit().await.map_err(failed())?;
-        Ok(old.len() as u64)
+        Ok((old.len(), old.iter().map(|(first, last, ..)| (last - first + 1).unsigned_abs()).sum()))
     }
 
     /// Remove the usage of days before `until`, and what is known of spools that ended long before.

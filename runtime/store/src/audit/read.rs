@@ -42,9 +42,13 @@ pub struct AuditEntry {
     pub hash: Vec<u8>,
 }
 
+/// Blocks of records that are looked through at once.
+const BLOCKS: i64 = 16;
+
 /// A value of a condition.
 enum Given {
     Number(i64),
+    Numbers(Vec<i64>),
     Text(String),
 }
 
@@ -93,19 +97,66 @@ impl Store {
         limit: i64,
         oldest_first: bool,
     ) -> Result<Vec<AuditEntry>, StoreError> {
-        let (conditions, mut given) = filter.conditions();
-        let mut sql = Sql::lit("SELECT position, record, hash FROM control.audit");
-        sql.append(&conditions).push(" ORDER BY position").push(if oldest_first { " LIMIT " } else { " DESC LIMIT " });
-        given.push(Given::Number(limit));
-        sql.bind(given.len());
-        let mut query = sqlx::query_as::<_, (i64, Json<Value>, Vec<u8>)>(sqlx::AssertSqlSafe(sql.into_string()));
-        for value in given {
-            query = match value {
-                Given::Number(number) => query.bind(number),
-                Given::Text(text) => query.bind(text),
-            };
+        let what = "read the audit log";
+        let (mut found, mut seen) = (Vec::new(), None);
+        loop {
+            let blocks = self.audit_blocks(filter, seen, oldest_first).await?;
+            let Some(last) = blocks.last() else { return Ok(found) };
+            seen = Some(*last);
+            let (conditions, mut given) = filter.conditions();
+            let mut sql = Sql::lit("SELECT position, record, hash FROM (SELECT b.first + r.place - 1 AS position, ");
+            sql.push("r.record::json AS record, r.hash FROM control.audit_blocks AS b CROSS JOIN LATERAL ");
+            sql.push("unnest(b.records, b.hashes) WITH ORDINALITY AS r (record, hash, place) WHERE b.first = ANY(");
+            given.push(Given::Numbers(blocks));
+            sql.bind(given.len()).push(")) AS entry").append(&conditions).push(" ORDER BY position");
+            sql.push(if oldest_first { " LIMIT " } else { " DESC LIMIT " });
+            given.push(Given::Number(limit - found.len() as i64));
+            sql.bind(given.len());
+            let mut query = sqlx::query_as::<_, (i64, Json<Value>, Vec<u8>)>(sqlx::AssertSqlSafe(sql.into_string()));
+            for value in given {
+                query = match value {
+                    Given::Number(number) => query.bind(number),
+                    Given::Numbers(numbers) => query.bind(numbers),
+                    Given::Text(text) => query.bind(text),
+                };
+            }
+            let rows = query.fetch_all(self.control()).await.map_err(StoreError::on(what))?;
+            found.extend(rows.into_iter().map(|(position, Json(record), hash)| AuditEntry { position, record, hash }));
+            if found.len() as i64 >= limit {
+                return Ok(found);
+            }
         }
-        let rows = query.fetch_all(self.control()).await.map_err(StoreError::on("read the audit log"))?;
-        Ok(rows.into_iter().map(|(position, Json(record), hash)| AuditEntry { position, record, hash }).collect())
+    }
+
+    /// The next blocks that may have what is looked for: the position of the first record of each.
+    async fn audit_blocks(
+        &self,
+        filter: &AuditFilter,
+        seen: Option<i64>,
+        oldest_first: bool,
+    ) -> Result<Vec<i64>, StoreError> {
+        let micros = |time: Option<DateTime<Utc>>| time.map(|time| time.timestamp_micros());
+        let order = match oldest_first {
+            true => "AND ($1::bigint IS NULL OR first > $1) ORDER BY first LIMIT $8",
+            false => "AND ($1::bigint IS NULL OR first < $1) ORDER BY first DESC LIMIT $8",
+        };
+        let mut sql = Sql::lit(
+            "SELECT first FROM control.audit_blocks WHERE ($2::bigint IS NULL OR first < $2) AND ($3::bigint IS NULL OR last > \
+             $3) AND ($4::bigint IS NULL OR until >= $4) AND ($5::bigint IS NULL OR since < $5) AND ($6::text IS NULL OR \
+             subjects @> ARRAY[$6]) AND ($7::text IS NULL OR actions @> ARRAY[$7]) ",
+        );
+        sql.push(order);
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.into_string()))
+            .bind(seen)
+            .bind(filter.before)
+            .bind(filter.after)
+            .bind(micros(filter.from))
+            .bind(micros(filter.until))
+            .bind(&filter.subject)
+            .bind(&filter.action)
+            .bind(BLOCKS)
+            .fetch_all(self.control())
+            .await
+            .map_err(StoreError::on("read the audit log"))
     }
 }

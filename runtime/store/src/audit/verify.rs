@@ -1,13 +1,14 @@
 //! Verifying: turns the chain into its end, or into the first place where it is broken.
 
-use super::chain::{ORIGIN, link};
+use super::chain::{Marks, ORIGIN, link};
 use super::prune::{PRUNED, hex};
 use crate::{Store, StoreError};
 use serde_json::Value;
+use sqlx::FromRow;
 use std::collections::BTreeSet;
 
-/// Records that are read at once.
-const PAGE: i64 = 2_000;
+/// Blocks of records that are read at once.
+const PAGE: i64 = 4;
 
 /// What was found of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,36 @@ struct Walk {
     expected: Option<(i64, String)>,
 }
 
+/// Records that were written together.
+#[derive(Debug, FromRow)]
+struct Block {
+    first: i64,
+    last: i64,
+    #[sqlx(flatten)]
+    marks: Marks,
+    records: Vec<String>,
+    hashes: Vec<Vec<u8>>,
+}
+
 impl Walk {
+    fn through(&mut self, block: &Block) -> Result<(), AuditBreak> {
+        // what has no hash, or no record, is neither
+        let nothing = (String::new(), Vec::new());
+        for place in 0..block.records.len().max(block.hashes.len()) {
+            let record = block.records.get(place).unwrap_or(&nothing.0);
+            let hash = block.hashes.get(place).unwrap_or(&nothing.1);
+            self.step(block.first + place as i64, record, hash)?;
+        }
+        let broken = |what: &str| Err(AuditBreak { position: block.first, what: what.to_owned() });
+        if block.last != self.found.position || block.records.is_empty() {
+            return broken("it is not said rightly how many records follow here");
+        }
+        if block.marks != Marks::of(&block.records) {
+            return broken("it was changed what the records from here on are looked up by");
+        }
+        Ok(())
+    }
+
     fn step(&mut self, position: i64, record: &str, hash: &[u8]) -> Result<(), AuditBreak> {
         let next = self.found.position + 1;
         if position != next {
@@ -109,17 +139,16 @@ impl Store {
         let mut broken = None;
         let mut after = i64::MIN;
         while broken.is_none() {
-            let page: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
-                "SELECT position, record::text, hash FROM control.audit WHERE position > $1 ORDER BY position LIMIT $2",
-            )
-            .bind(after)
-            .bind(PAGE)
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed())?;
-            let Some((last, ..)) = page.last() else { break };
-            after = *last;
-            broken = page.iter().find_map(|(position, record, hash)| walk.step(*position, record, hash).err());
+            let page: Vec<Block> =
+                sqlx::query_as("SELECT * FROM control.audit_blocks WHERE first > $1 ORDER BY first LIMIT $2")
+                    .bind(after)
+                    .bind(PAGE)
+                    .fetch_all(&mut *transaction)
+                    .await
+                    .map_err(failed())?;
+            let Some(last) = page.last() else { break };
+            after = last.first;
+            broken = page.iter().find_map(|block| walk.through(block).err());
         }
         transaction.commit().await.map_err(failed())?;
         let broken = broken.or_else(|| end_of(&walk, &head, checkpoint.as_ref()));
