@@ -167,6 +167,11 @@ pub fn prepare(
 }
 
 impl Prepared {
+    /// The operation's name in its document.
+    pub fn name(&self) -> Option<&str> {
+        self.operation.name.as_ref().map(|name| name.as_str())
+    }
+
     /// Query, mutation or subscription.
     pub fn kind(&self) -> OperationKind {
         self.kind

@@ -1,5 +1,6 @@
 //! Errors: turns what stops a product from being served into what an operator reads.
 
+use crate::audit::KeepError;
 use terrane_auth::AuthError;
 use terrane_diagnostics::{Diagnostic, render_all};
 use terrane_driver::DriverError;
@@ -44,4 +45,10 @@ pub enum RuntimeError {
     /// The settings of authentication cannot be used.
     #[error(transparent)]
     Auth(#[from] AuthError),
+}
+
+impl From<KeepError> for RuntimeError {
+    fn from(error: KeepError) -> Self {
+        Self::Audit(error.to_string())
+    }
 }

@@ -96,7 +96,7 @@ pub async fn run_with(
     }
     let (plan, values) = prepared.plan(request.variables.as_ref()).map_err(OperationError::Request)?;
     let only_data = plan.slots.iter().all(|slot| slot.source == Source::Data);
-    let entry = put_on_record(service, &access, request, (text, prepared.kind()), &plan);
+    let entry = put_on_record(service, &access, (text, &prepared), &plan);
     let body = match &plan.statement {
         Some(statement) if only_data => data_only(service, caller, statement, &values, mode, entry).await?,
         _ => {
@@ -111,15 +111,14 @@ pub async fn run_with(
 pub(crate) fn put_on_record(
     service: &ProductService,
     access: &Access,
-    request: &Request,
-    (text, kind): (&str, OperationKind),
+    (text, prepared): (&str, &Prepared),
     plan: &Plan,
 ) -> usize {
     // gateways ask again and again whether a product says something else of itself: that is no access to what it holds
     let asks = |ports: &PortsOperation| ports.fields.iter().any(|field| field != DESCRIPTION);
     let touches = plan.statement.is_some() || plan.ports.as_ref().is_some_and(asks);
     let noted = audit::note(|draft| {
-        let action = match kind {
+        let action = match prepared.kind() {
             OperationKind::Query => "query",
             OperationKind::Mutation => "mutation",
             OperationKind::Subscription => "subscribe",
@@ -127,8 +126,7 @@ pub(crate) fn put_on_record(
         match touches {
             true => {
                 draft.operation(action);
-                let asked = (text, request.operation_name.as_deref(), kind);
-                draft.touches(&describe_operation(service, access, asked, plan))
+                draft.touches(&describe_operation(service, access, (text, prepared), plan))
             }
             false => {
                 draft.silent();

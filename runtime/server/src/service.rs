@@ -153,11 +153,10 @@ impl ProductService {
         let streams = Streams::new(store.clone());
         let grants = HeldGrants::open(store.clone()).await?;
         let retention = tokio::spawn(terrane_stream::remove_old(store.clone(), Arc::clone(&product)));
-        let audit = Audit::open(store.clone(), options.store.audit.clone()).await;
-        let audit = audit.map_err(|error| RuntimeError::Audit(error.to_string()))?;
+        let audit = Audit::open(store.clone(), options.store.audit.clone()).await?;
         let keeping = tokio::spawn(audit::follow(Arc::clone(&audit)));
-        let tasks =
-            [retention, keeping, tokio::spawn(grants::follow(Arc::clone(&grants)))].map(|task| task.abort_handle());
+        let granting = tokio::spawn(grants::follow(Arc::clone(&grants)));
+        let tasks = [retention, keeping, granting].map(|task| task.abort_handle());
         // a replica may answer with what is no longer so, and nobody would ask again
         let current = options.store.replicas.is_empty();
         let cache_control = cache_control(&product, &everybody).filter(|_| current);
@@ -272,9 +271,8 @@ impl ProductService {
     /// # Errors
     /// [`AuthError`].
     pub async fn authenticate(&self, header: Option<&str>) -> Result<Caller, AuthError> {
-        let caller = self.inner.authenticator.authenticate(header).await?;
-        audit::note(|draft| draft.caller(&caller, header));
-        Ok(caller)
+        let caller = self.inner.authenticator.authenticate(header).await;
+        caller.inspect(|caller| _ = audit::note(|draft| draft.caller(caller, header)))
     }
 
     /// What a caller may do here now, by its roles and what it was granted; compiled when such a role set is first seen.
@@ -417,7 +415,6 @@ impl ProductService {
         if let Ok(Ok((left, held))) = tokio::time::timeout(MEASURING, events).await {
             self.meters().unpublished(u64::try_from(left).unwrap_or_default(), held.is_some());
         }
-        // the gauges are set where they are measured
         let _ = tokio::time::timeout(MEASURING, self.service_levels()).await;
         self.inner.audit.measure();
         self.meters().streams(self.inner.streams.open());

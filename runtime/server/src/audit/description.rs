@@ -8,17 +8,20 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use terrane_policy::{GRANTED, Policy, own_roles};
-use terrane_query::{Access, OperationKind, Plan, Reading};
+use terrane_query::{Access, OperationKind, Plan, Prepared, Reading};
+
+/// Characters of an operation's name that are put on record.
+const LONGEST: usize = 256;
 
 /// What a plan touches, as members of a JSON object; kept with the plan.
 pub(crate) fn describe_operation(
     service: &ProductService,
     access: &Access,
-    (text, name, kind): (&str, Option<&str>, OperationKind),
+    (text, prepared): (&str, &Prepared),
     plan: &Plan,
 ) -> Arc<str> {
     let describe = || {
-        let kind = match kind {
+        let kind = match prepared.kind() {
             OperationKind::Query => "query",
             OperationKind::Mutation => "mutation",
             OperationKind::Subscription => "subscription",
@@ -26,8 +29,8 @@ pub(crate) fn describe_operation(
         let digest = Sha256::digest(text.as_bytes());
         let hash: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let mut what = json!({ "kind": kind, "hash": hash });
-        if let Some(name) = name.filter(|name| name.len() <= 256) {
-            what["operation"] = json!(name.replace('\0', "\u{fffd}"));
+        if let Some(name) = prepared.name().filter(|name| name.len() <= LONGEST) {
+            what["operation"] = json!(name);
         }
         if let Some(statement) = &plan.statement {
             put_touched(service, access, statement.touched(), &mut what);

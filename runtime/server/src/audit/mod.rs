@@ -14,7 +14,7 @@ mod spool;
 pub(crate) use account::{Account, GRAPHQL, note, scope};
 pub(crate) use description::{describe_operation, describe_touched};
 pub(crate) use ending::Ending;
-pub(crate) use keeper::{Audit, follow};
+pub(crate) use keeper::{Audit, KeepError, follow};
 pub(crate) use origin::Origin;
 
 use axum::http::{Response, StatusCode};

@@ -49,7 +49,7 @@ pub(crate) async fn start(
         return single(service, caller, request, mutations).await.map(Started::from);
     }
     let (plan, values) = prepared.plan(request.variables.as_ref())?;
-    operation::put_on_record(service, &access, request, (text, prepared.kind()), &plan);
+    operation::put_on_record(service, &access, (text, &prepared), &plan);
     let ending = || Ending::of_current(service.audit(), Arc::default());
     if let Some(operation) = &plan.ports {
         let context =
