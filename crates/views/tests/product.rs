@@ -22,6 +22,7 @@ fn shown(info: &ProductInfo, now: &str) -> Product {
         address: "https://data.example.org/products/stations".to_owned(),
         explorer: true,
         exports: "/marketplace/stations/".to_owned(),
+        access: Some("/marketplace/stations/access".to_owned()),
         page_of: &|product| Some(format!("/marketplace/{product}")),
         may_select: &|of, field| (of, field) != ("Station", "secret"),
     };

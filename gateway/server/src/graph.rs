@@ -203,6 +203,15 @@ impl Graph {
         Ok(Arc::clone(&prepared.program))
     }
 
+    /// The plan of a request's operation, as it is run for `caller`: what is denied to the caller is not in it.
+    ///
+    /// # Errors
+    /// The errors of an operation that can't run.
+    pub(crate) fn explain(&self, request: &Request, caller: &Caller) -> Result<(String, serde_json::Value), RunError> {
+        let program = self.program_of(request, caller)?;
+        Ok((program.plan().to_string(), program.plan().to_json()))
+    }
+
     /// Run an operation. Equal queries that are under way at the same time run once.
     ///
     /// # Errors

@@ -5,7 +5,9 @@
 mod access;
 mod client;
 mod description;
+mod find;
 mod runs;
+mod said;
 mod schema;
 mod timestamp;
 
