@@ -56,4 +56,6 @@ pub struct Edge {
     pub from_line: Option<usize>,
     /// Which line of the node it points to; none is the node.
     pub to_line: Option<usize>,
+    /// Whether it says less than the others: it is drawn in dashes.
+    pub light: bool,
 }

@@ -43,7 +43,8 @@ pub fn svg(graph: &Graph) -> String {
         let widest = column.iter().map(|cell| sizes[*cell].0).fold(0.0, f64::max);
         column.iter().for_each(|cell| sizes[*cell].0 = widest);
     }
-    let placed = place(&layered, &sizes);
+    let threads = graph.edges.iter().filter(|e| e.from_line.is_some() && e.to_line.is_some()).count();
+    let placed = place(&layered, &sizes, threads);
     let loops = edges.keys().any(|(from, to)| from == to);
     let marker =
         format!("{}-tip", graph.id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>());
@@ -63,7 +64,8 @@ pub fn svg(graph: &Graph) -> String {
             } else {
                 curve(&layered, &placed, &sizes, *pair, lines)
             };
-            write!(out, "<path class=\"edge\" d=\"{path}\" marker-end=\"url(#{marker})\">").expect(TEXT);
+            let light = if same.iter().all(|edge| edge.light) { " light" } else { "" };
+            write!(out, "<path class=\"edge{light}\" d=\"{path}\" marker-end=\"url(#{marker})\">").expect(TEXT);
             let labels: Vec<String> = same.iter().filter_map(|e| e.label.as_deref()).map(escape).collect();
             let (from, to) = (escape(&nodes[pair.0].label), escape(&nodes[pair.1].label));
             let label = if labels.is_empty() { format!("{from} → {to}") } else { labels.join(", ") };

@@ -153,11 +153,15 @@ fn an_edge_between_lines_ends_at_their_height() {
         label: None,
         from_line: Some(from_line),
         to_line: Some(to_line),
+        light: from_line == 1,
     };
     // a line that is not there is the node
     let edges = vec![edge(0, 2), edge(0, 2), edge(1, 1), edge(9, 9)];
     let graph = Graph { id: "t".to_owned(), label: "t".to_owned(), nodes: vec![node("x"), node("y")], edges };
     let drawing = svg(&graph);
+    assert_eq!(drawing.matches("class=\"edge light\"").count(), 1);
+    assert!(mermaid(&graph).contains("n0 -.-> n1") && dot(&graph).contains("n0 -> n1 [style=dashed];"));
+    let drawing = drawing.replace("edge light", "edge");
     let paths: Vec<&str> = drawing.split("class=\"edge\" d=\"").skip(1).map(|p| p.split('"').next().unwrap()).collect();
     assert_eq!(paths.len(), 3, "{paths:?}");
     let ends: Vec<(f64, f64)> = paths

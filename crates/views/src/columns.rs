@@ -80,6 +80,7 @@ fn graph(
         label: Some(format!("{} → {}", from.2, to.2)),
         from_line: line(from),
         to_line: line(to),
+        light: false,
     };
     let graph = Graph {
         id: "columns".to_owned(),

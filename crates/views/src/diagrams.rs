@@ -194,8 +194,10 @@ pub struct MeshRead {
     pub product: String,
     /// Its dataset.
     pub dataset: String,
-    /// Id of the product that reads it.
+    /// Id of the product that reads it, or refers to it.
     pub by: String,
+    /// Whether it only refers to it: nothing is read.
+    pub refers: bool,
 }
 
 /// The whole mesh as one picture: which products read which. `exports` is where its exports are, with a slash at the end.
@@ -211,13 +213,16 @@ pub fn mesh(
     let name = |id: &str| products.iter().find(|p| p.id == id).map_or_else(|| id.to_owned(), |p| p.name.clone());
     let mut lines: Vec<String> = reads
         .iter()
-        .map(|read| format!("{} reads {} of {}", name(&read.by), read.dataset, name(&read.product)))
+        .map(|read| {
+            let verb = if read.refers { "refers to" } else { "reads" };
+            format!("{} {verb} {} of {}", name(&read.by), read.dataset, name(&read.product))
+        })
         .collect();
     let alone = |product: &&MeshProduct| !reads.iter().any(|r| r.product == product.id || r.by == product.id);
-    lines.extend(products.iter().filter(alone).map(|product| format!("{} reads no other product", product.name)));
+    lines.extend(products.iter().filter(alone).map(|product| format!("{} stands alone", product.name)));
     Diagram {
         id: graph.id.clone(),
-        title: "The mesh".to_owned(),
+        title: "Who reads whom".to_owned(),
         svg: svg(&graph),
         exports: [("Mermaid", "mmd"), ("DOT", "dot")].map(export).into(),
         lines,
@@ -243,7 +248,8 @@ fn mesh_graph(products: &[MeshProduct], reads: &[MeshRead], page_of: &dyn Fn(&st
         Edge {
             from: read.product.clone(),
             to: read.by.clone(),
-            label: Some(read.dataset.clone()),
+            label: Some(if read.refers { format!("refers to {}", read.dataset) } else { read.dataset.clone() }),
+            light: read.refers,
             from_line: of.and_then(|of| of.datasets.iter().position(|name| *name == read.dataset)),
             to_line: None,
         }

@@ -302,7 +302,13 @@ fn card(found: Found, problems: &[Problem]) -> Card {
     let href = format!("/marketplace/{}", encode(&found.id));
     let composed = problems.iter().find(|p| p.product.as_ref() == Some(&found.id)).map(|p| p.message.clone());
     let id = html_id(&found.id);
-    let reasons = found.matches.iter().take(REASONS).map(|of| reason(&href, of)).collect();
+    let mut reasons: Vec<Reason> = Vec::new();
+    for reason in found.matches.iter().map(|of| reason(&href, of)) {
+        // of several names of the same thing, the one that fits best
+        if reasons.len() < REASONS && !reasons.iter().any(|known| known.place == reason.place) {
+            reasons.push(reason);
+        }
+    }
     let freshness = freshness(&found.freshness);
     let Some(info) = found.info else {
         let problem = found.problem.unwrap_or_else(|| "It does not answer at the moment.".to_owned());

@@ -7,7 +7,7 @@ use terrane_views::text::{count, encode};
 use terrane_views::{Diagram, MeshProduct, MeshRead, draw_mesh, mesh};
 
 const QUERY: &str = "query Mesh {
-  products { id info { name domain datasets { name } } }
+  products { id info { name domain datasets { name relationships { targetProduct targetDataset } } } }
   productReads { product dataset by }
 }";
 
@@ -37,12 +37,20 @@ struct Known {
 struct Info {
     name: String,
     domain: Option<String>,
-    datasets: Vec<Named>,
+    datasets: Vec<Dataset>,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct Dataset {
     name: String,
+    relationships: Vec<Relationship>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Relationship {
+    target_product: Option<String>,
+    target_dataset: String,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +62,26 @@ struct Read {
 
 async fn ask(asking: &Asking) -> Result<(Vec<MeshProduct>, Vec<MeshRead>), PageError> {
     let answer: Answer = asking.ask(QUERY, serde_json::json!({})).await?.into_data()?;
+    let mut reads: Vec<MeshRead> = answer
+        .product_reads
+        .into_iter()
+        .map(|read| MeshRead { product: read.product, dataset: read.dataset, by: read.by, refers: false })
+        .collect();
+    let known: Vec<String> = answer.products.iter().map(|of| of.id.clone()).collect();
+    for of in &answer.products {
+        let datasets = of.info.iter().flat_map(|info| &info.datasets);
+        for relationship in datasets.flat_map(|dataset| &dataset.relationships) {
+            let Some(product) = relationship.target_product.clone().filter(|id| known.contains(id) && *id != of.id)
+            else {
+                continue;
+            };
+            let (dataset, by) = (relationship.target_dataset.clone(), of.id.clone());
+            // whoever reads it also refers to it: once is enough
+            if !reads.iter().any(|r| (&r.product, &r.dataset, &r.by) == (&product, &dataset, &by)) {
+                reads.push(MeshRead { product, dataset, by, refers: true });
+            }
+        }
+    }
     let product = |known: Known| {
         let Some(info) = known.info else {
             let (name, domain) = (known.id.clone(), "does not answer".to_owned());
@@ -62,8 +90,7 @@ async fn ask(asking: &Asking) -> Result<(Vec<MeshProduct>, Vec<MeshRead>), PageE
         let datasets = info.datasets.into_iter().map(|dataset| dataset.name).collect();
         MeshProduct { id: known.id, name: info.name, domain: info.domain.unwrap_or_default(), datasets }
     };
-    let read = |read: Read| MeshRead { product: read.product, dataset: read.dataset, by: read.by };
-    Ok((answer.products.into_iter().map(product).collect(), answer.product_reads.into_iter().map(read).collect()))
+    Ok((answer.products.into_iter().map(product).collect(), reads))
 }
 
 impl MeshPage {
@@ -76,9 +103,8 @@ impl MeshPage {
         let mut frame = Frame::new(&asking.caller, "The mesh", "Which data products read which others");
         frame.section = "mesh";
         let text = format!(
-            "{}, {} between them",
+            "{}. A line leads from a dataset to who reads it; in dashes, to who refers to it.",
             count(products.len() as i64, "data product", "data products"),
-            count(reads.len() as i64, "dataset is read", "datasets are read"),
         );
         let page_of = |id: &str| Some(format!("/marketplace/{}", encode(id)));
         Ok(Self { frame, text, diagram: mesh(&products, &reads, &page_of, "/") })
