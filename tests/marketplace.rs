@@ -4,9 +4,11 @@
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
-use terrane_testkit::{Answer, Client, Mesh, repository, state_directory};
+use terrane_testkit::{Answer, Client, Mesh, copy_folder, repository, state_directory};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_terrane");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -21,7 +23,12 @@ struct Running {
 impl Running {
     async fn start() -> Self {
         let (state, root) = (state_directory(), repository());
-        let [products, policies] = ["products", "policies"].map(|name| root.join(name).to_str().unwrap().to_owned());
+        let products = state.path().join("products");
+        copy_folder(&root.join("products"), &products).unwrap();
+        // nobody may know of a product unless they have signed in
+        let mut policy = OpenOptions::new().append(true).open(products.join("cities/policy.csv")).unwrap();
+        policy.write_all(b"\np, anonymous, port:discovery, read, deny\n").unwrap();
+        let [products, policies] = [products, root.join("policies")].map(|path| path.to_str().unwrap().to_owned());
         let folder = state.path().to_str().unwrap();
         let arguments =
             ["dev", "--port", "{port}", "--products", &products, "--policies", &policies, "--state", folder];
@@ -58,6 +65,17 @@ async fn products_are_found_filtered_and_shown() {
     assert_eq!(ids(&anybody, "qqxzjvw", json!({})).await, Vec::<String>::new());
     let found = anybody.graphql("{ products(search: \"contries\") { matches { kind approximate } } }", json!({})).await;
     assert_eq!(found["data"]["products"][0]["matches"][0]["approximate"], true, "{found}");
+    // only what the visitor may know about: neither by its name, nor in the picture, nor at its address
+    let reader = running.client("eve", "reader");
+    assert_eq!(ids(&reader, "cities", json!({})).await[0], "cities");
+    assert!(!ids(&anybody, "cities", json!({})).await.contains(&"cities".to_owned()));
+    for path in ["/", "/mesh", "/mesh.dot", "/?q=cities"] {
+        assert!(!anybody.get(path).await.text().contains("/marketplace/cities"), "{path}");
+        assert!(path.ends_with("dot") || reader.get(path).await.text().contains("/marketplace/cities"), "{path}");
+    }
+    for path in ["/marketplace/cities", "/marketplace/cities/access", "/marketplace/cities/columns.mmd"] {
+        assert_eq!(anybody.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
     // filters take what fits all of them
     let all = ids(&anybody, "", json!({})).await;
     assert_eq!(ids(&anybody, "", json!({"domain": "geography", "status": "active"})).await.len(), {
@@ -108,7 +126,8 @@ async fn plans_are_for_those_to_whom_the_mesh_shows_them() {
     let plan = steward.send(Method::POST, "/plan", &json_body, body.clone()).await;
     assert_eq!(plan.status, StatusCode::OK, "{}", plan.text());
     assert_eq!(plan.json()["plan"]["requests"][0]["subgraph"], "countries");
-    assert!(plan.json()["text"].as_str().unwrap().contains("population"));
+    let text = plan.json()["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("request countries") && text.contains("population"), "{text}");
     for client in [&analyst, &running.mesh.client()] {
         let refused = client.send(Method::POST, "/plan", &json_body, body.clone()).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN);

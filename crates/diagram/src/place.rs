@@ -4,7 +4,7 @@ use crate::layer::Layered;
 
 /// Between boxes of a column.
 const GAP: f64 = 18.0;
-/// Between columns: room for a curve, and for each more of those that end at lines, up to so many.
+/// Between columns: room for a curve, and more where many run beside each other.
 const AISLE: f64 = 56.0;
 const MORE: f64 = 1.6;
 const MOST_MORE: usize = 60;
@@ -25,7 +25,7 @@ pub(crate) struct Placed {
     pub size: Size,
 }
 
-/// Place cells of the given sizes, one for each; `threads` edges end at lines of boxes.
+/// Place cells of the given sizes, one for each; `threads` edges run between two columns, more or less.
 pub(crate) fn place(layered: &Layered, sizes: &[Size], threads: usize) -> Placed {
     let aisle = AISLE + threads.min(MOST_MORE) as f64 * MORE;
     let size = |cell: usize| sizes[cell];

@@ -43,7 +43,7 @@ pub fn svg(graph: &Graph) -> String {
         let widest = column.iter().map(|cell| sizes[*cell].0).fold(0.0, f64::max);
         column.iter().for_each(|cell| sizes[*cell].0 = widest);
     }
-    let threads = graph.edges.iter().filter(|e| e.from_line.is_some() && e.to_line.is_some()).count();
+    let threads = graph.edges.len() / layered.columns.len().saturating_sub(1).max(1);
     let placed = place(&layered, &sizes, threads);
     let loops = edges.keys().any(|(from, to)| from == to);
     let marker =

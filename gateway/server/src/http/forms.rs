@@ -196,7 +196,8 @@ fn done(word: &str, request: Option<&str>) -> Response {
 fn status(code: &str) -> StatusCode {
     match code {
         "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
-        "FORBIDDEN" => StatusCode::FORBIDDEN,
+        "FORBIDDEN" | "NOT_AN_APPROVER" => StatusCode::FORBIDDEN,
+        "NO_SUCH_ACCESS_REQUEST" | "NO_SUCH_GRANT" | "UNKNOWN_PRODUCT" => StatusCode::NOT_FOUND,
         "PRODUCT_UNAVAILABLE" | "INTERNAL_SERVER_ERROR" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
