@@ -6,6 +6,9 @@ use sqlx::types::Json;
 use std::collections::BTreeMap;
 use terrane_manifest::{Product, check_versions, reread};
 
+/// Files by path, as they are stored.
+type Sources = Json<BTreeMap<String, String>>;
+
 /// Contracts of the product that were in force at some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedContracts {
