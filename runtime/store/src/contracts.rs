@@ -26,7 +26,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn applied_contracts(&self, limit: i64) -> Result<Vec<AppliedContracts>, StoreError> {
-        let rows: Vec<(String, Json<BTreeMap<String, String>>, DateTime<Utc>)> =
+        let rows: Vec<(String, Sources, DateTime<Utc>)> =
             sqlx::query_as("SELECT version, sources, applied_at FROM metadata.applied ORDER BY position DESC LIMIT $1")
                 .bind(limit)
                 .fetch_all(self.control())
