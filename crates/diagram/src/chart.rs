@@ -44,7 +44,7 @@ pub struct Part {
 
 /// The drawing.
 pub fn bars(chart: &Chart) -> String {
-    let total = |bar: &Bar| bar.parts.iter().map(|part| amount(part)).sum::<f64>();
+    let total = |bar: &Bar| bar.parts.iter().map(amount).sum::<f64>();
     let most = chart.bars.iter().map(total).fold(0.0, f64::max);
     let width = chart.bars.len().max(FEWEST) as f64 * STEP;
     let (label, base) = (escape(&chart.label), HEIGHT + 4.0);
