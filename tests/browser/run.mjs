@@ -5,6 +5,7 @@
 // BASE_URL     the gateway of `terrane`, with the shipped products ready
 // CHROMIUM     the browser, default /usr/bin/chromium
 // SCREENSHOTS  a directory for pictures of the pages, default none
+// REQUESTER, APPROVER, AUDITOR   tokens: of a reader, of grace@example.org, of a steward (scripts/test-pages.sh makes them)
 //
 // Prints a line per check and "N passed, M failed"; leaves with 1 when one failed.
 import assert from 'node:assert/strict';
@@ -21,11 +22,24 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const PRODUCTS = ['Cities', 'Continents', 'Countries', 'Earthquakes', 'Geography'];
 const LOOKS = [
   { colorScheme: 'light', viewport: { width: 1280, height: 900 } },
-  { colorScheme: 'dark', viewport: { width: 390, height: 844 } },
+  { colorScheme: 'dark', viewport: { width: 1280, height: 900 } },
+  { colorScheme: 'dark', viewport: { width: 375, height: 812 } },
+  { colorScheme: 'light', viewport: { width: 375, height: 812 } },
 ];
+const { REQUESTER, APPROVER, AUDITOR } = process.env;
+assert.ok(REQUESTER && APPROVER && AUDITOR, 'REQUESTER, APPROVER and AUDITOR are tokens; see scripts/test-pages.sh');
+
+const BROWSER = {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+};
 
 const at = (path) => new URL(path, base).href;
 const cardNames = (page) => page.locator('.cards h2').allTextContents();
+
+/** From now on the page is opened as whoever has the token. */
+const as = (page, token) => page.setExtraHTTPHeaders({ authorization: `Bearer ${token}` });
 
 /** Opens the product's page by its card, as a visitor does, so that the test knows no address but the first. */
 async function openProduct(page, name) {
@@ -188,6 +202,123 @@ const checks = {
     await page.getByRole('combobox').first().waitFor();
   },
 
+  async 'a mistyped word is found, with where it was found'(page) {
+    await page.goto(at('/?q=contries'));
+    assert.ok((await cardNames(page)).includes('Countries'));
+    const reason = page.locator('.card', { hasText: 'Countries' }).first().locator('.reasons a').first();
+    // the card is one target, and the reason within it another
+    await reason.click();
+    await page.waitForSelector('#datasets');
+  },
+
+  async 'filters narrow the list without script'(page) {
+    await page.goto(at('/'));
+    await page.getByLabel('Domain').selectOption('geography/hazards');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    assert.deepEqual(await cardNames(page), ['Earthquakes']);
+  },
+
+  async 'the mesh is one picture, and a click leads to a product'(page) {
+    await page.goto(at('/mesh'));
+    assert.equal(await page.locator('.drawing .node').count(), PRODUCTS.length);
+    await page.locator('.drawing a[href="/marketplace/geography"]').click();
+    assert.ok(await page.getByRole('heading', { name: /^Geography/, level: 1 }).isVisible());
+    for (const name of ['lineage', 'columns', 'model']) {
+      const drawing = page.locator(`#diagram-${name} svg`);
+      assert.ok((await drawing.locator('.node').count()) > 1, name);
+      const boxes = await drawing.locator('.node rect').evaluateAll((all) =>
+        all.map((box) => ['x', 'y', 'width', 'height'].map((of) => box[of].baseVal.value)),
+      );
+      boxes.forEach(([x, y, w, h], at) =>
+        boxes.slice(at + 1).forEach(([x2, y2, w2, h2]) =>
+          assert.ok(x + w <= x2 || x2 + w2 <= x || y + h <= y2 || y2 + h2 <= y, `boxes of ${name} overlap`),
+        ),
+      );
+      const mermaid = await page.request.get(at(`/marketplace/geography/${name}.mmd`));
+      assert.match(await mermaid.text(), /^flowchart LR/);
+    }
+  },
+
+  async 'the explorer offers the examples of the products, and they are answered'(page) {
+    await openExplorer(page, '{ __typename }');
+    const examples = page.locator('#examples');
+    await examples.locator('optgroup[label="Countries"] option').first().waitFor({ state: 'attached' });
+    const [value] = await examples.locator('optgroup[label="Countries"] option').evaluateAll((all) => all.map((one) => one.value));
+    await examples.selectOption(value);
+    await page.waitForFunction(() => document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.getValue().includes('countr'));
+    await page.waitForTimeout(700); // GraphiQL takes over what was put in half a second later.
+    assert.ok((await runInExplorer(page)).data);
+  },
+
+  async 'the explorer shows a plan to those who may see it, and a refusal to others'(page) {
+    await openExplorer(page, '{ country(code: "NO") { name } }');
+    await page.locator('#plan').click();
+    await page.getByRole('dialog', { name: 'Plan' }).waitFor();
+    assert.match(await page.locator('#plan-dialog pre').innerText(), /your roles do not show plans/);
+    await page.getByRole('button', { name: 'Close' }).click();
+    await as(page, AUDITOR);
+    await page.locator('#plan').click();
+    await page.waitForFunction(() => document.querySelector('#plan-dialog pre').textContent.includes('countries'));
+  },
+
+  async 'access is asked for, approved, recorded and ended by forms, without script'(page) {
+    const browser = await chromium.launch(BROWSER);
+    const plain = await browser.newContext({ javaScriptEnabled: false });
+    const side = async (token) => {
+      const opened = await plain.newPage();
+      await as(opened, token);
+      return opened;
+    };
+    try {
+      const [requester, approver, auditor] = [await side(REQUESTER), await side(APPROVER), await side(AUDITOR)];
+      await requester.goto(at('/marketplace/countries'));
+      await requester.getByRole('link', { name: 'Ask for population' }).click();
+      assert.ok(await requester.getByRole('checkbox', { name: /population/ }).isChecked());
+      await requester.getByLabel('What for').fill('A study in <b>bold</b>');
+      await requester.getByLabel('For how long').selectOption('7d');
+      await requester.getByRole('button', { name: 'Ask' }).click();
+      await requester.waitForURL(/\/access\?done=asked/);
+      assert.match(await requester.locator('[role=status]').innerText(), /on its way/);
+      assert.ok(await requester.getByText('A study in <b>bold</b>').first().isVisible());
+      assert.equal(await requester.getByRole('button', { name: 'Approve' }).count(), 0);
+
+      await approver.goto(at('/access'));
+      await approver.getByLabel('Reason').first().fill('As agreed');
+      await approver.getByRole('button', { name: 'Approve' }).first().click();
+      await approver.waitForURL(/done=approved/);
+
+      await requester.goto(at('/marketplace/countries'));
+      const row = requester.locator('.dictionary tbody tr', { has: requester.locator('th code', { hasText: /^population$/ }) });
+      assert.match(await row.innerText(), /readable/);
+
+      await auditor.goto(at('/access'));
+      assert.match(await auditor.locator('main').innerText(), /Access of others[\s\S]*eve: field countries\.population/);
+
+      await requester.goto(at('/access'));
+      await requester.locator('section', { has: requester.locator('#held') }).getByLabel('Reason').first().fill('Done');
+      await requester.getByRole('button', { name: 'End it' }).first().click();
+      await requester.waitForURL(/done=revoked/);
+    } finally {
+      await browser.close();
+    }
+  },
+
+  async 'a form of a page of another origin changes nothing'(page) {
+    const foreign = createServer((_, response) => {
+      response.setHeader('content-type', 'text/html');
+      response.end(`<form method="post" action="${at('/marketplace/countries/access')}"><input name="role" value="reader"><button>x</button></form>`);
+    });
+    await new Promise((listening) => foreign.listen(0, '127.0.0.1', listening));
+    try {
+      await page.goto(`http://127.0.0.1:${foreign.address().port}/`);
+      const answered = page.waitForResponse((response) => response.request().method() === 'POST');
+      await page.locator('button').click();
+      assert.equal((await answered).status(), 403);
+    } finally {
+      foreign.close();
+    }
+  },
+
   async 'the keyboard reaches the content first'(page) {
     await page.goto(at('/'));
     await page.keyboard.press('Tab');
@@ -221,6 +352,33 @@ const PAGES = {
   'product Geography': (page) => openProduct(page, 'Geography'),
   'discovery of countries': (page) => page.goto(at('/products/countries/discovery')),
   explorer: (page) => openExplorer(page, '{ __typename }'),
+  'search with reasons': (page) => page.goto(at('/?q=contries')),
+  mesh: (page) => page.goto(at('/mesh')),
+  'product Earthquakes': (page) => openProduct(page, 'Earthquakes'),
+  'product for a steward': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/marketplace/countries'));
+    await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
+  },
+  'asking for access': async (page) => {
+    await as(page, REQUESTER);
+    await page.goto(at('/marketplace/countries/access?field=countries.population'));
+  },
+  'asking as nobody': (page) => page.goto(at('/marketplace/countries/access')),
+  'access of a requester': async (page) => {
+    await as(page, REQUESTER);
+    await page.goto(at('/access?done=asked'));
+  },
+  'access of an auditor': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/access'));
+    await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
+  },
+  plan: async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at(`/plan?query=${encodeURIComponent('{ country(code: "NO") { name continent { name } } }')}`));
+  },
+  'plan refused': (page) => page.goto(at('/plan')),
 };
 
 for (const [name, open] of Object.entries(PAGES)) {
@@ -242,11 +400,7 @@ for (const [name, open] of Object.entries(PAGES)) {
 }
 
 const profile = mkdtempSync(join(tmpdir(), 'terrane-browser-'));
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-});
+const context = await chromium.launchPersistentContext(profile, BROWSER);
 context.setDefaultTimeout(15_000);
 let passed = 0;
 let failed = 0;

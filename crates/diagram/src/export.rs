@@ -17,9 +17,10 @@ pub fn mermaid(graph: &Graph) -> String {
     }
     for edge in &graph.edges {
         let (Some(from), Some(to)) = (index.get(edge.from.as_str()), index.get(edge.to.as_str())) else { continue };
+        let arrow = if edge.light { "-.->" } else { "-->" };
         match &edge.label {
-            Some(label) => writeln!(out, "  n{from} -->|\"{}\"| n{to}", entities(label)),
-            None => writeln!(out, "  n{from} --> n{to}"),
+            Some(label) => writeln!(out, "  n{from} {arrow}|\"{}\"| n{to}", entities(label)),
+            None => writeln!(out, "  n{from} {arrow} n{to}"),
         }
         .expect(TEXT);
     }
@@ -39,9 +40,11 @@ pub fn dot(graph: &Graph) -> String {
     }
     for edge in &graph.edges {
         let (Some(from), Some(to)) = (index.get(edge.from.as_str()), index.get(edge.to.as_str())) else { continue };
-        match &edge.label {
-            Some(label) => writeln!(out, "  n{from} -> n{to} [label=\"{}\"];", quoted(label)),
-            None => writeln!(out, "  n{from} -> n{to};"),
+        match (&edge.label, edge.light) {
+            (Some(label), false) => writeln!(out, "  n{from} -> n{to} [label=\"{}\"];", quoted(label)),
+            (Some(label), true) => writeln!(out, "  n{from} -> n{to} [label=\"{}\", style=dashed];", quoted(label)),
+            (None, false) => writeln!(out, "  n{from} -> n{to};"),
+            (None, true) => writeln!(out, "  n{from} -> n{to} [style=dashed];"),
         }
         .expect(TEXT);
     }

@@ -1,13 +1,15 @@
-//! Diagrams: turns nodes and edges into an SVG drawing, and into the text of Mermaid and DOT.
+//! Diagrams: turns nodes and edges into an SVG drawing, and into the text of Mermaid and DOT; numbers into a small chart.
 //!
 //! The same graph gives the same text. The drawing has no colours of its own: `docs/pages.md` names the classes that a
 //! style sheet gives them by.
 
+mod chart;
 mod export;
 mod layer;
 mod place;
 mod svg;
 
+pub use chart::{Bar, Chart, Part, bars};
 pub use export::{dot, mermaid};
 pub use svg::svg;
 
@@ -50,4 +52,10 @@ pub struct Edge {
     pub to: String,
     /// Said where somebody points at it, and in the exports.
     pub label: Option<String>,
+    /// Which line of the node it starts at; none is the node.
+    pub from_line: Option<usize>,
+    /// Which line of the node it points to; none is the node.
+    pub to_line: Option<usize>,
+    /// Whether it says less than the others: it is drawn in dashes.
+    pub light: bool,
 }

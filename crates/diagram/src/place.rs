@@ -4,8 +4,10 @@ use crate::layer::Layered;
 
 /// Between boxes of a column.
 const GAP: f64 = 18.0;
-/// Between columns: room for a curve.
+/// Between columns: room for a curve, and more where many run beside each other.
 const AISLE: f64 = 56.0;
+const MORE: f64 = 1.6;
+const MOST_MORE: usize = 60;
 /// Around the drawing.
 const MARGIN: f64 = 12.0;
 /// Passes to and fro.
@@ -23,8 +25,9 @@ pub(crate) struct Placed {
     pub size: Size,
 }
 
-/// Place cells of the given sizes, one for each.
-pub(crate) fn place(layered: &Layered, sizes: &[Size]) -> Placed {
+/// Place cells of the given sizes, one for each; `threads` edges run between two columns, more or less.
+pub(crate) fn place(layered: &Layered, sizes: &[Size], threads: usize) -> Placed {
+    let aisle = AISLE + threads.min(MOST_MORE) as f64 * MORE;
     let size = |cell: usize| sizes[cell];
     let mut neighbours = vec![Vec::new(); layered.cells];
     for step in layered.routes.iter().flat_map(|route| route.windows(2)) {
@@ -67,7 +70,7 @@ pub(crate) fn place(layered: &Layered, sizes: &[Size]) -> Placed {
             corners[*cell] = (right + (width - size(*cell).0) / 2.0, y);
             bottom = bottom.max(y + size(*cell).1);
         }
-        right += width + if at + 1 < count { AISLE } else { 0.0 };
+        right += width + if at + 1 < count { aisle } else { 0.0 };
     }
     Placed { corners, size: (right + MARGIN, bottom + MARGIN) }
 }

@@ -43,28 +43,53 @@ pub fn svg(graph: &Graph) -> String {
         let widest = column.iter().map(|cell| sizes[*cell].0).fold(0.0, f64::max);
         column.iter().for_each(|cell| sizes[*cell].0 = widest);
     }
-    let placed = place(&layered, &sizes);
+    let threads = graph.edges.len() / layered.columns.len().saturating_sub(1).max(1);
+    let placed = place(&layered, &sizes, threads);
     let loops = edges.keys().any(|(from, to)| from == to);
     let marker =
         format!("{}-tip", graph.id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>());
     let mut out = open(graph, &nodes, &placed, &marker, loops);
-    for (pair, same) in &edges {
-        let path = if pair.0 == pair.1 {
-            turn(placed.corners[pair.0], sizes[pair.0])
-        } else {
-            curve(&layered, &placed, &sizes, *pair)
-        };
-        write!(out, "<path class=\"edge\" d=\"{path}\" marker-end=\"url(#{marker})\">").expect(TEXT);
-        let labels: Vec<String> = same.iter().filter_map(|e| e.label.as_deref()).map(escape).collect();
-        let (from, to) = (escape(&nodes[pair.0].label), escape(&nodes[pair.1].label));
-        let label = if labels.is_empty() { format!("{from} → {to}") } else { labels.join(", ") };
-        writeln!(out, "<title>{label}</title></path>").expect(TEXT);
+    for (pair, between) in &edges {
+        // edges between the same lines are one
+        let mut apart: BTreeMap<Lines, Vec<&Edge>> = BTreeMap::new();
+        for edge in between {
+            apart
+                .entry((line_of(nodes[pair.0], edge.from_line), line_of(nodes[pair.1], edge.to_line)))
+                .or_default()
+                .push(edge);
+        }
+        for (lines, same) in apart {
+            let path = if pair.0 == pair.1 {
+                turn(placed.corners[pair.0], sizes[pair.0])
+            } else {
+                curve(&layered, &placed, &sizes, *pair, lines)
+            };
+            let light = if same.iter().all(|edge| edge.light) { " light" } else { "" };
+            write!(out, "<path class=\"edge{light}\" d=\"{path}\" marker-end=\"url(#{marker})\">").expect(TEXT);
+            let labels: Vec<String> = same.iter().filter_map(|e| e.label.as_deref()).map(escape).collect();
+            let (from, to) = (escape(&nodes[pair.0].label), escape(&nodes[pair.1].label));
+            let label = if labels.is_empty() { format!("{from} → {to}") } else { labels.join(", ") };
+            writeln!(out, "<title>{label}</title></path>").expect(TEXT);
+        }
     }
     for (at, node) in nodes.iter().enumerate() {
         draw(&mut out, node, placed.corners[at], sizes[at]);
     }
     out.push_str("</svg>");
     out
+}
+
+/// The lines that an edge runs between.
+type Lines = (Option<usize>, Option<usize>);
+
+/// A line that the node has.
+fn line_of(node: &Node, line: Option<usize>) -> Option<usize> {
+    line.filter(|line| *line < node.lines.len())
+}
+
+/// How far down a box the middle of one of its lines is.
+fn down_to(line: usize) -> f64 {
+    HEAD + 8.0 + line as f64 * LINE
 }
 
 fn open(graph: &Graph, nodes: &[&Node], placed: &Placed, marker: &str, loops: bool) -> String {
@@ -108,8 +133,8 @@ fn draw(out: &mut String, node: &Node, (x, y): (f64, f64), (width, height): Size
     out.push_str(if node.href.is_some() { "</a>\n" } else { "\n" });
 }
 
-/// An edge as a curve through its waypoints, from the side of one box to the side of the other.
-fn curve(layered: &Layered, placed: &Placed, sizes: &[Size], pair: (usize, usize)) -> String {
+/// An edge as a curve through its waypoints, from the side of one box to the side of the other, at the lines that it is of.
+fn curve(layered: &Layered, placed: &Placed, sizes: &[Size], pair: (usize, usize), lines: Lines) -> String {
     let route = layered.routes.iter().find(|r| (r[0], r[r.len() - 1]) == pair);
     let direct = [pair.0, pair.1];
     let cells: &[usize] = route.map_or(&direct, Vec::as_slice);
@@ -117,7 +142,13 @@ fn curve(layered: &Layered, placed: &Placed, sizes: &[Size], pair: (usize, usize
     let mut points = Vec::with_capacity(cells.len() * 2);
     for (at, cell) in cells.iter().enumerate() {
         let ((x, y), (width, height)) = (placed.corners[*cell], sizes[*cell]);
-        let (left, right) = ((x, y + height / 2.0), (x + width, y + height / 2.0));
+        let line = match at {
+            0 => lines.0,
+            _ if at + 1 == cells.len() => lines.1,
+            _ => None,
+        };
+        let middle = y + line.map_or(height / 2.0, down_to);
+        let (left, right) = ((x, middle), (x + width, middle));
         let (enters, leaves) = if backwards { (right, left) } else { (left, right) };
         points.extend((at > 0).then_some(enters));
         points.extend((at + 1 < cells.len()).then_some(leaves));
@@ -152,7 +183,7 @@ fn cut(text: &str) -> String {
 
 /// Text as XML's character data or attribute value (XML 1.0, sections 2.2 and 2.4): characters that no XML document
 /// may hold are left out.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

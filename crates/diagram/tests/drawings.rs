@@ -1,7 +1,7 @@
 //! Drawings: the same graph gives the same text, no text breaks out of its place, and boxes don't overlap.
 
 use proptest::prelude::*;
-use terrane_diagram::{Edge, Graph, Node, dot, mermaid, svg};
+use terrane_diagram::{Bar, Chart, Edge, Graph, Node, Part, bars, dot, mermaid, svg};
 
 fn graph(labels: &[String], edges: &[(usize, usize)]) -> Graph {
     let node = |(at, label): (usize, &String)| Node {
@@ -16,6 +16,7 @@ fn graph(labels: &[String], edges: &[(usize, usize)]) -> Graph {
         from: format!("n{from}"),
         to: format!("n{to}"),
         label: labels.first().cloned(),
+        ..Edge::default()
     };
     let nodes = labels.iter().enumerate().map(node).collect();
     Graph { id: "test".to_owned(), label: labels.concat(), nodes, edges: edges.iter().map(edge).collect() }
@@ -140,4 +141,58 @@ fn a_long_edge_passes_between_boxes() {
     for of in &boxes[1..4] {
         assert!(y < of[1] || y > of[1] + of[3], "{y} is inside {of:?}");
     }
+}
+
+#[test]
+fn an_edge_between_lines_ends_at_their_height() {
+    let lines = ["a", "b", "c"].map(str::to_owned);
+    let node = |id: &str| Node { id: id.to_owned(), label: id.to_owned(), lines: lines.to_vec(), ..Node::default() };
+    let edge = |from_line, to_line| Edge {
+        from: "x".to_owned(),
+        to: "y".to_owned(),
+        label: None,
+        from_line: Some(from_line),
+        to_line: Some(to_line),
+        light: from_line == 1,
+    };
+    // a line that is not there is the node
+    let edges = vec![edge(0, 2), edge(0, 2), edge(1, 1), edge(9, 9)];
+    let graph = Graph { id: "t".to_owned(), label: "t".to_owned(), nodes: vec![node("x"), node("y")], edges };
+    let drawing = svg(&graph);
+    assert_eq!(drawing.matches("class=\"edge light\"").count(), 1);
+    assert!(mermaid(&graph).contains("n0 -.-> n1") && dot(&graph).contains("n0 -> n1 [style=dashed];"));
+    let drawing = drawing.replace("edge light", "edge");
+    let paths: Vec<&str> = drawing.split("class=\"edge\" d=\"").skip(1).map(|p| p.split('"').next().unwrap()).collect();
+    assert_eq!(paths.len(), 3, "{paths:?}");
+    let ends: Vec<(f64, f64)> = paths
+        .iter()
+        .map(|path| {
+            let mut numbers = path.split(|c: char| !c.is_ascii_digit() && c != '.').filter(|n| !n.is_empty());
+            let first = numbers.nth(1).unwrap().parse::<f64>().unwrap();
+            (first, numbers.last().unwrap().parse::<f64>().unwrap())
+        })
+        .collect();
+    // node to node, then a to c (two lines of 16 further down), then b to b
+    assert!((ends[1].1 - ends[1].0 - 32.0).abs() < 0.01, "{ends:?}");
+    assert!((ends[2].0 - ends[1].0 - 16.0).abs() < 0.01 && (ends[2].1 - ends[2].0).abs() < 0.01, "{ends:?}");
+}
+
+#[test]
+fn bars_stand_in_their_chart_and_no_text_breaks_out() {
+    let part = |tone, value| Part { tone, value };
+    let chart = Chart {
+        label: "<Checks>".to_owned(),
+        bars: vec![
+            Bar { title: "\"1\" & 2".to_owned(), parts: vec![part("good", 20.0), part("bad", 1.0)] },
+            Bar { title: String::new(), parts: vec![part("x\" onload=\"y", 5.0), part("warn", f64::NAN)] },
+            Bar::default(),
+        ],
+    };
+    let drawing = bars(&chart);
+    tags(&drawing);
+    assert!(drawing.contains("aria-label=\"&lt;Checks&gt;\"") && !drawing.contains("onload"), "{drawing}");
+    let drawn = boxes(&drawing);
+    assert_eq!(drawn.len(), 3);
+    assert!(drawn.iter().all(|b| b[1] >= 0.0 && b[1] + b[3] <= 68.01), "{drawn:?}");
+    assert_apart(&drawing);
 }

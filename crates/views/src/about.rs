@@ -136,10 +136,26 @@ fn unit(level: &ServiceLevelInfo) -> String {
     word.to_owned()
 }
 
+/// How old data is beside how often a new version is promised, by the value and unit of a `frequency`: `current`, `late`,
+/// `unpromised`, or `never` (published).
+pub fn freshness_word(
+    updated: Option<DateTime<Utc>>,
+    frequency: Option<(&str, Option<&str>)>,
+    now: DateTime<Utc>,
+) -> &'static str {
+    let promised = frequency.and_then(|(value, unit)| interval(value, unit));
+    match (updated, promised) {
+        (None, _) => "never",
+        (Some(_), None) => "unpromised",
+        (Some(updated), Some(promised)) if now - updated <= promised => "current",
+        _ => "late",
+    }
+}
+
 /// The longest time between two versions that a `frequency` allows.
-fn interval(level: &ServiceLevelInfo) -> Option<TimeDelta> {
-    let value: f64 = level.value.parse().ok().filter(|v: &f64| v.is_finite() && *v > 0.0 && *v < 1e6)?;
-    let seconds = match level.unit.as_deref()? {
+fn interval(value: &str, unit: Option<&str>) -> Option<TimeDelta> {
+    let value: f64 = value.parse().ok().filter(|v: &f64| v.is_finite() && *v > 0.0 && *v < 1e6)?;
+    let seconds = match unit? {
         "d" | "day" | "days" => 86_400.0,
         "h" | "hr" | "hour" | "hours" => 3_600.0,
         "m" | "min" | "minute" | "minutes" => 60.0,
@@ -151,7 +167,7 @@ fn interval(level: &ServiceLevelInfo) -> Option<TimeDelta> {
 
 fn measure_frequency(info: &ProductInfo, level: &ServiceLevelInfo, now: DateTime<Utc>) -> Option<Status> {
     let old = now - time(info.updated_at.as_deref()?)?;
-    let kept = old <= interval(level)?;
+    let kept = old <= interval(&level.value, level.unit.as_deref())?;
     Some(Status::new(format!("{} old", age(old)), if kept { "good" } else { "bad" }))
 }
 
@@ -162,7 +178,7 @@ pub(crate) fn freshness(info: &ProductInfo, now: DateTime<Utc>) -> Status {
     };
     let old = now - updated;
     let promised = service_levels(info).into_iter().find(|l| l.property == "frequency");
-    let Some((level, interval)) = promised.and_then(|l| Some((l, interval(l)?))) else {
+    let Some((level, interval)) = promised.and_then(|l| Some((l, interval(&l.value, l.unit.as_deref())?))) else {
         return Status::new(format!("{} old, nothing promised", age(old)), "muted");
     };
     let promised = format!("promised every {} {}", decimal(&level.value), unit(level));

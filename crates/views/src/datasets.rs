@@ -5,7 +5,7 @@ use crate::about::format_label;
 use crate::model::{Dataset, Download, Field, Reference};
 use crate::said::{DatasetInfo, FieldInfo, ProductInfo};
 use crate::sample::operation;
-use crate::text::{encode, html_id, number, words};
+use crate::text::{day, encode, html_id, number, words};
 use crate::types::FieldTypes;
 
 /// Examples that are shown at most.
@@ -31,6 +31,7 @@ fn dataset(info: &ProductInfo, dataset: &DatasetInfo, types: &FieldTypes, visit:
         downloads: downloads(info, dataset, visit),
         operation,
         explorer_href,
+        sample: None,
     }
 }
 
@@ -67,9 +68,17 @@ fn field(info: &ProductInfo, dataset: &DatasetInfo, field: &FieldInfo, types: &F
         classification: field.classification.clone(),
         readable,
         why: (!readable).then(|| why(field, by_mesh, &visit.roles)),
+        masked: field.mask.as_deref().filter(|_| by_mesh).map(masked),
+        // what the mesh denies, no product can grant
+        ask_href: visit
+            .access
+            .as_ref()
+            .filter(|_| !readable && by_mesh)
+            .map(|page| format!("{page}?field={}", encode(&format!("{}.{}", dataset.name, field.name)))),
         examples: examples(field).filter(|_| readable),
         reference: reference(info, dataset, field, visit),
         deprecated: field.deprecated.clone(),
+        removed_after: field.removed_after.as_deref().map(day),
     }
 }
 
@@ -93,6 +102,18 @@ fn why(field: &FieldInfo, by_mesh: bool, roles: &[String]) -> String {
         _ if field.classification == "public" => format!("denied to {who} by the product"),
         _ => format!("{} data, not open to {who}", words(&field.classification, ' ')),
     }
+}
+
+/// What is seen instead of the values, by the kind of the mask.
+fn masked(kind: &str) -> String {
+    match kind {
+        "null" => "you see that it is there, not what it is",
+        "hash" => "you see a code in the place of each value",
+        "partial" => "you see the ends of each value",
+        "bucket" => "you see the range or the part of time that each value is in",
+        _ => "you see something else in the place of each value",
+    }
+    .to_owned()
 }
 
 fn examples(field: &FieldInfo) -> Option<String> {

@@ -41,7 +41,7 @@ fn draw(graph: &Graph, ending: &str) -> Option<String> {
     }
 }
 
-fn diagram(title: &str, graph: &Graph, lines: Vec<String>, visit: &Visit<'_>) -> Diagram {
+pub(crate) fn diagram(title: &str, graph: &Graph, lines: Vec<String>, visit: &Visit<'_>) -> Diagram {
     let export = |(label, ending): (&str, &str)| Export {
         label: label.to_owned(),
         href: format!("{}{}.{ending}", visit.exports, graph.id),
@@ -72,7 +72,7 @@ fn lineage(info: &ProductInfo, page_of: &dyn Fn(&str) -> Option<String>) -> Grap
             _ => None,
         },
     };
-    let edge = |from: &String, to: &String| Edge { from: from.clone(), to: to.clone(), label: None };
+    let edge = |from: &String, to: &String| Edge { from: from.clone(), to: to.clone(), ..Edge::default() };
     Graph {
         id: "lineage".to_owned(),
         label: format!("Lineage of {}", info.name),
@@ -124,7 +124,7 @@ fn model(info: &ProductInfo, types: &FieldTypes, page_of: &dyn Fn(&str) -> Optio
                 });
             }
             let label = format!("{} ({})", relationship.fields.join(", "), relationship.cardinality);
-            graph.edges.push(Edge { from: target_id(None, &dataset.name), to, label: Some(label) });
+            graph.edges.push(Edge { from: target_id(None, &dataset.name), to, label: Some(label), ..Edge::default() });
         }
     }
     graph
@@ -172,4 +172,92 @@ fn lines_of_model(info: &ProductInfo) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A product as a box of the mesh.
+#[derive(Debug, Clone, Default)]
+pub struct MeshProduct {
+    /// Its id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Business area.
+    pub domain: String,
+    /// Names of its output datasets.
+    pub datasets: Vec<String>,
+}
+
+/// That a product reads a dataset of another one, or refers to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MeshRead {
+    /// Id of the product that is read.
+    pub product: String,
+    /// Its dataset.
+    pub dataset: String,
+    /// Id of the product that reads it, or refers to it.
+    pub by: String,
+    /// Whether it only refers to it: nothing is read.
+    pub refers: bool,
+}
+
+/// The whole mesh as one picture: which products read which. `exports` is where its exports are, with a slash at the end.
+pub fn mesh(
+    products: &[MeshProduct],
+    reads: &[MeshRead],
+    page_of: &dyn Fn(&str) -> Option<String>,
+    exports: &str,
+) -> Diagram {
+    let graph = mesh_graph(products, reads, page_of);
+    let export =
+        |(label, ending): (&str, &str)| Export { label: label.to_owned(), href: format!("{exports}mesh.{ending}") };
+    let name = |id: &str| products.iter().find(|p| p.id == id).map_or_else(|| id.to_owned(), |p| p.name.clone());
+    let mut lines: Vec<String> = reads
+        .iter()
+        .map(|read| {
+            let verb = if read.refers { "refers to" } else { "reads" };
+            format!("{} {verb} {} of {}", name(&read.by), read.dataset, name(&read.product))
+        })
+        .collect();
+    let alone = |product: &&MeshProduct| !reads.iter().any(|r| r.product == product.id || r.by == product.id);
+    lines.extend(products.iter().filter(alone).map(|product| format!("{} stands alone", product.name)));
+    Diagram {
+        id: graph.id.clone(),
+        title: "Who reads whom".to_owned(),
+        svg: svg(&graph),
+        exports: [("Mermaid", "mmd"), ("DOT", "dot")].map(export).into(),
+        lines,
+    }
+}
+
+/// The mesh for another tool: `mmd` (Mermaid) or `dot`; none for another ending.
+pub fn draw_mesh(products: &[MeshProduct], reads: &[MeshRead], ending: &str) -> Option<String> {
+    draw(&mesh_graph(products, reads, &|_| None), ending)
+}
+
+fn mesh_graph(products: &[MeshProduct], reads: &[MeshRead], page_of: &dyn Fn(&str) -> Option<String>) -> Graph {
+    let node = |product: &MeshProduct| Node {
+        id: product.id.clone(),
+        label: product.name.clone(),
+        sub: product.domain.clone(),
+        lines: product.datasets.clone(),
+        own: false,
+        href: page_of(&product.id),
+    };
+    let edge = |read: &MeshRead| {
+        let of = products.iter().find(|product| product.id == read.product);
+        Edge {
+            from: read.product.clone(),
+            to: read.by.clone(),
+            label: Some(if read.refers { format!("refers to {}", read.dataset) } else { read.dataset.clone() }),
+            light: read.refers,
+            from_line: of.and_then(|of| of.datasets.iter().position(|name| *name == read.dataset)),
+            to_line: None,
+        }
+    };
+    Graph {
+        id: "mesh".to_owned(),
+        label: "Data products and what they read of each other".to_owned(),
+        nodes: products.iter().map(node).collect(),
+        edges: reads.iter().map(edge).collect(),
+    }
 }

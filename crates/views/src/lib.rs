@@ -3,21 +3,25 @@
 //! Pure: no clock, no IO. [`product`] is the entry; `docs/pages.md` says what the templates do with the result.
 
 mod about;
+mod columns;
 mod datasets;
 mod diagrams;
 mod model;
 mod ports;
 mod quality;
 mod records;
+mod revisions;
 mod runs;
 mod said;
 mod sample;
 pub mod text;
 mod types;
 
-pub use about::{format_label, status};
-pub use diagrams::{draw_lineage, draw_model};
+pub use about::{format_label, freshness_word, status};
+pub use columns::{columns, draw_columns};
+pub use diagrams::{MeshProduct, MeshRead, draw_lineage, draw_mesh, draw_model, mesh};
 pub use model::*;
+pub use revisions::{revisions, trend};
 pub use runs::runs;
 
 /// What a product says of itself: the shapes of `schema/product.graphql`.
@@ -47,6 +51,8 @@ pub struct Visit<'a> {
     pub explorer: bool,
     /// Where the exports of the diagrams are, with a slash at the end.
     pub exports: String,
+    /// Where access to the product is asked for; none where this server has no such page.
+    pub access: Option<String>,
     /// Where the page of another product is; none where this server has none.
     pub page_of: &'a dyn Fn(&str) -> Option<String>,
     /// Whether the visitor may select a field, by type and field, beside what the product itself says.
@@ -97,7 +103,10 @@ pub fn product(info: &description::ProductInfo, said_runs: &Runs, visit: &Visit<
         datasets: datasets::datasets(info, &types, visit),
         ports: ports::ports(info, &types, visit),
         diagrams: if info.current_version.is_some() { diagrams::diagrams(info, &types, visit) } else { Vec::new() },
+        durations: runs::durations(said_runs),
         runs,
         no_runs_text,
+        examples: ports::examples(info, visit),
+        access_href: visit.access.clone(),
     }
 }

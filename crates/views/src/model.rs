@@ -93,6 +93,58 @@ pub struct Product {
     pub runs: Vec<Run>,
     /// Said where there is no run to show.
     pub no_runs_text: String,
+    /// Operations to begin with.
+    pub examples: Vec<Example>,
+    /// Where access is asked for; none where this server has no such page.
+    pub access_href: Option<String>,
+    /// How long runs took.
+    pub durations: Option<Diagram>,
+}
+
+/// An operation to begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Its name in words.
+    pub title: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Its text.
+    pub operation: String,
+    /// The explorer with it.
+    pub explorer_href: Option<String>,
+}
+
+/// When other contracts came into force, and what changed by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Version of the product.
+    pub version: String,
+    /// From when on.
+    pub at: Moment,
+    /// `breaking`, `compatible` or `first`.
+    pub status: Status,
+    /// What changed.
+    pub changes: Vec<Change>,
+}
+
+/// One change of a contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// `breaking`, `addition` or `note`.
+    pub status: Status,
+    /// `for consumers` or `for those who send to it`.
+    pub concerns: &'static str,
+    /// What changed.
+    pub text: String,
+}
+
+/// Rows that the visitor may see, as they see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Names of the fields.
+    pub columns: Vec<String>,
+    /// A text for each field.
+    pub rows: Vec<Vec<String>>,
 }
 
 /// Who answers for a product.
@@ -170,6 +222,8 @@ pub struct Dataset {
     pub operation: Option<String>,
     /// The explorer with that operation.
     pub explorer_href: Option<String>,
+    /// What the operation answers to the visitor; none where it was not asked.
+    pub sample: Option<Sample>,
 }
 
 /// A file to fetch.
@@ -200,12 +254,18 @@ pub struct Field {
     pub readable: bool,
     /// Why not.
     pub why: Option<String>,
+    /// What the visitor sees instead of its values, in words.
+    pub masked: Option<String>,
+    /// Where it is asked for, where it is closed.
+    pub ask_href: Option<String>,
     /// Sample values.
     pub examples: Option<String>,
     /// What its values refer to.
     pub reference: Option<Reference>,
     /// Why it should no longer be used.
     pub deprecated: Option<String>,
+    /// The last day on which it is promised, as text.
+    pub removed_after: Option<String>,
 }
 
 /// The field of another dataset that a field refers to.

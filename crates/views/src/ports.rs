@@ -2,10 +2,10 @@
 
 use crate::Visit;
 use crate::about::format_label;
-use crate::model::{Port, Snippet};
-use crate::said::{AccessMethod, InputPortInfo, ManagementPortInfo, OutputPortInfo, ProductInfo};
+use crate::model::{Example, Port, Snippet};
+use crate::said::{AccessMethod, ExampleOperation, InputPortInfo, ManagementPortInfo, OutputPortInfo, ProductInfo};
 use crate::sample::operation;
-use crate::text::{capitalized, safe_href};
+use crate::text::{capitalized, encode, safe_href};
 use crate::types::FieldTypes;
 
 pub(crate) fn ports(info: &ProductInfo, types: &FieldTypes, visit: &Visit<'_>) -> Vec<Port> {
@@ -26,18 +26,10 @@ fn output(info: &ProductInfo, port: &OutputPortInfo, types: &FieldTypes, visit: 
         if access.format == "graphql" {
             let datasets = info.datasets.iter().filter(|d| port.datasets.contains(&d.name));
             let operations = datasets.filter_map(|d| Some((d, operation(d, types, visit)?)));
-            snippets.extend(operations.map(|(d, text)| {
-                let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                let url = address(visit, &access.path);
-                Snippet {
-                    label: format!("{}: curl", d.name),
-                    code: format!(
-                        "curl -s '{url}' -H 'content-type: application/json' \\\n  -d '{{\"query\": \"{one_line}\"}}'"
-                    ),
-                }
-            }));
+            let url = address(visit, &access.path);
+            snippets.extend(operations.flat_map(|(d, text)| graphql(&d.name, &url, &text, visit)));
         } else {
-            snippets.push(file_snippet(access, visit));
+            snippets.extend(file(access, visit));
         }
     }
     let address_of = |access: &AccessMethod| format!("{} {}{}", access.method, visit.address, access.path);
@@ -67,9 +59,80 @@ fn port_kind(kind: &str) -> String {
     if kind == "graphql" { format_label(kind) } else { kind.to_owned() }
 }
 
-fn file_snippet(access: &AccessMethod, visit: &Visit<'_>) -> Snippet {
-    let (url, file) = (address(visit, &access.path), access.path.rsplit('/').next().unwrap_or_default());
-    Snippet { label: format!("{}: curl", format_label(&access.format)), code: format!("curl -s '{url}' -o '{file}'") }
+/// Whether the texts to copy send a token: nobody has none, and an empty one is refused.
+fn sends_token(visit: &Visit<'_>) -> bool {
+    visit.roles.iter().any(|role| role != "anonymous")
+}
+
+/// How a dataset is asked for.
+fn graphql(dataset: &str, url: &str, operation: &str, visit: &Visit<'_>) -> [Snippet; 3] {
+    let snippet = |label: &str, code: String| Snippet { label: format!("{dataset}: {label}"), code };
+    let one_line = operation.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (curl_token, python_token, import) = match sends_token(visit) {
+        true => (
+            "  -H \"authorization: Bearer $TOKEN\" \\\n",
+            ",\n        \"authorization\": \"Bearer \" + os.environ[\"TOKEN\"]",
+            "json, os, urllib.request",
+        ),
+        false => ("", "", "json, urllib.request"),
+    };
+    let curl = format!(
+        "curl -s '{url}' -H 'content-type: application/json' \\\n{curl_token}  -d '{{\"query\": \"{one_line}\"}}'"
+    );
+    let python = format!(
+        "import {import}\n\nquery = \"\"\"\n{operation}\n\"\"\"\nrequest = urllib.request.Request(\n    \"{url}\",\n    \
+         data=json.dumps({{\"query\": query}}).encode(),\n    headers={{\n        \"content-type\": \
+         \"application/json\"{python_token},\n    }},\n)\nwith urllib.request.urlopen(request) as response:\n    \
+         print(json.load(response)[\"data\"])"
+    );
+    [snippet("GraphQL", operation.to_owned()), snippet("curl", curl), snippet("Python", python)]
+}
+
+/// How a file is fetched, and opened in tools that read its format.
+fn file(access: &AccessMethod, visit: &Visit<'_>) -> Vec<Snippet> {
+    let (url, name) = (address(visit, &access.path), access.path.rsplit('/').next().unwrap_or_default());
+    let (format, token) = (format_label(&access.format), sends_token(visit));
+    let snippet = |label: &str, code: String| Snippet { label: format!("{format}: {label}"), code };
+    let header = if token { " -H \"authorization: Bearer $TOKEN\"" } else { "" };
+    let mut snippets = vec![snippet("curl", format!("curl -s '{url}'{header} -o '{name}'"))];
+    match access.format.as_str() {
+        "csv" => {
+            let options = if token { ", [Headers = [authorization = \"Bearer \" & Token]]" } else { "" };
+            snippets.push(snippet(
+                "Power BI and Excel (Power Query)",
+                format!(
+                    "let\n    Source = Csv.Document(\n        Web.Contents(\"{url}\"{options}),\n        [Delimiter = \",\", \
+                     Encoding = 65001]\n    ),\n    Rows = Table.PromoteHeaders(Source)\nin\n    Rows"
+                ),
+            ));
+        }
+        "parquet" => {
+            let (import, options) = match token {
+                true => ("os, pandas", ", storage_options={\"authorization\": \"Bearer \" + os.environ[\"TOKEN\"]}"),
+                false => ("pandas", ""),
+            };
+            let python = format!("import {import}\n\nframe = pandas.read_parquet(\"{url}\"{options})");
+            let secret = match token {
+                true => "CREATE SECRET (TYPE http, EXTRA_HTTP_HEADERS MAP {'authorization': 'Bearer TOKEN'});\n",
+                false => "",
+            };
+            snippets.push(snippet("Python (pandas)", python));
+            snippets.push(snippet("DuckDB", format!("{secret}SELECT * FROM read_parquet('{url}');")));
+        }
+        _ => {}
+    }
+    snippets
+}
+
+/// The operations that the product's folder has as examples.
+pub(crate) fn examples(info: &ProductInfo, visit: &Visit<'_>) -> Vec<Example> {
+    let example = |said: &ExampleOperation| Example {
+        title: capitalized(&said.name.replace(['-', '_'], " ")),
+        description: said.description.clone(),
+        operation: said.operation.clone(),
+        explorer_href: visit.explorer.then(|| format!("/graphiql?query={}", encode(&said.operation))),
+    };
+    info.example_operations.iter().map(example).collect()
 }
 
 fn input(port: &InputPortInfo, visit: &Visit<'_>) -> Port {

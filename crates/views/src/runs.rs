@@ -1,9 +1,10 @@
 //! Runs: turns the records of the pipeline into the list of the latest runs.
 
 use crate::Runs;
-use crate::model::{Moment, Run, Status, Step};
+use crate::model::{Diagram, Moment, Run, Status, Step};
 use crate::records;
 use crate::text::{moment, number, took};
+use terrane_diagram::{Bar, Chart, Part, bars};
 
 /// The runs, and what is said where there is none.
 pub fn runs(runs: &Runs) -> (Vec<Run>, String) {
@@ -12,6 +13,31 @@ pub fn runs(runs: &Runs) -> (Vec<Run>, String) {
         Runs::Closed => (Vec::new(), "Your roles do not open the records of this product's runs.".to_owned()),
         Runs::Unknown => (Vec::new(), "The product does not say anything about its runs at the moment.".to_owned()),
     }
+}
+
+/// How long runs took, the oldest first; none where that is not known of two of them.
+pub(crate) fn durations(runs: &Runs) -> Option<Diagram> {
+    let Runs::Seen(runs) = runs else { return None };
+    let timed: Vec<(&records::Run, i64)> = runs.iter().rev().filter_map(|run| Some((run, run.milliseconds?))).collect();
+    if timed.len() < 2 {
+        return None;
+    }
+    let line = |(run, milliseconds): &(&records::Run, i64)| {
+        let at = moment(&run.started_at).map_or_else(|| run.started_at.clone(), |at| at.text);
+        format!("{at}: {}, {}", took(*milliseconds), run.state)
+    };
+    let bar = |one: &(&records::Run, i64)| Bar {
+        title: line(one),
+        parts: vec![Part { tone: status(&one.0.state).tone, value: one.1 as f64 }],
+    };
+    let chart = Chart { label: "How long runs took".to_owned(), bars: timed.iter().map(bar).collect() };
+    Some(Diagram {
+        id: "durations".to_owned(),
+        title: "How long runs took".to_owned(),
+        svg: bars(&chart),
+        exports: Vec::new(),
+        lines: timed.iter().map(line).collect(),
+    })
 }
 
 fn status(state: &str) -> Status {

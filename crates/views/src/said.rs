@@ -40,6 +40,9 @@ pub struct ProductInfo {
     pub management_ports: Vec<ManagementPortInfo>,
     /// Output datasets with their data dictionaries.
     pub datasets: Vec<DatasetInfo>,
+    /// Operations to begin with.
+    #[serde(default)]
+    pub example_operations: Vec<ExampleOperation>,
     /// What is made from what.
     pub lineage: LineageInfo,
     /// What the newest run's checks found.
@@ -252,6 +255,9 @@ pub struct FieldInfo {
     pub classification: String,
     /// Whether you may read it.
     pub readable: bool,
+    /// What you see instead of its values; none where you see the values, or nothing.
+    #[serde(default)]
+    pub mask: Option<String>,
     /// Allowed values.
     pub values: Vec<String>,
     /// Sample values; none where you may not read the field.
@@ -262,6 +268,9 @@ pub struct FieldInfo {
     pub sources: Vec<String>,
     /// Why it should no longer be used.
     pub deprecated: Option<String>,
+    /// The last day on which a deprecated field is promised.
+    #[serde(default)]
+    pub removed_after: Option<String>,
 }
 
 /// A foreign key.
@@ -330,6 +339,75 @@ pub struct LineageInfo {
     pub nodes: Vec<LineageNode>,
     /// What each is made from.
     pub edges: Vec<LineageEdge>,
+    /// Columns of models, and what the SQL makes them from.
+    #[serde(default)]
+    pub columns: Vec<LineageColumn>,
+}
+
+/// A column of a model.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LineageColumn {
+    /// Node of its table.
+    pub node: String,
+    /// Its name.
+    pub column: String,
+    /// Input columns that its value goes back to, as `LAYER.TABLE.COLUMN`.
+    pub origins: Vec<String>,
+}
+
+/// An operation that the product's folder has as an example.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExampleOperation {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Its text.
+    pub operation: String,
+}
+
+/// What changed when other contracts came into force.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContractRevision {
+    /// Version of the product.
+    pub version: String,
+    /// From when on.
+    pub applied_at: String,
+    /// Whether it broke what consumers or senders relied on.
+    pub breaking: bool,
+    /// What changed; empty for the first contracts.
+    pub changes: Vec<RevisedContract>,
+}
+
+/// One change of a contract.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisedContract {
+    /// `input` or `output`.
+    pub layer: String,
+    /// `breaking`, `addition` or `note`.
+    pub severity: String,
+    /// What changed.
+    pub message: String,
+}
+
+/// What the checks of one run found, in numbers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QualityPoint {
+    /// When.
+    pub at: String,
+    /// The version that the run published.
+    pub version: Option<i64>,
+    /// Checks that passed.
+    pub passed: i64,
+    /// Checks that failed and only warn or inform.
+    pub warned: i64,
+    /// Checks that failed and keep a version from being published.
+    pub failed: i64,
 }
 
 /// A table, source or port in a lineage graph.

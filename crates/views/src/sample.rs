@@ -21,7 +21,10 @@ pub(crate) fn operation(dataset: &DatasetInfo, types: &FieldTypes, visit: &Visit
     }
     let may = |field: &&FieldInfo| {
         let name = field.graphql_name.as_str();
-        field.readable && field.deprecated.is_none() && types.is_leaf(object, name) && selectable(object, name)
+        (field.readable || field.mask.is_some())
+            && field.deprecated.is_none()
+            && types.is_leaf(object, name)
+            && selectable(object, name)
     };
     let fields: Vec<&FieldInfo> = dataset.fields.iter().filter(may).take(FIELDS).collect();
     if fields.is_empty() {

@@ -16,6 +16,12 @@ pub fn moment(rfc3339: &str) -> Option<Moment> {
     })
 }
 
+/// A day (`2027-06-30`) for people: `30 June 2027`; text that is no day stays as it is.
+pub fn day(written: &str) -> String {
+    let day = written.parse::<chrono::NaiveDate>();
+    day.map_or_else(|_| written.to_owned(), |day| day.format("%-d %B %Y").to_string())
+}
+
 /// RFC 3339 text as a time.
 pub fn time(rfc3339: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(rfc3339).ok().map(|at| at.with_timezone(&Utc))

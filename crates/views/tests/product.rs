@@ -2,8 +2,11 @@
 
 use apollo_compiler::{ExecutableDocument, Schema};
 use chrono::{DateTime, Utc};
+use terrane_views::description::{ContractRevision, LineageColumn, QualityPoint};
 use terrane_views::description::{ProductInfo, Run, Step};
-use terrane_views::{Product, Runs, Status, Visit, draw_lineage, draw_model, product};
+use terrane_views::{
+    Product, Runs, Status, Visit, columns, draw_columns, draw_lineage, draw_model, product, revisions, trend,
+};
 
 fn stations() -> ProductInfo {
     serde_json::from_str(include_str!("stations.json")).expect("the fixture is a description")
@@ -22,6 +25,7 @@ fn shown(info: &ProductInfo, now: &str) -> Product {
         address: "https://data.example.org/products/stations".to_owned(),
         explorer: true,
         exports: "/marketplace/stations/".to_owned(),
+        access: Some("/marketplace/stations/access".to_owned()),
         page_of: &|product| Some(format!("/marketplace/{product}")),
         may_select: &|of, field| (of, field) != ("Station", "secret"),
     };
@@ -189,4 +193,135 @@ fn runs_are_told_or_said_to_be_closed() {
     assert_eq!(runs[0].summary, "by hand · asked for by grace · 2.3 s");
     assert_eq!(runs[0].error.as_deref(), Some("CHECK_FAILED: 2 checks failed"));
     assert_eq!((runs[0].steps[0].rows.as_str(), runs[0].steps[0].took.as_str()), ("1,500", "15 ms"));
+}
+
+#[test]
+fn closed_fields_say_where_they_are_asked_for_and_masked_ones_what_is_seen() {
+    let mut info = stations();
+    info.datasets[0].fields.iter_mut().find(|f| f.name == "visitors").unwrap().mask = Some("hash".to_owned());
+    let page = shown(&info, SOON);
+    let field = |name: &str| page.datasets[0].fields.iter().find(|f| f.name == name).unwrap();
+    let href = Some("/marketplace/stations/access?field=stations.visitors");
+    assert_eq!(field("visitors").ask_href.as_deref(), href);
+    // what the mesh denies, no product can grant; what can be read, nobody has to ask for
+    assert_eq!((field("secret").ask_href.as_deref(), field("code").ask_href.as_deref()), (None, None));
+    assert_eq!(field("visitors").masked.as_deref(), Some("you see a code in the place of each value"));
+    // a masked field is in the sample, as it is seen
+    assert!(page.datasets[0].operation.as_deref().unwrap().contains("      visitors\n"));
+}
+
+#[test]
+fn texts_to_copy_send_a_token_only_for_somebody() {
+    let info = stations();
+    let snippets = |roles: &[&str]| {
+        let visit = Visit {
+            now: at(SOON),
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+            base: String::new(),
+            address: "https://data.example.org/products/stations".to_owned(),
+            explorer: true,
+            exports: String::new(),
+            access: None,
+            page_of: &|_| None,
+            may_select: &|_, _| true,
+        };
+        let ports = product(&info, &Runs::Closed, &visit).ports;
+        ports.into_iter().flat_map(|port| port.snippets).collect::<Vec<_>>()
+    };
+    let (somebody, nobody) = (snippets(&["reader"]), snippets(&["anonymous"]));
+    let labels: Vec<&str> = nobody.iter().map(|snippet| snippet.label.as_str()).collect();
+    for label in ["stations: GraphQL", "stations: Python", "CSV: Power BI and Excel (Power Query)", "Parquet: DuckDB"] {
+        assert!(labels.contains(&label), "{labels:?}");
+    }
+    let outputs = |all: &[terrane_views::Snippet]| {
+        let of = all.iter().filter(|s| s.label != "curl" && !s.label.ends_with("GraphQL"));
+        of.map(|s| s.code.to_lowercase().contains("authorization")).collect::<Vec<_>>()
+    };
+    assert!(outputs(&somebody).into_iter().all(|sent| sent) && !outputs(&nobody).into_iter().any(|sent| sent));
+}
+
+#[test]
+fn columns_are_followed_across_products() {
+    let mut own = stations();
+    let column = |node: &str, column: &str, origin: &str| LineageColumn {
+        node: node.to_owned(),
+        column: column.to_owned(),
+        origins: vec![origin.to_owned()],
+    };
+    own.lineage.columns = vec![column("output.stations", "code", "input.raw.code")];
+    let mut upstream = stations();
+    (upstream.id, upstream.name) = ("places".to_owned(), "<Places>".to_owned());
+    upstream.lineage.columns =
+        vec![column("output.places", "code", "input.raw.kürzel"), column("output.places", "other", "input.raw.other")];
+    let mut reader = stations();
+    (reader.id, reader.name) = ("trips".to_owned(), "Trips".to_owned());
+    reader.lineage.columns = vec![column("output.trips", "station", "input.raw.code")];
+    let read = |info: &mut ProductInfo, source: &str| {
+        let port = info.input_ports.iter_mut().find(|port| port.dataset == "raw").unwrap();
+        (port.connector, port.source) = ("product".to_owned(), Some(source.to_owned()));
+    };
+    read(&mut own, "places.places");
+    read(&mut reader, "stations.stations");
+    let others = [upstream, reader, own.clone()];
+    let visit = Visit {
+        now: at(SOON),
+        roles: Vec::new(),
+        base: String::new(),
+        address: String::new(),
+        explorer: false,
+        exports: "/x/".to_owned(),
+        access: None,
+        page_of: &|product| (product != "trips").then(|| format!("/marketplace/{product}")),
+        may_select: &|_, _| true,
+    };
+    let diagram = columns(&own, &others, &visit).unwrap();
+    assert_eq!(
+        diagram.lines,
+        [
+            "places.code of places comes from raw.kürzel (input of places)",
+            "stations.code of stations comes from places.code of places",
+            "trips.station of trips comes from stations.code of stations",
+        ]
+    );
+    assert!(
+        diagram.svg.contains("href=\"/marketplace/places#dataset-places\"")
+            && !diagram.svg.contains("href=\"/marketplace/trips")
+    );
+    assert!(diagram.svg.contains("&lt;Places&gt;") && !diagram.svg.contains(">other<"), "{}", diagram.svg);
+    assert_eq!(diagram.exports[1].href, "/x/columns.dot");
+    assert!(
+        draw_columns(&own, &others, "mmd").unwrap().contains("code → station")
+            || draw_columns(&own, &others, "mmd").unwrap().contains("#8594;")
+    );
+    own.lineage.columns.clear();
+    assert!(columns(&own, &others[..1], &visit).is_none());
+}
+
+#[test]
+fn changes_and_quality_over_time_are_told() {
+    let told: Vec<ContractRevision> = serde_json::from_value(serde_json::json!([
+        {"version": "2.0.0", "appliedAt": SOON, "breaking": true, "changes": [
+            {"layer": "output", "severity": "breaking", "message": "field `a.b` is gone"},
+            {"layer": "input", "severity": "note", "message": "`a.c` is deprecated"}]},
+        {"version": "1.0.1", "appliedAt": SOON, "breaking": false, "changes": []},
+        {"version": "1.0.0", "appliedAt": SOON, "breaking": false, "changes": []}
+    ]))
+    .unwrap();
+    let log = revisions(&told);
+    let states: Vec<&str> = log.iter().map(|one| one.status.text.as_str()).collect();
+    assert_eq!(states, ["breaking", "nothing that anybody relies on", "first known"]);
+    assert_eq!(
+        (log[0].changes[0].text.as_str(), log[0].changes[1].concerns),
+        ("field a.b is gone", "for those who send to it")
+    );
+
+    let point = |passed, failed| QualityPoint { at: SOON.to_owned(), version: None, passed, warned: 0, failed };
+    let chart = trend(&[point(3, 1), point(4, 0)]).unwrap();
+    assert_eq!(chart.lines[0], "21 November 2026, 06:00 UTC: nothing published, 4 passed");
+    assert!(
+        chart.lines[1].ends_with("3 passed, 1 failure") && chart.svg.contains("class=\"bad\""),
+        "{:?}",
+        chart.lines
+    );
+    assert!(trend(&[]).is_none());
 }

@@ -203,6 +203,23 @@ impl Graph {
         Ok(Arc::clone(&prepared.program))
     }
 
+    /// The plan of a request's operation, as it is run for `caller`: what is denied to the caller is not in it.
+    ///
+    /// # Errors
+    /// The errors of an operation that can't run.
+    pub(crate) fn explain(&self, request: &Request, caller: &Caller) -> Result<(String, serde_json::Value), RunError> {
+        // whether it can run, the program says; what of a plan is only for people is not kept in it
+        self.program_of(request, caller)?;
+        let text = request.document().map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        let (document, access) = (self.parse(text)?, self.policy.access(caller));
+        let is_denied = &*access;
+        let denied: Option<&dyn terrane_plan::Denied> = if access.is_open() { None } else { Some(&is_denied) };
+        let options = PlanOptions { denied, explain: true, ..PlanOptions::default() };
+        let plan = terrane_plan::plan(&self.supergraph, &document, request.operation_name.as_deref(), &options)
+            .map_err(|e| RunError::one(GraphqlError::new(e.code(), e.to_string())))?;
+        Ok((plan.explained(), plan.to_json()))
+    }
+
     /// Run an operation. Equal queries that are under way at the same time run once.
     ///
     /// # Errors

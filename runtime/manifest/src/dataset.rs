@@ -196,6 +196,8 @@ pub struct Field {
     pub classification: Classification,
     /// Whether it should no longer be used, and why.
     pub deprecated: Option<String>,
+    /// The last day on which a deprecated field is promised: custom property `removedAfter`, `2027-06-30`.
+    pub removed_after: Option<String>,
     /// Sample values.
     pub examples: Vec<serde_json::Value>,
     /// Bounds of its values.

@@ -121,6 +121,7 @@ pub(crate) fn read_field_within(node: &Node<'_>, index: usize, within: Option<Wi
             let reason = node.custom("deprecationReason").and_then(|n| n.as_text());
             reason.unwrap_or_else(|| "No longer supported".to_owned())
         }),
+        removed_after: read_removed_after(node, &name),
         examples: node.list("examples").iter().map(Node::as_json).collect(),
         options: node.get("logicalTypeOptions").map(|o| read_options(&o)).unwrap_or_default(),
         item_options: node.get("items").and_then(|i| i.get("logicalTypeOptions")).map(|o| read_options(&o)),
@@ -183,6 +184,34 @@ fn read_types(node: &Node<'_>, name: &str) -> Option<(LogicalType, PhysicalType)
         );
     }
     Some((logical, physical))
+}
+
+/// The custom property `removedAfter` of a deprecated field: a day.
+fn read_removed_after(node: &Node<'_>, name: &str) -> Option<String> {
+    let given = node.custom("removedAfter")?;
+    let day = given.as_text().filter(|text| is_day(text));
+    if day.is_none() || !node.flag("deprecated") {
+        let message = format!("the `removedAfter` of field `{name}` is no day, or the field is not deprecated");
+        given.error("FIELD_DEPRECATION", message, "write a day, \"2027-06-30\", beside `deprecated: true`");
+    }
+    day
+}
+
+/// Whether a text is a calendar date (RFC 3339, `full-date`), but for the length of months.
+fn is_day(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let number = |part: &str, digits: usize| {
+        let whole = part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit());
+        whole.then(|| part.parse::<u32>().ok()).flatten()
+    };
+    match parts.as_slice() {
+        [year, month, day] => {
+            number(year, 4).is_some()
+                && number(month, 2).is_some_and(|month| (1..=12).contains(&month))
+                && number(day, 2).is_some_and(|day| (1..=31).contains(&day))
+        }
+        _ => false,
+    }
 }
 
 fn read_key_position(node: &Node<'_>, index: usize) -> Option<u32> {

@@ -1,9 +1,41 @@
 //! Contracts: turns the contracts that were in force and new ones into a decision: applied, or refused with what to do.
 
 use crate::{Store, StoreError};
+use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use std::collections::BTreeMap;
 use terrane_manifest::{Product, check_versions, reread};
+
+/// Files by path, as they are stored.
+type Sources = Json<BTreeMap<String, String>>;
+
+/// Contracts of the product that were in force at some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedContracts {
+    /// Version of the product.
+    pub version: String,
+    /// The descriptor and the contracts by path.
+    pub sources: BTreeMap<String, String>,
+    /// From when on they were in force.
+    pub applied_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// The contracts that were in force, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn applied_contracts(&self, limit: i64) -> Result<Vec<AppliedContracts>, StoreError> {
+        let rows: Vec<(String, Sources, DateTime<Utc>)> =
+            sqlx::query_as("SELECT version, sources, applied_at FROM metadata.applied ORDER BY position DESC LIMIT $1")
+                .bind(limit)
+                .fetch_all(self.control())
+                .await
+                .map_err(StoreError::on("read the history of contracts"))?;
+        let applied = |(version, Json(sources), applied_at)| AppliedContracts { version, sources, applied_at };
+        Ok(rows.into_iter().map(applied).collect())
+    }
+}
 
 /// Compare a product's contracts with those in force; whether they are others, for [`put_in_force`]. Contracts that were in
 /// force before may come back: that is how a deployment is undone.

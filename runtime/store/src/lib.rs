@@ -33,6 +33,7 @@ mod roles;
 mod run_lock;
 mod runs;
 mod schedules;
+mod search;
 mod sources;
 mod tables;
 mod versions;
@@ -47,6 +48,7 @@ pub use audit::{
 };
 pub use batches::{Batch, BatchMode, BatchWriter, Closing, Incoming};
 pub use changes::{Changes, Move};
+pub use contracts::AppliedContracts;
 pub use database::ensure_database;
 pub use error::StoreError;
 pub use events::{EVENTS_CHANNEL, EventBatch, EventCounts, EventRow, Outcome, RejectedEvent};
@@ -60,13 +62,14 @@ pub use open::OpenBatch;
 pub use outbox::{Change, OUTBOX_CHANNEL, OutboxBounds};
 pub use positions::{InputState, InputStates, ids as batch_ids};
 pub use put::{PutModel, PutRule};
-pub use quality::PastResult;
+pub use quality::{PastResult, QualityPoint};
 pub use queue::{CANCELLED, WantedRun};
 pub use record::{LogLevel, RunRecord, StepOutcome};
 pub use rejects::{Reject, RejectRecord};
 pub use roles::Role;
 pub use runs::{LogLine, QualityResult, Run, RunState, RunTrigger, Step, StepKind};
 pub use schedules::ScheduleRecord;
+pub use search::TextMatch;
 pub use tables::create_table;
 pub use versions::{DatasetVersion, Publish, Stamps, Version, kept_schema};
 
@@ -183,6 +186,7 @@ impl Store {
             true => contracts::put_in_force(&store, product).await?,
             false => contracts::in_force(&store).await?,
         };
+        search::put(&store.owner, product).await?;
         store.close_dead_run().await?;
         Ok(store)
     }

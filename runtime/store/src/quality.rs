@@ -39,7 +39,40 @@ pub struct PastResult {
     pub sample: Value,
 }
 
+/// What the checks of one run found, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct QualityPoint {
+    /// When it began.
+    pub at: DateTime<Utc>,
+    /// The version that it published.
+    pub version: Option<i64>,
+    /// Checks that passed.
+    pub passed: i64,
+    /// Checks that failed and only warn or inform.
+    pub warned: i64,
+    /// Checks that failed and keep a version from being published.
+    pub failed: i64,
+}
+
 impl Store {
+    /// What the checks of the newest runs that checked anything found, in numbers, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn quality_trend(&self, limit: i64) -> Result<Vec<QualityPoint>, StoreError> {
+        sqlx::query_as(
+            "SELECT r.started_at AS at, r.version, q.passed, q.warned, q.failed FROM control.runs r CROSS JOIN LATERAL \
+             (SELECT count(*) AS checks, count(*) FILTER (WHERE status = 'passed') AS passed, count(*) FILTER (WHERE \
+             status = 'failed' AND severity <> 'error') AS warned, count(*) FILTER (WHERE status = 'failed' AND severity \
+             = 'error') AS failed FROM control.quality_results WHERE run_id = r.id) AS q WHERE q.checks > 0 ORDER BY \
+             r.started_at DESC LIMIT $1",
+        )
+        .bind(limit)
+        .fetch_all(self.control())
+        .await
+        .map_err(StoreError::on("read the trend of quality"))
+    }
+
     /// What was found of a dataset's rules, or of one of them, the newest first.
     ///
     /// # Errors

@@ -46,6 +46,8 @@ pub struct ProductInfo {
     pub management_ports: Vec<ManagementPortInfo>,
     /// Output datasets with their data dictionaries.
     pub datasets: Vec<DatasetInfo>,
+    /// Operations to begin with.
+    pub example_operations: Vec<ExampleOperation>,
     /// What is made from what.
     pub lineage: LineageInfo,
     /// What the newest run's checks found.
@@ -258,6 +260,8 @@ pub struct FieldInfo {
     pub classification: String,
     /// Whether you may read it.
     pub readable: bool,
+    /// What you see instead of its values: `null`, `hash`, `partial`, …; null where you see the values, or nothing.
+    pub mask: Option<String>,
     /// Allowed values.
     pub values: Vec<String>,
     /// Sample values; none where you may not read the field.
@@ -268,6 +272,8 @@ pub struct FieldInfo {
     pub sources: Vec<String>,
     /// Why it should no longer be used.
     pub deprecated: Option<String>,
+    /// The last day on which a deprecated field is promised.
+    pub removed_after: Option<String>,
 }
 
 /// A foreign key.
@@ -336,6 +342,36 @@ pub struct LineageInfo {
     pub nodes: Vec<LineageNode>,
     /// What each is made from.
     pub edges: Vec<LineageEdge>,
+    /// Columns of models, and what the SQL makes them from.
+    pub columns: Vec<LineageColumn>,
+}
+
+/// A column of a model, and the columns that it is made from, as `LAYER.TABLE.COLUMN`.
+#[derive(Debug, Clone, QueryFragment, SimpleObject)]
+#[cynic(schema = "product")]
+pub struct LineageColumn {
+    /// Node of its table.
+    pub node: String,
+    /// Its name.
+    pub column: String,
+    /// What its value is computed from.
+    pub direct: Vec<String>,
+    /// What decides which rows there are: conditions, joins, groups.
+    pub indirect: Vec<String>,
+    /// Input columns that its value goes back to, through every model between.
+    pub origins: Vec<String>,
+}
+
+/// An operation that the product's folder has as an example.
+#[derive(Debug, Clone, QueryFragment, SimpleObject)]
+#[cynic(schema = "product")]
+pub struct ExampleOperation {
+    /// Its file's name.
+    pub name: String,
+    /// What the comment at its start says.
+    pub description: Option<String>,
+    /// Its text.
+    pub operation: String,
 }
 
 /// A table, source or port in a lineage graph.

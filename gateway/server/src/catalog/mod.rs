@@ -6,7 +6,9 @@ mod access;
 mod audit;
 mod client;
 mod description;
+mod find;
 mod runs;
+mod said;
 mod schema;
 mod timestamp;
 

@@ -6,7 +6,9 @@ use super::access::{
 use super::audit::{AuditEntry, AuditLogFilter, AuditVerification, Usage};
 use super::client::{self, ClientError};
 use super::description::ProductInfo;
+use super::find::{ProductFilter, freshness, ranked};
 use super::runs::Run;
+use super::said::{self, ContractRevision, MetadataMatch, QualityPoint};
 use crate::subgraph::{EventSource, SubgraphSource};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{
@@ -14,6 +16,7 @@ use async_graphql::{
     Schema, SimpleObject,
 };
 use bytes::Bytes;
+use chrono::Utc;
 use futures_util::future::join_all;
 use http::{HeaderValue, Request, Response, header};
 use std::collections::HashMap;
@@ -23,6 +26,9 @@ use terrane_execute::{Transport, TransportError};
 
 /// The catalog's name in the supergraph.
 const NAME: &str = "catalog";
+
+/// Texts that a product is found by at most.
+const MATCHES: i32 = 8;
 
 /// The products of the mesh.
 type Products = Arc<Vec<SubgraphSource>>;
@@ -39,6 +45,19 @@ pub struct DataProduct {
     pub problem: Option<String>,
     /// What it says of itself, as you may see it.
     pub info: Option<ProductInfo>,
+    /// What it was found by, the best first; empty where nothing was searched for.
+    pub matches: Vec<MetadataMatch>,
+}
+
+/// That a product reads a dataset of another one.
+#[derive(SimpleObject, Debug, Clone)]
+pub struct ProductRead {
+    /// The product that is read.
+    pub product: ID,
+    /// Its dataset.
+    pub dataset: String,
+    /// The product that reads it.
+    pub by: ID,
 }
 
 #[ComplexObject]
@@ -55,6 +74,25 @@ impl DataProduct {
         client::run(source, caller(ctx), &id).await.map_err(refused)
     }
 
+    /// How old its data is beside what it promises: `current`, `late`, `unpromised`, `never` (published), or `unknown`.
+    async fn freshness(&self) -> &'static str {
+        self.info.as_ref().map_or("unknown", |info| freshness(info, Utc::now()))
+    }
+
+    /// What the checks of its newest runs found, in numbers, the newest first.
+    async fn quality_trend(&self, ctx: &Context<'_>, #[graphql(default = 30)] first: i32) -> Result<Vec<QualityPoint>> {
+        said::trend(find(ctx, &self.id)?, caller(ctx), first).await.map_err(refused)
+    }
+
+    /// When which of its contracts came into force, and what changed by it, the newest first.
+    async fn contract_revisions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 20)] first: i32,
+    ) -> Result<Vec<ContractRevision>> {
+        said::revisions(find(ctx, &self.id)?, caller(ctx), first).await.map_err(refused)
+    }
+
     /// The roles of it that can be asked for, and who approves them.
     async fn access_roles(&self, ctx: &Context<'_>) -> Result<Vec<AccessRole>> {
         asked(ctx, &self.id)?.roles().await.map_err(refused)
@@ -67,15 +105,55 @@ pub struct Query;
 
 #[Object]
 impl Query {
-    /// The products of the mesh, those that cannot be reached included. `search` looks into names, descriptions,
-    /// datasets, fields, synonyms and tags.
-    async fn products(&self, ctx: &Context<'_>, search: Option<String>) -> Result<Vec<DataProduct>> {
+    /// The products of the mesh that you may know about, those that cannot be reached included. `search` looks into names,
+    /// descriptions, datasets, fields, synonyms, tags, domains and owners: accents and capitals don't count, a word is also
+    /// found mistyped, by its forms and by its beginning; the best come first, each with what it was found by.
+    async fn products(
+        &self,
+        ctx: &Context<'_>,
+        search: Option<String>,
+        filter: Option<ProductFilter>,
+    ) -> Result<Vec<DataProduct>> {
         let products = ctx.data::<Products>()?;
         let loader = ctx.data::<DataLoader<ProductLoader>>()?;
         let all = join_all(products.iter().map(|p| entry(loader, &p.name))).await;
-        let words: Vec<String> = search.unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
-        let found = all.into_iter().flatten().filter(|product| words.iter().all(|word| mentions(product, word)));
-        Ok(found.collect())
+        let (filter, now) = (filter.unwrap_or_default(), Utc::now());
+        let taken = all.into_iter().flatten().filter(|product| filter.takes(product, now));
+        let text = search.as_deref().unwrap_or_default().trim();
+        if text.is_empty() {
+            return Ok(taken.collect());
+        }
+        let asked = taken.map(|product| async {
+            let told = match find(ctx, &product.id) {
+                Ok(source) if product.available => said::search(source, caller(ctx), text, MATCHES).await,
+                _ => Err(ClientError { code: "PRODUCT_UNAVAILABLE".to_owned(), message: String::new() }),
+            };
+            (product, told)
+        });
+        Ok(ranked(join_all(asked).await, text))
+    }
+
+    /// Which products read which datasets of others, of those that you may know about.
+    async fn product_reads(&self, ctx: &Context<'_>) -> Result<Vec<ProductRead>> {
+        let products = ctx.data::<Products>()?;
+        let loader = ctx.data::<DataLoader<ProductLoader>>()?;
+        let all = join_all(products.iter().map(|p| entry(loader, &p.name))).await;
+        let known: Vec<&DataProduct> = all.iter().flatten().collect();
+        let mut reads = Vec::new();
+        for reader in &known {
+            let ports = reader.info.iter().flat_map(|info| &info.input_ports);
+            for source in ports.filter(|port| port.connector == "product").filter_map(|port| port.source.as_deref()) {
+                let Some((product, dataset)) = source.split_once('.') else { continue };
+                if known.iter().any(|other| *other.id == *product) {
+                    reads.push(ProductRead {
+                        product: product.into(),
+                        dataset: dataset.to_owned(),
+                        by: reader.id.clone(),
+                    });
+                }
+            }
+        }
+        Ok(reads)
     }
 
     /// One product; null where there is none of that id, or none that you may know about.
@@ -283,33 +361,22 @@ fn refused(error: ClientError) -> Error {
 
 /// A product as the caller may see it; none where it does not let them discover it.
 async fn entry(loader: &DataLoader<ProductLoader>, id: &str) -> Option<DataProduct> {
-    let unavailable = |problem: Option<String>| DataProduct { id: id.into(), available: false, problem, info: None };
+    let unavailable = |problem: Option<String>| DataProduct {
+        id: id.into(),
+        available: false,
+        problem,
+        info: None,
+        matches: Vec::new(),
+    };
     match loader.load_one(id.to_owned()).await {
         Err(never) => match never {},
-        Ok(Some(Ok(info))) => Some(DataProduct { id: id.into(), available: true, problem: None, info: Some(info) }),
+        Ok(Some(Ok(info))) => {
+            Some(DataProduct { id: id.into(), available: true, problem: None, info: Some(info), matches: Vec::new() })
+        }
         Ok(Some(Err(error))) if error.code == "FORBIDDEN" => None,
         Ok(Some(Err(error))) => Some(unavailable(Some(error.message))),
         Ok(None) => Some(unavailable(None)),
     }
-}
-
-fn mentions(product: &DataProduct, word: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(word);
-    let maybe = |text: &Option<String>| text.as_deref().is_some_and(has);
-    if has(&product.id) {
-        return true;
-    }
-    let Some(info) = &product.info else { return false };
-    let described = [&info.description.purpose, &info.description.usage, &info.domain].into_iter().any(maybe);
-    described
-        || has(&info.name)
-        || info.tags.iter().any(|t| has(t))
-        || info.datasets.iter().any(|dataset| {
-            has(&dataset.name)
-                || [&dataset.title, &dataset.description].into_iter().any(maybe)
-                || dataset.synonyms.iter().chain(&dataset.tags).any(|t| has(t))
-                || dataset.fields.iter().any(|f| has(&f.graphql_name) || has(&f.name) || maybe(&f.title))
-        })
 }
 
 /// The caller's `authorization` header.

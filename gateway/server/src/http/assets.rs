@@ -18,12 +18,14 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Path below `/assets/`, content type, content.
-const FILES: [(&str, &str, &[u8]); 6] = [
+const FILES: [(&str, &str, &[u8]); 8] = [
     ("terrane.css", CSS, include_bytes!("../../assets/terrane.css")),
     ("terrane.js", SCRIPT, include_bytes!("../../assets/terrane.js")),
     ("terrane.svg", "image/svg+xml", include_bytes!("../../assets/terrane.svg")),
     ("graphiql/graphiql.js", SCRIPT, include_bytes!("../../assets/graphiql/graphiql.js")),
     ("graphiql/graphiql.css", CSS, include_bytes!("../../assets/graphiql/graphiql.css")),
+    ("graphiql/bar.js", SCRIPT, include_bytes!("../../assets/graphiql/bar.js")),
+    ("graphiql/bar.css", CSS, include_bytes!("../../assets/graphiql/bar.css")),
     ("graphiql/LICENSES.txt", PLAIN, include_bytes!("../../assets/graphiql/LICENSES.txt")),
 ];
 

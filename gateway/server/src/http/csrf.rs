@@ -56,6 +56,29 @@ impl Csrf {
         Err(GraphqlError::new("CSRF_PREVENTION", message))
     }
 
+    /// Check the head of a form that changes something. Whatever the settings let other pages ask, a form is sent by the
+    /// own pages or not taken at all: a browser says which page is behind it, and who is none uses GraphQL.
+    ///
+    /// # Errors
+    /// `CSRF_PREVENTION` where it does not say that it comes from the own pages.
+    pub fn check_form(headers: &HeaderMap) -> Result<(), GraphqlError> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let own = match (text("sec-fetch-site"), text("origin")) {
+            (Some(site), _) => site == "same-origin",
+            (None, Some(origin)) => {
+                let host = origin.split_once("://").map(|(_, host)| host);
+                host.is_some() && host == text("host")
+            }
+            (None, None) => false,
+        };
+        if own {
+            return Ok(());
+        }
+        let message =
+            "this form was not sent by a page of this gateway; a program sends a mutation to /graphql instead";
+        Err(GraphqlError::new("CSRF_PREVENTION", message))
+    }
+
     /// Whether a browser says that a page of another origin is behind the request, and not one of those that may ask
     /// (Fetch Metadata, `sec-fetch-site`; for browsers without that, the Fetch standard's `origin`).
     fn is_foreign(&self, headers: &HeaderMap) -> bool {
@@ -124,6 +147,24 @@ mod tests {
         assert!(!foreign(&[("origin", "https://graph.example"), ("host", "graph.example")]));
         assert!(!foreign(&[("sec-fetch-site", "cross-site"), ("content-type", "application/json")]));
         assert!(!foreign(&[("sec-fetch-site", "cross-site"), ("origin", "https://known.example")]));
+    }
+
+    #[test]
+    fn forms_are_taken_from_the_own_pages_only() {
+        let taken = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            Csrf::check_form(&headers.collect()).is_ok()
+        };
+        assert!(taken(&[("sec-fetch-site", "same-origin")]));
+        assert!(taken(&[("origin", "http://graph.example:4000"), ("host", "graph.example:4000")]));
+        for site in ["cross-site", "same-site", "none", ""] {
+            assert!(!taken(&[("sec-fetch-site", site), ("origin", "http://a"), ("host", "a")]), "{site}");
+        }
+        assert!(!taken(&[("origin", "https://known.example"), ("host", "graph.example")]));
+        assert!(!taken(&[("origin", "null"), ("host", "null")]));
+        assert!(!taken(&[]));
+        // what is asked in advance for other content is no word for a form
+        assert!(!taken(&[("content-type", "application/json"), ("apollo-require-preflight", "1")]));
     }
 
     #[test]

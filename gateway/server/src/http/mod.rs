@@ -7,11 +7,13 @@ mod caching;
 mod compress;
 mod cors;
 mod csrf;
+mod forms;
 mod front;
 mod graphql;
 mod health;
 mod incoming;
 mod pages;
+mod plans;
 mod request_id;
 mod streaming;
 
@@ -66,6 +68,8 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/graphql", graphql)
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
+        .merge(forms::routes())
+        .merge(plans::routes())
         .merge(pages::routes())
         .with_state(gateway)
 }

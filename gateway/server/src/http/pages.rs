@@ -2,7 +2,10 @@
 
 use super::assets;
 use crate::gateway::Gateway;
-use crate::pages::{Asking, Filters, Frame, MarketplacePage, NotFoundPage, NoticePage, PageError, Shown, export, show};
+use crate::pages::{
+    Asking, Filters, Frame, MarketplacePage, MeshPage, NotFoundPage, NoticePage, PageError, Shown, export, export_mesh,
+    show,
+};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -22,6 +25,9 @@ pub fn routes() -> Router<Gateway> {
         .route("/", get(marketplace))
         .route("/marketplace/{id}", get(product))
         .route("/marketplace/{id}/{file}", get(diagram))
+        .route("/mesh", get(mesh))
+        .route("/mesh.mmd", get(mesh_text))
+        .route("/mesh.dot", get(mesh_text))
         .route("/graphiql", get(explorer))
         .merge(assets::routes())
         .fallback(nothing)
@@ -66,7 +72,12 @@ async fn diagram(
         Err(PageError::NoCatalog) => return not_found(&Caller::anonymous(), uri.path()),
         Err(error) => return failed(&gateway, &error),
     };
-    match export(&asking, &id, &file).await {
+    exported(&gateway, &asking, &uri, export(&asking, &id, &file).await)
+}
+
+/// A diagram as text, or that there is none.
+fn exported(gateway: &Gateway, asking: &Asking, uri: &Uri, drawn: Result<Option<String>, PageError>) -> Response {
+    match drawn {
         Ok(Some(text)) => {
             let plain = [
                 (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
@@ -76,8 +87,26 @@ async fn diagram(
             (plain, text).into_response()
         }
         Ok(None) => not_found(&asking.caller, uri.path()),
+        Err(error) => failed(gateway, &error),
+    }
+}
+
+async fn mesh(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
+    let made = async { MeshPage::make(&Asking::begin(&gateway, &headers).await?).await };
+    match made.await {
+        Ok(made) => page(StatusCode::OK, &made),
         Err(error) => failed(&gateway, &error),
     }
+}
+
+/// `GET /mesh.mmd` and `GET /mesh.dot`: the mesh for another tool.
+async fn mesh_text(State(gateway): State<Gateway>, headers: HeaderMap, uri: Uri) -> Response {
+    let asking = match Asking::begin(&gateway, &headers).await {
+        Ok(asking) => asking,
+        Err(error) => return failed(&gateway, &error),
+    };
+    let ending = uri.path().rsplit('.').next().unwrap_or_default();
+    exported(&gateway, &asking, &uri, export_mesh(&asking, ending).await)
 }
 
 async fn explorer() -> Response {
@@ -94,13 +123,13 @@ async fn nothing(headers: HeaderMap, uri: Uri) -> Response {
     (StatusCode::NOT_FOUND, plain, "there is nothing at this address\n").into_response()
 }
 
-fn not_found(caller: &Caller, path: &str) -> Response {
+pub(super) fn not_found(caller: &Caller, path: &str) -> Response {
     let frame = Frame::new(caller, "No such page", "There is nothing at this address");
     page(StatusCode::NOT_FOUND, &NotFoundPage { frame, path: path.to_owned() })
 }
 
 /// What is said where the catalog has no answer.
-fn failed(gateway: &Gateway, error: &PageError) -> Response {
+pub(super) fn failed(gateway: &Gateway, error: &PageError) -> Response {
     let problems = gateway.problems();
     let (status, title, mut lines) = match error {
         PageError::Unauthenticated(why) => (
@@ -135,7 +164,12 @@ fn failed(gateway: &Gateway, error: &PageError) -> Response {
     response
 }
 
-fn page(status: StatusCode, made: &impl Template) -> Response {
+/// A page that only says something.
+pub(super) fn notice(status: StatusCode, title: &str, lines: Vec<String>) -> Response {
+    page(status, &NoticePage { frame: Frame::new(&Caller::anonymous(), title, title), lines })
+}
+
+pub(super) fn page(status: StatusCode, made: &impl Template) -> Response {
     match made.render() {
         Ok(text) => html(status, text),
         Err(error) => {

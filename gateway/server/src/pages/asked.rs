@@ -2,6 +2,7 @@
 
 use crate::gateway::Gateway;
 use crate::graph::{Graph, RunError};
+use apollo_compiler::executable::OperationType;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -90,9 +91,32 @@ impl Asking {
     /// # Errors
     /// [`PageError::Failed`] where it did not run.
     pub async fn ask<T: DeserializeOwned>(&self, query: &str, variables: Value) -> Result<Asked<T>, PageError> {
+        self.run(query, variables, false).await
+    }
+
+    /// Run a mutation, for a form that was checked to come from the own pages.
+    ///
+    /// # Errors
+    /// [`PageError::Failed`] where it did not run.
+    pub async fn change<T: DeserializeOwned>(&self, query: &str, variables: Value) -> Result<Asked<T>, PageError> {
+        self.run(query, variables, true).await
+    }
+
+    /// Whether an operation is a query that the visitor can run as it is.
+    pub fn can_run(&self, query: &str) -> bool {
+        let request = Request { query: Some(query.to_owned().into()), ..Request::default() };
+        self.graph.kind(&request, &self.caller).is_ok_and(|kind| kind == OperationType::Query)
+    }
+
+    async fn run<T: DeserializeOwned>(
+        &self,
+        query: &str,
+        variables: Value,
+        mutations: bool,
+    ) -> Result<Asked<T>, PageError> {
         let body = serde_json::json!({ "query": query, "variables": variables }).to_string();
         let request = Request::from_json(body.as_bytes()).map_err(|e| PageError::Failed(e.to_string()))?;
-        let answered = self.graph.run(&request, &self.caller, &self.forwarded, false).await;
+        let answered = self.graph.run(&request, &self.caller, &self.forwarded, mutations).await;
         let response = answered.map_err(|error| PageError::Failed(describe(&error)))?;
         let answer: Answer<T> = serde_json::from_slice(&response.body).map_err(|e| PageError::Failed(e.to_string()))?;
         let error = answer

@@ -1,17 +1,19 @@
 //! A product's page: turns what the catalog says of one product into its page and the exports of its diagrams.
 
+use super::around::{Around, around, sample};
 use super::asked::{Asking, PageError};
 use super::frame::Frame;
 use crate::gateway::Gateway;
 use crate::subgraph::SubgraphSource;
 use chrono::Utc;
+use futures_util::future::join_all;
 use http::HeaderMap;
 use http::header::HOST;
 use http::uri::{Authority, Uri};
 use serde::Deserialize;
 use terrane_views::description::{DESCRIPTION, ProductInfo, RECORD, Run};
 use terrane_views::text::encode;
-use terrane_views::{Product, Runs, Visit, draw_lineage, draw_model, product};
+use terrane_views::{Product, Runs, Visit, columns, draw_columns, draw_lineage, draw_model, product};
 
 /// Runs that the page lists.
 const RUNS: usize = 10;
@@ -22,6 +24,7 @@ const RUNS: usize = 10;
 pub struct ProductPage {
     frame: Frame,
     product: Product,
+    around: Around,
 }
 
 /// What there is to show of a product.
@@ -60,35 +63,60 @@ struct WithRuns {
 /// # Errors
 /// [`PageError::Failed`].
 pub async fn show(gateway: &Gateway, asking: &Asking, headers: &HeaderMap, id: &str) -> Result<Shown, PageError> {
-    let (found, runs) = tokio::join!(describe(asking, id), runs(asking, id));
+    let (found, runs, (around, others)) = tokio::join!(describe(asking, id), runs(asking, id), around(asking, id));
     let Some(found) = found? else { return Ok(Shown::Nothing) };
     let Some(info) = found.info else {
         let problem = found.problem.unwrap_or_else(|| format!("Product {id} does not answer at the moment."));
         return Ok(Shown::Unavailable(problem));
     };
+    let mut shown = view(gateway, asking, headers, (&info, &runs, &others));
+    if info.current_version.is_some() {
+        let operations: Vec<Option<String>> = shown.datasets.iter().map(|of| of.operation.clone()).collect();
+        let samples = join_all(operations.iter().map(|operation| sample(asking, operation.as_deref()))).await;
+        shown.datasets.iter_mut().zip(samples).for_each(|(dataset, sample)| dataset.sample = sample);
+    }
+    // an example that this visitor can't run in the whole graph, or that is a change, is no beginning
+    shown.examples.retain(|example| asking.can_run(&example.operation));
+    let problems = gateway.problems();
+    let own = problems.iter().find(|p| p.locations.iter().any(|l| l.source == id));
+    shown.problem = own.map(|p| format!("Not composed as of today: {}", p.message));
+    let frame = Frame::new(&asking.caller, shown.name.clone(), shown.purpose.clone());
+    Ok(Shown::Page(Box::new(ProductPage { frame, product: shown, around })))
+}
+
+/// What the page shows of the product itself.
+fn view(
+    gateway: &Gateway,
+    asking: &Asking,
+    headers: &HeaderMap,
+    (info, runs, others): (&ProductInfo, &Runs, &[ProductInfo]),
+) -> Product {
     let sources = &gateway.inner.settings.sources;
-    let address = sources.iter().find(|s| s.name == id).map(address).unwrap_or_default();
+    let address = sources.iter().find(|s| s.name == info.id).map(address).unwrap_or_default();
     let page_of = |product: &str| {
         let known = sources.iter().any(|s| s.product && s.name == product);
         known.then(|| format!("/marketplace/{}", encode(product)))
     };
     let selectable = asking.graph.selectable(&asking.caller);
+    let page = format!("/marketplace/{}", encode(&info.id));
     let visit = Visit {
         now: Utc::now(),
         roles: asking.caller.roles.iter().map(str::to_owned).collect(),
         base: relative(&address, headers).unwrap_or_else(|| address.clone()),
         address,
         explorer: true,
-        exports: format!("/marketplace/{}/", encode(id)),
+        exports: format!("{page}/"),
+        access: Some(format!("{page}/access")),
         page_of: &page_of,
         may_select: &selectable,
     };
-    let mut shown = product(&info, &runs, &visit);
-    let problems = gateway.problems();
-    let own = problems.iter().find(|p| p.locations.iter().any(|l| l.source == id));
-    shown.problem = own.map(|p| format!("Not composed as of today: {}", p.message));
-    let frame = Frame::new(&asking.caller, shown.name.clone(), shown.purpose.clone());
-    Ok(Shown::Page(Box::new(ProductPage { frame, product: shown })))
+    let mut shown = product(info, runs, &visit);
+    if info.current_version.is_some() {
+        // between lineage and model
+        let place = shown.diagrams.len().min(1);
+        shown.diagrams.splice(place..place, columns(info, others, &visit));
+    }
+    shown
 }
 
 /// A diagram as text for another tool: `lineage.mmd`, `model.dot`, …; none where there is no such thing.
@@ -100,6 +128,7 @@ pub async fn export(asking: &Asking, id: &str, file: &str) -> Result<Option<Stri
     Ok(match file.split_once('.') {
         Some(("lineage", ending)) => draw_lineage(&info, ending),
         Some(("model", ending)) => draw_model(&info, ending),
+        Some(("columns", ending)) => draw_columns(&info, &around(asking, id).await.1, ending),
         _ => None,
     })
 }

@@ -12,6 +12,10 @@ pub const EVERYBODY: &str = "everybody";
 /// What is asked of a line that gives a role a policy of `@policy`: `p, ROLE, policy:NAME, hold, allow`.
 const HOLD: &str = "hold";
 
+/// What is asked of a line that lets a role see plans: `p, ROLE, gateway:plan, explain, allow`. The action is one of its own,
+/// as everybody may `read` whatever no line speaks of.
+const PLAN: (&str, &str) = ("gateway:plan", "explain");
+
 /// The mesh's rules, as they are now. Who keeps a clone sees new ones at once.
 #[derive(Debug, Clone, Default)]
 pub struct SharedRules(Arc<ArcSwap<MeshRules>>);
@@ -51,6 +55,13 @@ impl MeshRules {
         let questions = Questions::new(fields.iter().map(|pair| (object(pair), "read".to_owned())));
         let table = policy.decide(&with_everybody(roles), &questions);
         fields.iter().filter(|pair| !table.allows(&object(pair), "read")).collect()
+    }
+
+    /// Whether a line lets `roles` see how the gateway answers operations. Absent means deny.
+    pub fn shows_plans(&self, roles: &RoleSet) -> bool {
+        let Some(policy) = &self.policy else { return false };
+        let questions = Questions::new([(PLAN.0.to_owned(), PLAN.1.to_owned())].into_iter());
+        policy.decide(&with_everybody(roles), &questions).allows(PLAN.0, PLAN.1)
     }
 
     /// Those of the policies `names` that a line gives to `roles`. Absent means deny.

@@ -69,6 +69,10 @@ fn compare_field(dataset: &str, old: &Field, new: &Field, notes: &mut Notes<'_>)
         };
         note(code, breaks(new.unique), format!("{name} {word}"));
     }
+    if (&old.deprecated, &old.removed_after) != (&new.deprecated, &new.removed_after) {
+        let (code, message) = deprecation(&name, new);
+        note(code, Bump::Patch, message);
+    }
     if was.is_empty() != is.is_empty() {
         let (code, word) = match was.is_empty() {
             true => ("VALUES_LIMITED", "takes listed values only now"),
@@ -85,5 +89,16 @@ fn compare_field(dataset: &str, old: &Field, new: &Field, notes: &mut Notes<'_>)
     let added: Vec<&str> = is.iter().filter(|v| !was.contains(v)).map(String::as_str).collect();
     if !added.is_empty() {
         note("VALUES_ADDED", Bump::Minor, format!("{name} has the new values {}", added.join(", ")));
+    }
+}
+
+/// Nothing that anybody relies on changes by it, and everybody wants to know.
+fn deprecation(name: &str, field: &Field) -> (&'static str, String) {
+    match (&field.deprecated, &field.removed_after) {
+        (Some(reason), Some(day)) => {
+            ("FIELD_DEPRECATED", format!("{name} is deprecated and goes after {day}: {reason}"))
+        }
+        (Some(reason), None) => ("FIELD_DEPRECATED", format!("{name} is deprecated: {reason}")),
+        (None, _) => ("FIELD_NOT_DEPRECATED", format!("{name} is deprecated no longer")),
     }
 }

@@ -62,6 +62,8 @@ pub fn render(
         // the explorer is the gateway's
         explorer: false,
         exports: "discovery/".to_owned(),
+        // access is asked for in the marketplace
+        access: None,
         page_of: &|_| None,
         may_select: &|_, _| true,
     };

@@ -6,10 +6,11 @@ use super::product::{
     OutputPortInfo, ProductDescription, QualityRuleInfo, RelationshipInfo, ServiceLevelInfo, SupportInfo, TeamInfo,
 };
 use super::records::{QualityResult, Version};
+use super::said::examples;
 use crate::export::Format;
 use crate::levels::Level;
 use terrane_manifest::{Cardinality, Contract, Dataset, Field, Product, RuleCheck, RuleSeverity};
-use terrane_query::Access;
+use terrane_query::{Access, Reading};
 
 /// Describe `product` to a caller with `access`.
 pub fn describe(
@@ -56,6 +57,7 @@ pub fn describe(
         output_ports: output_ports(product),
         management_ports: management_ports(product),
         datasets: product.outputs().map(|d| dataset((product, levels), d, access, version.as_ref())).collect(),
+        example_operations: examples(product),
         lineage: lineage(product),
         quality_results: quality,
         access_state,
@@ -163,7 +165,8 @@ fn dataset(
 }
 
 fn field(dataset: &Dataset, field: &Field, access: &Access) -> FieldInfo {
-    let readable = access.allows(&dataset.policy_object(field), "read");
+    let reading = access.reading(&dataset.policy_object(field));
+    let readable = reading == Reading::Clear;
     let examples = field.examples.iter().filter(|_| readable);
     FieldInfo {
         name: field.name.clone(),
@@ -177,11 +180,16 @@ fn field(dataset: &Dataset, field: &Field, access: &Access) -> FieldInfo {
         key_position: field.key_position.and_then(|p| i32::try_from(p).ok()),
         classification: field.classification.word().to_owned(),
         readable,
+        mask: match reading {
+            Reading::Masked(mask) => Some(mask.kind().to_owned()),
+            Reading::Clear | Reading::Denied => None,
+        },
         values: field.enumeration.iter().map(|v| v.value.clone()).collect(),
         examples: examples.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect(),
         unit: field.unit.clone(),
         sources: field.transform.sources.clone(),
         deprecated: field.deprecated.clone(),
+        removed_after: field.removed_after.clone(),
     }
 }
 

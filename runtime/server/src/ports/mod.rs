@@ -17,6 +17,7 @@ mod quality;
 mod query;
 pub(crate) mod records;
 mod rejects;
+mod said;
 mod schedules;
 mod subscription;
 

@@ -2,6 +2,7 @@
 
 use super::lineage::{LineageColumn, LineageEdge, LineageNode};
 use super::records::{QualityResult, Version};
+use super::said::ExampleOperation;
 use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
 
@@ -43,6 +44,8 @@ pub struct ProductDescription {
     pub management_ports: Vec<ManagementPortInfo>,
     /// Output datasets with their data dictionaries.
     pub datasets: Vec<DatasetInfo>,
+    /// Operations to begin with.
+    pub example_operations: Vec<ExampleOperation>,
     /// What is made from what.
     pub lineage: LineageInfo,
     /// What the newest run's checks found.
@@ -246,6 +249,8 @@ pub struct FieldInfo {
     pub classification: String,
     /// Whether you may read it.
     pub readable: bool,
+    /// What you see instead of its values: `null`, `hash`, `partial`, …; null where you see the values, or nothing.
+    pub mask: Option<String>,
     /// Allowed values.
     pub values: Vec<String>,
     /// Sample values; none where you may not read the field.
@@ -256,6 +261,8 @@ pub struct FieldInfo {
     pub sources: Vec<String>,
     /// Why it should no longer be used.
     pub deprecated: Option<String>,
+    /// The last day on which a deprecated field is promised.
+    pub removed_after: Option<String>,
 }
 
 /// A foreign key.

@@ -11,6 +11,7 @@ use super::product::{LineageInfo, ProductDescription};
 use super::quality::{visible, visible_past};
 use super::records::{PastQualityResult, QualityResult, RowPage, Run, Version};
 use super::rejects::Reject;
+use super::said::{ContractRevision, MetadataMatch, QualityPoint, revisions};
 use super::schedules::{Schedule, schedules};
 use crate::as_of;
 use async_graphql::{Context, Object, Result};
@@ -21,6 +22,10 @@ use uuid::Uuid;
 const LARGEST_PAGE: i32 = 1000;
 /// Entries of a list of records at most.
 const LONGEST_LIST: i32 = 500;
+/// Characters of a search at most.
+const LONGEST_SEARCH: usize = 500;
+/// Revisions of contracts at most: each is read and compared with the one before.
+const MOST_REVISIONS: i64 = 50;
 
 /// The standard ports' queries.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +89,45 @@ impl Query {
         let past = context.service.store().quality_history(&dataset, rule.as_deref(), limit).await;
         let product = context.service.amended().await;
         Ok(visible_past(&product, &context.access, past.map_err(internal)?))
+    }
+
+    /// What the checks of the newest runs found, in numbers, the newest first.
+    async fn quality_trend(&self, ctx: &Context<'_>, #[graphql(default = 30)] first: i32) -> Result<Vec<QualityPoint>> {
+        let context = require(ctx, DISCOVER)?;
+        let trend = context.service.store().quality_trend(bounded(first)?).await.map_err(internal)?;
+        Ok(trend.into_iter().map(QualityPoint::from).collect())
+    }
+
+    /// What is said of this product that has the words of `text`, the best first; empty where a word of it is nowhere, and
+    /// is like no word that is. Accents and capitals don't count, and a word is also found mistyped, by its forms and by its
+    /// beginning.
+    async fn search_metadata(
+        &self,
+        ctx: &Context<'_>,
+        text: String,
+        #[graphql(default = 20)] first: i32,
+    ) -> Result<Vec<MetadataMatch>> {
+        let context = require(ctx, DISCOVER)?;
+        let limit = usize::try_from(bounded(first)?).unwrap_or_default();
+        if text.chars().count() > LONGEST_SEARCH {
+            return Err(refused("BAD_USER_INPUT", format!("`text` is longer than {LONGEST_SEARCH} characters")));
+        }
+        let found = context.service.store().search_texts(&text, limit).await.map_err(internal)?;
+        Ok(found.into_iter().map(MetadataMatch::from).collect())
+    }
+
+    /// When which contracts came into force, and what changed by it, the newest first.
+    async fn contract_revisions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 20)] first: i32,
+    ) -> Result<Vec<ContractRevision>> {
+        let context = require(ctx, DISCOVER)?;
+        let first = bounded(first)?;
+        if first > MOST_REVISIONS {
+            return Err(refused("BAD_USER_INPUT", format!("`first` is {first}; it goes from 1 to {MOST_REVISIONS}")));
+        }
+        revisions(context, first).await
     }
 
     /// The forms of a quality rule that were put in at run time, the newest first.
