@@ -4,6 +4,7 @@
 
 mod about;
 mod datasets;
+pub mod dcat;
 mod diagrams;
 mod model;
 mod ports;
@@ -12,6 +13,7 @@ mod records;
 mod runs;
 mod said;
 mod sample;
+mod schema_org;
 pub mod text;
 mod types;
 
@@ -19,6 +21,7 @@ pub use about::{format_label, status};
 pub use diagrams::{draw_lineage, draw_model};
 pub use model::*;
 pub use runs::runs;
+pub use schema_org::markup;
 
 /// What a product says of itself: the shapes of `schema/product.graphql`.
 pub mod description {

@@ -13,9 +13,12 @@ mod health;
 mod incoming;
 mod pages;
 mod request_id;
+mod sign_in;
+mod standards;
 mod streaming;
 
 pub use front::Front;
+pub use sign_in::with_sessions;
 pub(crate) use streaming::Reservations;
 
 use crate::gateway::Gateway;
@@ -24,6 +27,7 @@ use ::http::header::{ACCEPT, RETRY_AFTER};
 use ::http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use axum::Router;
 use axum::body::Body;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use terrane_graphql::exchange::refuse;
@@ -62,10 +66,14 @@ pub fn router(gateway: Gateway) -> Router {
     if let Some(cors) = cors::layer(&gateway.inner.settings.front.cors) {
         graphql = graphql.layer(cors);
     }
+    let pages = pages::routes().layer(from_fn_with_state(gateway.clone(), sign_in::around));
+    let sign_in = gateway.inner.settings.sign_in.clone().map_or_else(Router::new, sign_in::routes);
     Router::new()
         .route("/graphql", graphql)
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .merge(pages::routes())
+        .merge(sign_in)
+        .merge(standards::routes())
+        .merge(pages)
         .with_state(gateway)
 }

@@ -2,13 +2,16 @@
 
 use super::assets;
 use crate::gateway::Gateway;
-use crate::pages::{Asking, Filters, Frame, MarketplacePage, NotFoundPage, NoticePage, PageError, Shown, export, show};
+use crate::pages::{
+    Asking, Filters, Frame, MarketplacePage, NotFoundPage, NoticePage, PageError, Shown, Visitor, export, show,
+};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use terrane_auth::Found;
 use terrane_policy::Caller;
 
 /// Sent with every page: nothing of other hosts, no script or style in the markup (Content Security Policy 3).
@@ -80,8 +83,21 @@ async fn diagram(
     }
 }
 
-async fn explorer() -> Response {
-    html(StatusCode::OK, assets::EXPLORER.to_owned())
+/// The explorer's page. Whoever has a session asks with it, for the browser sends its cookie.
+async fn explorer(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
+    let visitor = match gateway.session(&headers) {
+        Found::Visitor(visitor) => Visitor::of(&visitor.caller),
+        Found::Nobody | Found::Ended => None,
+    };
+    let page = match visitor {
+        Some(visitor) => {
+            let name = askama::filters::escape(&visitor.name, askama::filters::Html).map(|name| name.to_string());
+            let said = format!("<meta name=\"visitor\" content=\"{}\">", name.unwrap_or_default());
+            assets::EXPLORER.replace("<meta name=\"visitor\" content=\"\">", &said)
+        }
+        None => assets::EXPLORER.to_owned(),
+    };
+    html(StatusCode::OK, page)
 }
 
 /// What nothing else answers: a page for browsers, a line for programs.
@@ -94,13 +110,18 @@ async fn nothing(headers: HeaderMap, uri: Uri) -> Response {
     (StatusCode::NOT_FOUND, plain, "there is nothing at this address\n").into_response()
 }
 
+/// A page that only says something.
+pub(super) fn notice(status: StatusCode, title: &str, lines: Vec<String>) -> Response {
+    page(status, &NoticePage { frame: Frame::new(&Caller::anonymous(), title, title), lines })
+}
+
 fn not_found(caller: &Caller, path: &str) -> Response {
     let frame = Frame::new(caller, "No such page", "There is nothing at this address");
     page(StatusCode::NOT_FOUND, &NotFoundPage { frame, path: path.to_owned() })
 }
 
 /// What is said where the catalog has no answer.
-fn failed(gateway: &Gateway, error: &PageError) -> Response {
+pub(super) fn failed(gateway: &Gateway, error: &PageError) -> Response {
     let problems = gateway.problems();
     let (status, title, mut lines) = match error {
         PageError::Unauthenticated(why) => (
@@ -152,7 +173,7 @@ fn html(status: StatusCode, text: String) -> Response {
         (header::REFERRER_POLICY, "same-origin"),
         // what it says depends on who asks
         (header::CACHE_CONTROL, "private, no-cache"),
-        (header::VARY, "authorization, accept"),
+        (header::VARY, "authorization, accept, cookie"),
     ];
     (status, headers, Html(text)).into_response()
 }

@@ -4,8 +4,10 @@ mod asked;
 mod frame;
 mod marketplace;
 mod product;
+mod standards;
 
 pub use asked::{Asking, PageError};
-pub use frame::{Frame, NotFoundPage, NoticePage};
+pub use frame::{Door, Frame, NotFoundPage, NoticePage, Visitor};
 pub use marketplace::{Filters, MarketplacePage};
 pub use product::{Shown, export, show};
+pub use standards::{base, catalog, robots, sitemap};
