@@ -51,6 +51,9 @@ export async function browserChecks({ base, provider }, check) {
   });
   await check('in a browser: a visitor sees what anyone may see, and signs in at the provider', async () => {
     assert.equal((await askInExplorer(page, base)).data.country.population ?? null, null);
+    // what search engines read is on the page that anybody sees, and breaks no policy
+    await page.goto(`${base}/marketplace/countries`);
+    assert.equal(await page.locator('script[type="application/ld+json"]').count(), 1);
     await page.goto(`${base}/?q=trusted`);
     await page.getByRole('link', { name: 'Sign in' }).click();
     await page.waitForURL(`${provider.issuer}/**`);
@@ -60,6 +63,8 @@ export async function browserChecks({ base, provider }, check) {
     await page.waitForURL(`${base}/?q=trusted`);
     assert.equal(await page.locator('.visitor-name').innerText(), 'Ada Lovelace');
     await shoot(page, 'signed-in');
+    await page.goto(`${base}/marketplace/countries`);
+    assert.equal(await page.locator('script[type="application/ld+json"]').count(), 0);
   });
   await check('in a browser: scripts cannot read the session, and only this host gets it', async () => {
     assert.equal(await page.evaluate(() => document.cookie), '');

@@ -84,7 +84,7 @@ async function start() {
   const [meshPort, gatewayPort, port, otherPort] = [await freePort(), await freePort(), await freePort(), await freePort()];
   const [base, other] = [`http://127.0.0.1:${meshPort}`, `http://127.0.0.1:${gatewayPort}`];
   const publicClient = client(base, { token_endpoint_auth_method: 'none' });
-  const confidential = client(other, { client_secret: 'of this test: ä', token_endpoint_auth_method: 'client_secret_basic' });
+  const confidential = client(other, { client_secret: 'of: this/test+only&%', token_endpoint_auth_method: 'client_secret_basic' });
   const provider = await startProvider({ port, clients: [publicClient, MACHINE], inIdToken: true });
   const byUserinfo = await startProvider({ port: otherPort, clients: [confidential], inIdToken: false });
 

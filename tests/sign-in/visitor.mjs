@@ -1,5 +1,24 @@
 // Turns requests into those of one browser without scripts: it keeps cookies, follows redirects when told to, and fills in forms.
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
+
+/** One request, with exactly these headers: `fetch` has its own mind about those of Fetch Metadata. */
+function send(url, { method = 'GET', headers, body }) {
+  return new Promise((done, failed) => {
+    const sent = request(url, { method, headers }, (response) => {
+      const parts = [];
+      response.on('data', (part) => parts.push(part));
+      response.on('error', failed);
+      response.on('end', () => {
+        const { rawHeaders, statusCode: status } = response;
+        const pairs = rawHeaders.flatMap((name, at) => (at % 2 ? [] : [[name, rawHeaders[at + 1]]]));
+        done(new Response(status === 204 ? null : Buffer.concat(parts), { status, headers: pairs }));
+      });
+    });
+    sent.on('error', failed);
+    sent.end(body);
+  });
+}
 
 export class Visitor {
   /** Cookies by host and port; by name. */
@@ -15,10 +34,11 @@ export class Visitor {
   async ask(url, { headers = {}, ...options } = {}) {
     const jar = this.jar(url);
     const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
-    const response = await fetch(url, {
-      redirect: 'manual',
+    const form = options.body instanceof URLSearchParams && { 'content-type': 'application/x-www-form-urlencoded' };
+    const response = await send(url, {
       ...options,
-      headers: { accept: 'text/html', ...(cookie && { cookie }), ...headers },
+      body: options.body?.toString(),
+      headers: { accept: 'text/html', ...form, ...(cookie && { cookie }), ...headers },
     });
     for (const line of response.headers.getSetCookie()) {
       const [pair, ...attributes] = line.split(/; */);

@@ -4,7 +4,9 @@ use super::{enter, pages};
 use crate::gateway::Gateway;
 use crate::pages::{Door, Visitor};
 use axum::extract::{Extension, Query, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, LOCATION, REFRESH, SET_COOKIE, VARY};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, COOKIE, HOST, LOCATION, REFRESH, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY,
+};
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -187,6 +189,10 @@ pub async fn around(State(gateway): State<Gateway>, mut request: Request, next: 
     let door = Door { sign_in_href: Some(href), visitor };
     let mut response = door.around(next.run(request)).await;
     keep(&mut response, cookies);
+    if sign_in.public_url().scheme() == "https" {
+        let year = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, year);
+    }
     response
 }
 
