@@ -105,6 +105,8 @@ pub async fn grant(owner: &PgPool, product: &str) -> Result<(), StoreError> {
     sql.push("GRANT DELETE ON control.rejects TO ").ident(&control).push(";\n");
     // what is written to the audit log stays as it is
     sql.push("REVOKE UPDATE ON control.audit_log, control.outbox FROM ").ident(&control).push(";\n");
+    // notices are written by triggers only
+    sql.push("REVOKE INSERT, UPDATE ON control.notices FROM ").ident(&control).push(";\n");
     sql.push("GRANT DELETE ON control.lineage_events, control.rechecks, control.open_batches TO ")
         .ident(&control)
         .push(";\n");

@@ -28,6 +28,7 @@ pub fn router(service: ProductService) -> Router {
         .route("/input/{dataset}/events", post(events::post).layer(DefaultBodyLimit::max(events::LARGEST_BODY)))
         .route("/output/{file}", get(output::get))
         .route("/output/{dataset}/changes", get(streaming::changes::get))
+        .route("/events", get(streaming::notices::get))
         .route("/discovery", get(discovery::get))
         .route("/discovery/schema.graphql", get(discovery::sdl))
         .route("/discovery/{file}", get(discovery::diagram))

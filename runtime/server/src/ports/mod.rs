@@ -18,6 +18,7 @@ mod rejects;
 mod schedules;
 mod subscription;
 
+pub(crate) use access::notice_view;
 pub use ingest::{Upload, Uploaded, Uploads};
 pub use lineage::lineage;
 
