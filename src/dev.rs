@@ -1,5 +1,6 @@
 //! `terrane dev`: turns a products folder into the whole mesh in one process, on an embedded Postgres.
 
+use crate::gateway::{checked, configured};
 use crate::mesh::{load_products, looks_at, service_token, token_secret};
 use crate::product::NatsArguments;
 use crate::progress::Progress;
@@ -15,11 +16,11 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use terrane_auth::{Authenticator, JwtConfig, TokenRequest, issue};
-use terrane_gateway::config::ServerConfig;
+use terrane_auth::{Authenticator, JwtConfig, PassOn, TokenRequest, issue};
+use terrane_gateway::config::{GatewayConfig, ServerConfig, SubgraphConfig};
 use terrane_gateway::{
-    EventSource, Gateway, GatewaySettings, SharedRules, StreamTransport, SubgraphSource, Watched, catalog_source,
-    from_service, stream_from_service,
+    EventSource, Gateway, StreamTransport, SubgraphSource, catalog_source, from_service, stream_from_service,
+    with_sessions,
 };
 use terrane_manifest::Product;
 use terrane_postgres::{Options, Server};
@@ -50,6 +51,9 @@ pub struct DevArguments {
     /// Where the database and the secrets live; deleting it starts afresh
     #[arg(long, default_value = ".terrane", value_name = "DIR")]
     state: PathBuf,
+    /// Settings of the gateway, as of `terrane gateway`, but for its subgraphs, address and connections
+    #[arg(long, value_name = "FILE.yaml")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     nats: NatsArguments,
     #[command(flatten)]
@@ -89,8 +93,11 @@ async fn mesh(
     let metrics = collect_metrics()?;
     let traces = TraceSettings::from_environment("terrane", &|name| std::env::var(name).ok());
     let traces = trace::start(&traces.map_err(|reason| anyhow!(reason))?)?;
-    let jwt = JwtConfig { secret: Some(secret.to_owned()), ..JwtConfig::default() };
-    let authenticator = Authenticator::new(&jwt)?;
+    let config = settings(arguments, &format!("http://{address}"), &products, secret)?;
+    let mut issuers = config.auth.issuers.clone();
+    issuers.push(config.auth.jwt.clone());
+    issuers.push(JwtConfig { secret: Some(secret.to_owned()), ..JwtConfig::default() });
+    let authenticator = Authenticator::of(&issuers, None)?;
     let mut transports: BTreeMap<String, Transport> = BTreeMap::new();
     let mut sources = Vec::new();
     let mut router = Router::new();
@@ -127,12 +134,9 @@ async fn mesh(
     sources.sort_by(|one: &SubgraphSource, other| one.name.cmp(&other.name));
     let catalog = catalog_source(sources.clone());
     sources.push(catalog);
-    let (rules, mesh_lines) = (SharedRules::default(), arguments.policies.join("mesh.csv"));
-    if mesh_lines.is_file() {
-        let watched = Watched::rules(&mesh_lines, &rules).map_err(anyhow::Error::msg)?;
-        tokio::spawn(terrane_gateway::watch(vec![watched]));
-    }
-    let gateway = Gateway::new(GatewaySettings { rules, ..GatewaySettings::new(sources, authenticator) });
+    let (gateway, files) = configured(&config, sources, &issuers)?;
+    tokio::spawn(terrane_gateway::watch(files));
+    let gateway = Gateway::new(gateway);
     tokio::spawn(terrane_gateway::follow_versions(gateway.clone()));
     progress.say("composing the graph");
     gateway.refresh().await;
@@ -144,7 +148,7 @@ async fn mesh(
     }
     progress.clear();
     print_welcome(&format!("http://{address}"), &products, secret, started.elapsed())?;
-    let router = router.merge(terrane_gateway::router(gateway.clone()));
+    let router = with_sessions(&gateway, router).merge(terrane_gateway::router(gateway.clone()));
     let (measured, serving) = (gateway.clone(), services.clone());
     let router = with_metrics(router, &metrics, move || {
         let (gateway, services) = (measured.clone(), services.clone());
@@ -163,6 +167,50 @@ async fn mesh(
         traces.end().await;
     }
     ended
+}
+
+/// The gateway's settings: those of the file, if one is given, over the products, with what this process knows by itself.
+fn settings(
+    arguments: &DevArguments,
+    base: &str,
+    products: &[(PathBuf, Arc<Product>)],
+    secret: &str,
+) -> Result<GatewayConfig> {
+    let pass_on = || Some(PassOn { secret: secret.to_owned(), lifetime_seconds: 600 });
+    let complete = |config: &mut GatewayConfig| {
+        let subgraph = |(_, product): &(PathBuf, Arc<Product>)| SubgraphConfig {
+            name: product.id.clone(),
+            url: format!("{base}/products/{}/graphql", product.id),
+            product: true,
+            ..SubgraphConfig::default()
+        };
+        config.subgraphs = products.iter().map(subgraph).collect();
+        config.supergraph = None;
+        let mesh_lines = arguments.policies.join("mesh.csv");
+        if config.policy.mesh.is_none() && mesh_lines.is_file() {
+            config.policy.mesh = Some(mesh_lines);
+        }
+        if let Some(keys) = &mut config.auth.api_keys {
+            keys.pass_on = keys.pass_on.take().or_else(pass_on);
+        }
+        if let Some(sign_in) = &mut config.auth.sign_in {
+            sign_in.pass_on = sign_in.pass_on.take().or_else(pass_on);
+            if sign_in.public_url.is_empty() {
+                sign_in.public_url = base.to_owned();
+            }
+            if sign_in.cookie_keys.is_empty() {
+                sign_in.cookie_keys.push(secret.to_owned());
+            }
+        }
+    };
+    match &arguments.config {
+        Some(path) => checked(path, complete),
+        None => {
+            let mut config = GatewayConfig::empty();
+            complete(&mut config);
+            Ok(config)
+        }
+    }
 }
 
 async fn open(

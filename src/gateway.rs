@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, anyhow};
 use arc_swap::ArcSwap;
 use axum::Router;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use terrane_auth::{ApiKeys, Authenticator};
+use terrane_auth::{ApiKeys, Authenticator, JwtConfig, SignIn};
 use terrane_gateway::config::{ApiKeysConfig, GatewayConfig, SubgraphConfig, findings};
 use terrane_gateway::{
     EventSource, FileWatch, Front, Gateway, GatewaySettings, HeaderRules, HttpStreams, HttpTransport, SharedRules,
@@ -91,10 +91,16 @@ fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
         config.auth.jwt = arguments.auth.config();
         return Ok(config);
     };
+    checked(path, |_| ())
+}
+
+/// The settings of a file, checked after `complete` has had them.
+pub fn checked(path: &Path, complete: impl FnOnce(&mut GatewayConfig)) -> Result<GatewayConfig> {
     let text = std::fs::read_to_string(path).with_context(|| format!("settings {}", path.display()))?;
     let read = GatewayConfig::parse(&text, &|name| std::env::var(name).ok());
     let (config, findings) = match read {
-        Ok(config) => {
+        Ok(mut config) => {
+            complete(&mut config);
             let findings = findings(&config);
             (Some(config), findings)
         }
@@ -108,7 +114,6 @@ fn settings(arguments: &GatewayArguments) -> Result<GatewayConfig> {
 }
 
 fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(GatewaySettings, Vec<Watched>)> {
-    let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| path.display().to_string());
     let pool = HttpTransport::new(config.limits.subgraph_body_bytes);
     let source = |s: &SubgraphConfig| -> Result<SubgraphSource> {
         Ok(SubgraphSource {
@@ -129,14 +134,25 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(Gate
     if !products.is_empty() {
         sources.push(catalog_source(products));
     }
+    // a file given on the command line needs no authentication of its own
+    let mut issuers = config.auth.issuers.clone();
+    issuers.push(if arguments.config.is_some() { config.auth.jwt.clone() } else { arguments.auth.config() });
+    configured(config, sources, &issuers)
+}
+
+/// What settings make of subgraphs and of issuers of tokens, and the files that are to be watched for it.
+pub fn configured(
+    config: &GatewayConfig,
+    sources: Vec<SubgraphSource>,
+    issuers: &[JwtConfig],
+) -> Result<(GatewaySettings, Vec<Watched>)> {
+    let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| path.display().to_string());
     let headers = HeaderRules::new(&config.forward_headers, &config.headers).map_err(|wrong| {
         let wrong: Vec<String> = wrong.into_iter().map(|(path, reason)| format!("{path}: {reason}")).collect();
         anyhow!("{}", wrong.join("\n"))
     })?;
-    // a file given on the command line needs no authentication of its own
-    let mut issuers = config.auth.issuers.clone();
-    issuers.push(if arguments.config.is_some() { config.auth.jwt.clone() } else { arguments.auth.config() });
     let mut files = Vec::new();
+    let sign_in = config.auth.sign_in.clone().map(SignIn::new).transpose()?.map(Arc::new);
     let api_keys = config.auth.api_keys.as_ref().map(|keys| api_keys(keys, &mut files)).transpose()?;
     let rules = SharedRules::default();
     if let Some(path) = &config.policy.mesh {
@@ -147,8 +163,9 @@ fn prepare(arguments: &GatewayArguments, config: &GatewayConfig) -> Result<(Gate
         supergraph: config.supergraph.as_ref().map(read).transpose()?,
         rules,
         policy_mode: config.policy.mode,
-        authenticator: Authenticator::of(&issuers, api_keys.as_ref().map(|(_, keys)| keys.clone()))?,
+        authenticator: Authenticator::of(issuers, api_keys.as_ref().map(|(_, keys)| keys.clone()))?,
         api_keys,
+        sign_in,
         limits: config.limits,
         subscriptions: config.subscriptions,
         cache: config.cache.clone(),

@@ -69,7 +69,7 @@ enum Command {
     Export(export::ExportArguments),
     /// Run the pipeline of a product of a running mesh
     Run(run::RunArguments),
-    /// Make an API key for a machine, and the line that makes it known to a gateway
+    /// Make, replace, revoke and list the API keys of machines
     Key(key::KeyArguments),
     /// Make a token for the mesh of this machine
     Token(token::TokenArguments),

@@ -10,7 +10,7 @@ const DEFAULT_ENDPOINT = '/graphql';
 const DEFAULT_QUERY = `# Terrane: every data product in one graph.
 #
 # Ctrl-Space completes a field, Ctrl-Enter runs the operation.
-# To be somebody, put a token into the Headers pane below:
+# To be somebody, sign in on the marketplace, or put a token into the Headers pane below:
 #   { "authorization": "Bearer TOKEN" }
 
 {
@@ -33,6 +33,9 @@ function resolveEndpoint(asked) {
     refused: `The endpoint ${asked} is not on this host; using ${DEFAULT_ENDPOINT}.`,
   };
 }
+
+/** Who has a session: the gateway writes the name into the page, and the browser sends the session's cookie. */
+const visitor = document.querySelector('meta[name="visitor"]')?.content;
 
 /** A header line that says "Bearer" without a token is a form not yet filled in, not a wrong token. */
 function withoutEmptyToken(headers) {
@@ -73,6 +76,7 @@ function Explorer({ endpoint, refused, query, variables, operationName }) {
       <GraphiQL.Footer>
         <p className="explorer-endpoint" role="status">
           {refused ?? `Endpoint ${endpoint.pathname}`}
+          {visitor && ` · asking as ${visitor}, who is signed in`}
         </p>
       </GraphiQL.Footer>
     </GraphiQL>

@@ -118,13 +118,54 @@ async fn a_key_that_is_gone_from_the_document_is_not_accepted_any_more() {
 }
 
 fn make_key(subject: &str) -> (String, String) {
-    let arguments = ["key", "--subject", subject, "--role", "analyst", "--scope", "pay", "--days", "1"];
+    let arguments = ["key", "new", "--subject", subject, "--role", "analyst", "--scope", "pay", "--days", "1"];
     let made = Command::new(env!("CARGO_BIN_EXE_terrane")).args(arguments).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     let text = String::from_utf8(made.stdout).unwrap();
     let (key, line) = text.trim().split_once('\n').unwrap();
     assert!(!line.contains(key), "the file does not have the key");
     (key.to_owned(), line.to_owned())
+}
+
+/// Run `terrane key` on a file; what it prints.
+fn keys(gateway: &Gateway, arguments: &[&str]) -> String {
+    let file = gateway.folder.path().join("keys.yaml");
+    let arguments = [&["key"], arguments, &["--file", file.to_str().unwrap()]].concat();
+    let made = Command::new(env!("CARGO_BIN_EXE_terrane")).args(arguments).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn api_keys_are_made_replaced_and_revoked_while_the_gateway_runs() {
+    let subgraph = subgraph().await;
+    let settings = "auth: {api_keys: {file: '{folder}/keys.yaml'}}";
+    let gateway = Gateway::start(&[("a", &subgraph.address, SDL)], settings, &[("keys.yaml", "")]).await;
+    let client = gateway.client();
+    let status = async |key: &str| ask(&client, ALL, json!({}), &[("x-api-key", key)]).await.status.as_u16();
+    let id = |key: &str| key.split('_').nth(1).unwrap().to_owned();
+
+    let first = keys(&gateway, &["new", "--subject", "etl", "--role", "analyst", "--scope", "pay"]);
+    until(|| async { status(&first).await == 200 }).await;
+    let text = || std::fs::read_to_string(gateway.folder.path().join("keys.yaml")).unwrap();
+    assert!(!text().contains(&first) && text().contains("\"expires\""), "hashed, and with an end: {}", text());
+
+    // both are good for a while, so that the machine can be told
+    let second = keys(&gateway, &["rotate", &id(&first), "--overlap", "1"]);
+    until(|| async { status(&second).await == 200 }).await;
+    assert_eq!(status(&first).await, 200);
+    let answer = ask(&client, ALL, json!({}), &[("x-api-key", &second)]).await.json();
+    assert_eq!(answer["data"]["paid"], 3, "with the same scopes: {answer}");
+    let listed = keys(&gateway, &["list"]);
+    assert!(listed.contains(&format!("replaces {}", id(&first))) && !listed.contains("sha256"), "{listed}");
+
+    // without an overlap, the old one ends at once
+    let third = keys(&gateway, &["rotate", &id(&second), "--overlap", "0"]);
+    until(|| async { status(&third).await == 200 }).await;
+    until(|| async { status(&second).await == 401 }).await;
+    keys(&gateway, &["revoke", &id(&third)]);
+    until(|| async { status(&third).await == 401 }).await;
+    assert_eq!(status(&first).await, 200, "another key is as it was");
 }
 
 #[tokio::test]

@@ -28,6 +28,9 @@ pub enum AuthError {
     /// Not a key that is known, or one that has ended.
     #[error("the API key is not valid: {0}")]
     ApiKey(&'static str),
+    /// Not a session that goes on.
+    #[error("the session is not valid: {0}")]
+    Session(&'static str),
     /// A token and a key.
     #[error("the request has a token and an API key; send one of them")]
     Both,

@@ -143,7 +143,8 @@ impl Issuer {
         Ok(Vouched { until: (expires as u64).saturating_add(self.validation.leeway), caller: self.caller(claims) })
     }
 
-    fn caller(&self, claims: Map<String, Value>) -> Caller {
+    /// The caller of claims that were verified.
+    pub fn caller(&self, claims: Map<String, Value>) -> Caller {
         let subject = at(&claims, &self.subject_claim).and_then(Value::as_str).map(str::to_owned);
         let roles = names(at(&claims, &self.roles_claim));
         let scopes = names(at(&claims, &self.scopes_claim));
@@ -152,7 +153,7 @@ impl Issuer {
 }
 
 /// A claim by its name, or by its path with dots between.
-fn at<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
+pub(crate) fn at<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c Value> {
     if let Some(claim) = claims.get(name) {
         return Some(claim);
     }

@@ -1,10 +1,8 @@
 //! JWKS: turns a document of public keys (RFC 7517) into the key that a token names.
 
 use crate::AuthError;
+use crate::exchange::get;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use jsonwebtoken::jwk::{JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 use serde_json::Value;
@@ -17,8 +15,6 @@ use tokio::sync::Mutex;
 const BETWEEN_FETCHES: Duration = Duration::from_secs(10);
 /// And in any case when it is this old (in seconds), so that revoked keys go.
 const OLDEST: u64 = 600;
-const FETCH_LIMIT: Duration = Duration::from_secs(5);
-const LARGEST_DOCUMENT: usize = 1024 * 1024;
 
 pub struct Jwks {
     source: Option<http::Uri>,
@@ -138,18 +134,7 @@ fn usable(set: &JwkSet) -> Vec<Key> {
 }
 
 async fn fetch(source: &http::Uri) -> Result<(Bytes, JwkSet), String> {
-    let connector =
-        hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
-    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
-    let work = async {
-        let response = client.get(source.clone()).await.map_err(|e| e.to_string())?;
-        if !response.status().is_success() {
-            return Err(format!("status {}", response.status()));
-        }
-        let body = Limited::new(response.into_body(), LARGEST_DOCUMENT).collect().await.map_err(|e| e.to_string())?;
-        let document = body.to_bytes();
-        let set = serde_json::from_slice(&document).map_err(|e| e.to_string())?;
-        Ok((document, set))
-    };
-    tokio::time::timeout(FETCH_LIMIT, work).await.map_err(|_| "no answer in time".to_owned())?
+    let document = Bytes::from(get(&source.to_string(), None).await.map_err(|error| error.to_string())?);
+    let set = serde_json::from_slice(&document).map_err(|e| e.to_string())?;
+    Ok((document, set))
 }

@@ -42,9 +42,44 @@ pub struct ApiKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub expires: Option<DateTime<Utc>>,
+    /// The id of the key whose place it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+}
+
+/// Whether a key is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// Until it is revoked.
+    Endless,
+    /// Until then.
+    Until(DateTime<Utc>),
+    /// It was, until then.
+    Ended(DateTime<Utc>),
+}
+
+/// The keys of a list (YAML), checked; an empty text is an empty list.
+///
+/// # Errors
+/// [`AuthError::Config`] for an entry that is none.
+pub fn read_keys(text: &str) -> Result<Vec<ApiKey>, AuthError> {
+    let listed: Option<Vec<ApiKey>> =
+        serde_norway::from_str(text).map_err(|error| AuthError::Config(format!("API keys: {error}")))?;
+    let listed = listed.unwrap_or_default();
+    table(&listed)?;
+    Ok(listed)
 }
 
 impl ApiKey {
+    /// Whether it is good now.
+    pub fn state(&self) -> KeyState {
+        match self.expires {
+            None => KeyState::Endless,
+            Some(end) if end <= Utc::now() => KeyState::Ended(end),
+            Some(end) => KeyState::Until(end),
+        }
+    }
+
     /// A new key, which is to be shown once, and what a list knows of it.
     pub fn generate(
         subject: String,
@@ -62,7 +97,7 @@ impl ApiKey {
             write!(out, "{byte:02x}").expect("a String takes any text");
             out
         });
-        (key, Self { id, sha256, subject, roles, scopes, expires })
+        (key, Self { id, sha256, subject, roles, scopes, expires, replaces: None })
     }
 }
 
@@ -128,9 +163,7 @@ impl ApiKeys {
     /// # Errors
     /// [`AuthError::Config`]; then those of before stay.
     pub fn replace(&self, text: &str) -> Result<(), AuthError> {
-        let listed: Option<Vec<ApiKey>> =
-            serde_norway::from_str(text).map_err(|error| AuthError::Config(format!("API keys: {error}")))?;
-        let all: Vec<ApiKey> = self.given.iter().cloned().chain(listed.unwrap_or_default()).collect();
+        let all: Vec<ApiKey> = self.given.iter().cloned().chain(read_keys(text)?).collect();
         let known = table(&all)?;
         self.known.store(Arc::new(known));
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clear();

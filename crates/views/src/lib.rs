@@ -5,6 +5,7 @@
 mod about;
 mod columns;
 mod datasets;
+pub mod dcat;
 mod diagrams;
 mod model;
 mod ports;
@@ -14,6 +15,7 @@ mod revisions;
 mod runs;
 mod said;
 mod sample;
+mod schema_org;
 pub mod text;
 mod types;
 
@@ -23,6 +25,7 @@ pub use diagrams::{MeshProduct, MeshRead, draw_lineage, draw_mesh, draw_model, m
 pub use model::*;
 pub use revisions::{revisions, trend};
 pub use runs::runs;
+pub use schema_org::markup;
 
 /// What a product says of itself: the shapes of `schema/product.graphql`.
 pub mod description {

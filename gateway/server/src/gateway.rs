@@ -24,7 +24,7 @@ use http::HeaderName;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use terrane_auth::{ApiKeys, Authenticator};
+use terrane_auth::{ApiKeys, Authenticator, SignIn};
 use terrane_compose::{Composer, Subgraph};
 use terrane_diagnostics::Diagnostic;
 use terrane_execute::cache::AnswerCache;
@@ -44,6 +44,8 @@ pub struct GatewaySettings {
     pub authenticator: Authenticator,
     /// The keys of machines, and in which header they are sent.
     pub api_keys: Option<(HeaderName, Arc<ApiKeys>)>,
+    /// How people sign in with a browser.
+    pub sign_in: Option<Arc<SignIn>>,
     /// Bounds.
     pub limits: Limits,
     /// Streams to clients and from subgraphs.
@@ -76,6 +78,7 @@ impl GatewaySettings {
             policy_mode: PolicyMode::default(),
             authenticator,
             api_keys: None,
+            sign_in: None,
             limits: Limits::default(),
             subscriptions: SubscriptionsConfig::default(),
             cache: CacheConfig::default(),

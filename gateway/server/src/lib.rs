@@ -31,7 +31,7 @@ pub use files::{Watched, watch};
 pub use gateway::{Gateway, GatewaySettings};
 pub use graph::{Graph, RunError};
 pub use headers::HeaderRules;
-pub use http::{Front, router};
+pub use http::{Front, router, with_sessions};
 pub use policy::{MeshRules, SharedRules};
 pub use subgraph::{EventSource, SubgraphSource};
 pub use terrane_execute::subscribe::Protocol;

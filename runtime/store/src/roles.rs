@@ -108,6 +108,8 @@ pub async fn grant(owner: &PgPool, product: &str) -> Result<(), StoreError> {
     sql.push("REVOKE INSERT, UPDATE ON control.audit_before, control.audit_checkpoints FROM ")
         .ident(&control)
         .push(";\n");
+    // notices are written by triggers only
+    sql.push("REVOKE INSERT, UPDATE ON control.notices FROM ").ident(&control).push(";\n");
     sql.push("GRANT DELETE ON control.lineage_events, control.rechecks, control.open_batches TO ")
         .ident(&control)
         .push(";\n");

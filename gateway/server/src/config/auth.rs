@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
-use terrane_auth::{ApiKey, JwtConfig, PassOn};
+use terrane_auth::{ApiKey, JwtConfig, PassOn, SignInConfig};
 
 /// Who verifies tokens and API keys.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -16,6 +16,8 @@ pub struct AuthConfig {
     pub issuers: Vec<JwtConfig>,
     /// API keys of machines.
     pub api_keys: Option<ApiKeysConfig>,
+    /// People who sign in with a browser.
+    pub sign_in: Option<SignInConfig>,
 }
 
 /// API keys of machines. `terrane key` makes one.

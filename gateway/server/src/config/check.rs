@@ -10,7 +10,7 @@ use serde_path_to_error::Segment;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::Path;
-use terrane_auth::{ApiKeys, Authenticator};
+use terrane_auth::{ApiKeys, Authenticator, SignIn};
 use terrane_execute::transport::secure;
 
 /// Findings of one file at most.
@@ -187,6 +187,9 @@ fn check_auth(config: &GatewayConfig, found: &mut Vec<Finding>) {
                 }
             }
         }
+    }
+    if let Some(Err(error)) = config.auth.sign_in.clone().map(SignIn::new) {
+        found.push(Finding::new("auth.sign_in", error.to_string()));
     }
     for name in config.traffic.subgraphs.keys() {
         let known = config.subgraphs.iter().any(|subgraph| subgraph.name == *name);

@@ -33,6 +33,7 @@ fn vary(gateway: &Gateway) -> Option<HeaderValue> {
     let settings = &gateway.inner.settings;
     let mut names = vec![AUTHORIZATION.as_str(), "accept"];
     names.extend(settings.api_keys.as_ref().map(|(name, _)| name.as_str()));
+    names.extend(settings.sign_in.as_ref().map(|_| "cookie"));
     for name in settings.headers.names()? {
         if !names.contains(&name.as_str()) {
             names.push(name.as_str());

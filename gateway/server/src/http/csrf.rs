@@ -11,13 +11,40 @@ pub struct Csrf {
     headers: Vec<HeaderName>,
     /// Origins whose pages may ask.
     origins: Vec<String>,
+    /// Whether these may ask as the visitor.
+    credentials: bool,
 }
 
 impl Csrf {
     /// From the settings; names that are none are left out: `--check-config` tells them. `origins` are those of `cors`.
     pub fn new(config: &CsrfConfig, origins: &[String]) -> Self {
         let headers = config.headers.iter().filter_map(|name| name.parse().ok()).collect();
-        Self { refuse: config.refuse, headers, origins: origins.to_vec() }
+        Self { refuse: config.refuse, headers, origins: origins.to_vec(), credentials: false }
+    }
+
+    /// The same, where pages of the origins that `cors` names may ask with the visitor's cookies, or may not.
+    pub fn with_credentials(self, credentials: bool) -> Self {
+        Self { credentials, ..self }
+    }
+
+    /// Whether a session's cookie in these headers may speak for its visitor. It may for our own pages, for those that `cors`
+    /// lets ask with credentials, and where a link of a foreign page opens one of ours, which only reads. Whatever `refuse`
+    /// says: a cookie comes along unasked. It does not depend on `SameSite` either, which counts other ports and
+    /// subdomains as ours.
+    pub fn takes_cookies(&self, headers: &HeaderMap) -> bool {
+        let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let origin = text("origin");
+        if self.credentials && origin.is_some_and(|origin| self.origins.iter().any(|known| known == origin)) {
+            return true;
+        }
+        match text("sec-fetch-site") {
+            Some("same-origin" | "none") => true,
+            Some(_) => {
+                let opened = (text("sec-fetch-mode"), text("sec-fetch-dest")) == (Some("navigate"), Some("document"));
+                opened && origin.is_none()
+            }
+            None => origin.is_none_or(|origin| is_own(origin, text("host"))),
+        }
     }
 
     /// Check the head of a request.
@@ -89,16 +116,18 @@ impl Csrf {
         }
         match text("sec-fetch-site") {
             Some(site) => !matches!(site, "same-origin" | "none"),
-            None => origin.is_some_and(|origin| {
-                let host = origin.split_once("://").map(|(_, host)| host);
-                host.is_none() || host != text("host")
-            }),
+            None => origin.is_some_and(|origin| !is_own(origin, text("host"))),
         }
     }
 
     fn has_header(&self, headers: &HeaderMap) -> bool {
         self.headers.iter().any(|name| headers.get(name).is_some_and(|value| !value.is_empty()))
     }
+}
+
+/// Whether an origin is that of the host which was asked.
+fn is_own(origin: &str, host: Option<&str>) -> bool {
+    origin.split_once("://").is_some_and(|(_, of)| Some(of) == host)
 }
 
 /// Whether there is a content type that browsers ask about before they send it.
@@ -165,6 +194,48 @@ mod tests {
         assert!(!taken(&[]));
         // what is asked in advance for other content is no word for a form
         assert!(!taken(&[("content-type", "application/json"), ("apollo-require-preflight", "1")]));
+    }
+
+    #[test]
+    fn cookies_speak_for_the_visitor_only_where_our_own_pages_ask() {
+        let origins = ["https://app.example".to_owned(), "*".to_owned()];
+        let csrf = Csrf::new(&CsrfConfig { refuse: CsrfRefusal::None, ..CsrfConfig::default() }, &origins);
+        let of = |headers: &[(&'static str, &'static str)]| -> HeaderMap {
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+        };
+        let ours = [
+            of(&[("sec-fetch-site", "same-origin"), ("origin", "https://graph.example")]),
+            of(&[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")]),
+            of(&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]),
+            of(&[("origin", "https://graph.example"), ("host", "graph.example")]),
+            of(&[]),
+        ];
+        for headers in &ours {
+            assert!(csrf.takes_cookies(headers), "{headers:?}");
+        }
+        let foreign = [
+            of(&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")]),
+            of(&[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "cors"), ("origin", "https://x.graph.example")]),
+            of(&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")]),
+            of(&[
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+                ("origin", "https://evil.example"),
+            ]),
+            of(&[("origin", "https://evil.example"), ("host", "graph.example")]),
+            of(&[("origin", "null"), ("host", "graph.example")]),
+            of(&[("origin", "https://app.example"), ("sec-fetch-site", "same-site")]),
+        ];
+        for headers in &foreign {
+            assert!(!csrf.takes_cookies(headers), "{headers:?}");
+            assert!(Csrf::check_form(headers).is_err(), "{headers:?}");
+        }
+        let csrf = csrf.with_credentials(true);
+        assert!(csrf.takes_cookies(&foreign[6]));
+        assert!(!csrf.takes_cookies(&foreign[4]));
+        assert!(Csrf::check_form(&ours[0]).is_ok() && Csrf::check_form(&ours[3]).is_ok());
+        assert!(Csrf::check_form(&ours[2]).is_err());
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Front {
     /// What is wrong with the files that they name.
     pub fn new(config: HttpConfig) -> Result<Self, String> {
         Ok(Self {
-            csrf: Csrf::new(&config.csrf, &config.cors.origins),
+            csrf: Csrf::new(&config.csrf, &config.cors.origins).with_credentials(config.cors.credentials),
             documents: Documents::new(config.documents).map_err(|e| format!("documents.trusted.path: {e}"))?,
             cors: config.cors,
             batching: config.batching,

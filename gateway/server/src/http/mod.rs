@@ -15,9 +15,12 @@ mod incoming;
 mod pages;
 mod plans;
 mod request_id;
+mod sign_in;
+mod standards;
 mod streaming;
 
 pub use front::Front;
+pub use sign_in::with_sessions;
 pub(crate) use streaming::Reservations;
 
 use crate::gateway::Gateway;
@@ -26,6 +29,7 @@ use ::http::header::{ACCEPT, RETRY_AFTER};
 use ::http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use axum::Router;
 use axum::body::Body;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use terrane_graphql::exchange::refuse;
@@ -64,12 +68,15 @@ pub fn router(gateway: Gateway) -> Router {
     if let Some(cors) = cors::layer(&gateway.inner.settings.front.cors) {
         graphql = graphql.layer(cors);
     }
+    let pages = pages::routes().merge(forms::routes()).merge(plans::routes());
+    let pages = pages.layer(from_fn_with_state(gateway.clone(), sign_in::around));
+    let sign_in = gateway.inner.settings.sign_in.clone().map_or_else(Router::new, sign_in::routes);
     Router::new()
         .route("/graphql", graphql)
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .merge(forms::routes())
-        .merge(plans::routes())
-        .merge(pages::routes())
+        .merge(sign_in)
+        .merge(standards::routes())
+        .merge(pages)
         .with_state(gateway)
 }

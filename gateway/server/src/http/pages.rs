@@ -3,8 +3,8 @@
 use super::assets;
 use crate::gateway::Gateway;
 use crate::pages::{
-    Asking, Filters, Frame, MarketplacePage, MeshPage, NotFoundPage, NoticePage, PageError, Shown, export, export_mesh,
-    show,
+    Asking, Filters, Frame, MarketplacePage, MeshPage, NotFoundPage, NoticePage, PageError, Shown, Visitor, export,
+    export_mesh, show,
 };
 use askama::Template;
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use terrane_auth::Found;
 use terrane_policy::Caller;
 
 /// Sent with every page: nothing of other hosts, no script or style in the markup (Content Security Policy 3).
@@ -109,8 +110,21 @@ async fn mesh_text(State(gateway): State<Gateway>, headers: HeaderMap, uri: Uri)
     exported(&gateway, &asking, &uri, export_mesh(&asking, ending).await)
 }
 
-async fn explorer() -> Response {
-    html(StatusCode::OK, assets::EXPLORER.to_owned())
+/// The explorer's page. Whoever has a session asks with it, for the browser sends its cookie.
+async fn explorer(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
+    let visitor = match gateway.session(&headers) {
+        Found::Visitor(visitor) => Visitor::of(&visitor.caller),
+        Found::Nobody | Found::Ended => None,
+    };
+    let page = match visitor {
+        Some(visitor) => {
+            let name = askama::filters::escape(&visitor.name, askama::filters::Html).map(|name| name.to_string());
+            let said = format!("<meta name=\"visitor\" content=\"{}\">", name.unwrap_or_default());
+            assets::EXPLORER.replace("<meta name=\"visitor\" content=\"\">", &said)
+        }
+        None => assets::EXPLORER.to_owned(),
+    };
+    html(StatusCode::OK, page)
 }
 
 /// What nothing else answers: a page for browsers, a line for programs.
@@ -121,6 +135,11 @@ async fn nothing(headers: HeaderMap, uri: Uri) -> Response {
     }
     let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (StatusCode::NOT_FOUND, plain, "there is nothing at this address\n").into_response()
+}
+
+/// A page that only says something.
+pub(super) fn notice(status: StatusCode, title: &str, lines: Vec<String>) -> Response {
+    page(status, &NoticePage { frame: Frame::new(&Caller::anonymous(), title, title), lines })
 }
 
 pub(super) fn not_found(caller: &Caller, path: &str) -> Response {
@@ -186,7 +205,7 @@ fn html(status: StatusCode, text: String) -> Response {
         (header::REFERRER_POLICY, "same-origin"),
         // what it says depends on who asks
         (header::CACHE_CONTROL, "private, no-cache"),
-        (header::VARY, "authorization, accept"),
+        (header::VARY, "authorization, accept, cookie"),
     ];
     (status, headers, Html(text)).into_response()
 }

@@ -1,6 +1,37 @@
 //! Frames: turns a visitor into what surrounds every page, and what is said where there is nothing else to say.
 
+use serde_json::Value;
+use std::future::Future;
 use terrane_policy::Caller;
+
+tokio::task_local! {
+    static DOOR: Door;
+}
+
+/// How the visitor of the page that is being made comes and goes.
+#[derive(Debug, Clone, Default)]
+pub struct Door {
+    /// Where to sign in, to come back to this page.
+    pub sign_in_href: Option<String>,
+    /// Who has a session, which can be ended.
+    pub visitor: Option<Visitor>,
+}
+
+impl Door {
+    /// Make a page with this door in its frame.
+    pub async fn around<F: Future>(self, making: F) -> F::Output {
+        DOOR.scope(self, making).await
+    }
+
+    /// As [`Door::around`], for what is made without waiting.
+    pub fn within<T>(self, make: impl FnOnce() -> T) -> T {
+        DOOR.sync_scope(self, make)
+    }
+
+    fn here() -> Self {
+        DOOR.try_with(Self::clone).unwrap_or_default()
+    }
+}
 
 /// What surrounds a page.
 #[derive(Debug)]
@@ -17,6 +48,8 @@ pub struct Frame {
     pub visitor: Option<Visitor>,
     /// None: the gateway has no page to sign in at.
     pub sign_in_href: Option<String>,
+    /// Whether the visitor has a session, and can sign out.
+    pub signs_out: bool,
     /// How to be somebody.
     pub sign_in_hint: String,
     /// Of Terrane.
@@ -24,25 +57,37 @@ pub struct Frame {
 }
 
 /// Somebody who signed in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Visitor {
-    /// The token's subject.
+    /// What the provider of sign-in calls them, or the token's subject.
     pub name: String,
     /// `steward, analyst`.
     pub roles: String,
 }
 
+impl Visitor {
+    /// The visitor that a caller is; none: anonymous.
+    pub fn of(caller: &Caller) -> Option<Self> {
+        let roles = caller.roles.iter().collect::<Vec<_>>().join(", ");
+        let name = caller.claims.get("name").and_then(Value::as_str).filter(|name| !name.trim().is_empty());
+        let subject = caller.subject.as_deref()?;
+        Some(Self { name: name.unwrap_or(subject).to_owned(), roles })
+    }
+}
+
 impl Frame {
     /// The frame of a page for `caller`.
     pub fn new(caller: &Caller, title: impl Into<String>, description: impl Into<String>) -> Self {
-        let roles = caller.roles.iter().collect::<Vec<_>>().join(", ");
+        let door = Door::here();
         Self {
             title: title.into(),
             description: description.into(),
             search: String::new(),
             section: "",
-            visitor: caller.subject.clone().map(|name| Visitor { name, roles }),
-            sign_in_href: None,
+            signs_out: door.visitor.is_some(),
+            // a page that says that something went wrong is still somebody's
+            visitor: Visitor::of(caller).or(door.visitor),
+            sign_in_href: door.sign_in_href,
             sign_in_hint: "You see what anyone may see. Send a bearer token to be somebody: \
                            authorization: Bearer TOKEN"
                 .to_owned(),

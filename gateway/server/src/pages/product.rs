@@ -3,6 +3,7 @@
 use super::around::{Around, around, sample};
 use super::asked::{Asking, PageError};
 use super::frame::Frame;
+use super::standards::{base, place};
 use crate::gateway::Gateway;
 use crate::subgraph::SubgraphSource;
 use chrono::Utc;
@@ -13,7 +14,7 @@ use http::uri::{Authority, Uri};
 use serde::Deserialize;
 use terrane_views::description::{DESCRIPTION, ProductInfo, RECORD, Run};
 use terrane_views::text::encode;
-use terrane_views::{Product, Runs, Visit, columns, draw_columns, draw_lineage, draw_model, product};
+use terrane_views::{Product, Runs, Visit, columns, draw_columns, draw_lineage, draw_model, markup, product};
 
 /// Runs that the page lists.
 const RUNS: usize = 10;
@@ -25,6 +26,8 @@ pub struct ProductPage {
     frame: Frame,
     product: Product,
     around: Around,
+    /// For search engines; only on the page that anybody sees.
+    markup: Option<String>,
 }
 
 /// What there is to show of a product.
@@ -81,7 +84,8 @@ pub async fn show(gateway: &Gateway, asking: &Asking, headers: &HeaderMap, id: &
     let own = problems.iter().find(|p| p.locations.iter().any(|l| l.source == id));
     shown.problem = own.map(|p| format!("Not composed as of today: {}", p.message));
     let frame = Frame::new(&asking.caller, shown.name.clone(), shown.purpose.clone());
-    Ok(Shown::Page(Box::new(ProductPage { frame, product: shown, around })))
+    let markup = (!asking.caller.signed_in).then(|| markup(&place(gateway, &info, &base(gateway, headers))));
+    Ok(Shown::Page(Box::new(ProductPage { frame, product: shown, around, markup })))
 }
 
 /// What the page shows of the product itself.
@@ -160,7 +164,7 @@ async fn runs(asking: &Asking, id: &str) -> Runs {
 }
 
 /// Where a product's ports are: its GraphQL address without the last segment.
-fn address(source: &SubgraphSource) -> String {
+pub(super) fn address(source: &SubgraphSource) -> String {
     source.url.trim_end_matches('/').trim_end_matches("/graphql").to_owned()
 }
 

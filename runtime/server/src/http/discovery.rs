@@ -12,6 +12,7 @@ use serde_json::Value;
 use terrane_graphql::Request;
 use terrane_graphql::exchange::authorization;
 use terrane_policy::Caller;
+use terrane_views::dcat::{MEDIA_TYPE, Placed, document};
 use terrane_views::description::{DESCRIPTION, ProductInfo, RECORD};
 use terrane_views::{Runs, draw_lineage, draw_model};
 
@@ -19,11 +20,11 @@ use terrane_views::{Runs, draw_lineage, draw_model};
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Parameters {
-    /// `html`, `json` or `yaml`, where `accept` does not say: for links.
+    /// `html`, `json`, `jsonld` or `yaml`, where `accept` does not say: for links.
     format: Option<String>,
 }
 
-/// `GET /discovery`: HTML, JSON or YAML by `format`, else by `accept`; JSON where the client does not say. The page
+/// `GET /discovery`: HTML, JSON, JSON-LD (DCAT) or YAML by `format`, else by `accept`; JSON where the client does not say. The page
 /// shows no more than a machine can ask for.
 pub async fn get(
     State(service): State<ProductService>,
@@ -34,12 +35,13 @@ pub async fn get(
     let caller = service.authenticate(authorization(&headers)).await?;
     let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let format = match parameters.format.as_deref() {
-        Some(known @ ("html" | "json" | "yaml")) => known,
+        Some(known @ ("html" | "json" | "jsonld" | "yaml")) => known,
         Some(other) => {
-            let message = format!("`format` is html, json or yaml, not `{other}`");
+            let message = format!("`format` is html, json, jsonld or yaml, not `{other}`");
             return Err(HttpError::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message));
         }
         None if accept.contains("yaml") => "yaml",
+        None if accept.contains("ld+json") => "jsonld",
         None if accept.contains("text/html") => "html",
         None => "json",
     };
@@ -51,6 +53,12 @@ pub async fn get(
         return Ok(axum::Json(product).into_response());
     }
     let info = ProductInfo::deserialize(&product).map_err(HttpError::internal)?;
+    if format == "jsonld" {
+        let address = page::address(&uri, &headers);
+        let placed = Placed { info: &info, page: format!("{address}/discovery"), address };
+        let head = [(header::CONTENT_TYPE, MEDIA_TYPE), (header::VARY, "authorization, accept, host")];
+        return Ok((head, document(&placed).to_string()).into_response());
+    }
     let runs = runs(&service, &caller).await?;
     let text = page::render(&info, &runs, &caller, &uri, &headers).map_err(HttpError::internal)?;
     let headers = [

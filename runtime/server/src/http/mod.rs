@@ -30,6 +30,7 @@ pub fn router(service: ProductService) -> Router {
         .route("/output/{file}", get(output::get))
         .route("/output/{dataset}/changes", get(streaming::changes::get))
         .route("/audit/{file}", get(audit::get))
+        .route("/events", get(streaming::notices::get))
         .route("/discovery", get(discovery::get))
         .route("/discovery/schema.graphql", get(discovery::sdl))
         .route("/discovery/{file}", get(discovery::diagram))

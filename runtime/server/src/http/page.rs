@@ -37,8 +37,9 @@ struct Format {
 }
 
 /// Relative to the page, because the product is served under a prefix that only its host knows.
-const FORMATS: [Format; 3] = [
+const FORMATS: [Format; 4] = [
     Format { label: "JSON", media_type: "application/json", href: "discovery?format=json" },
+    Format { label: "JSON-LD", media_type: "application/ld+json", href: "discovery?format=jsonld" },
     Format { label: "YAML", media_type: "application/yaml", href: "discovery?format=yaml" },
     Format { label: "SDL", media_type: "application/graphql", href: "discovery/schema.graphql" },
 ];
@@ -76,7 +77,7 @@ pub fn render(
 }
 
 /// The product's whole address, as the visitor reached it; below the root where they don't say a host.
-fn address(uri: &Uri, headers: &HeaderMap) -> String {
+pub fn address(uri: &Uri, headers: &HeaderMap) -> String {
     let prefix = uri.path().trim_end_matches('/').trim_end_matches("/discovery");
     let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()?.parse::<http::uri::Authority>().ok());
     let secure = headers.get("x-forwarded-proto").is_some_and(|v| v == "https");

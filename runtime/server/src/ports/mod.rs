@@ -21,6 +21,7 @@ mod said;
 mod schedules;
 mod subscription;
 
+pub(crate) use access::notice_view;
 pub use audit::AUDIT;
 pub use ingest::{Upload, Uploaded, Uploads};
 pub use lineage::lineage;

@@ -1,9 +1,10 @@
 //! Streaming: turns requests of clients that take a stream into sockets and bodies that last.
 //!
 //! `websocket` speaks `graphql-transport-ws`, `sse` GraphQL over server-sent events (a stream for each operation), `changes`
-//! the plain change feed of a dataset.
+//! the plain change feed of a dataset, `notices` the feed of what happens to the product.
 
 pub mod changes;
+pub mod notices;
 mod sse;
 mod websocket;
 

@@ -1,11 +1,12 @@
 //! Rights: turns a caller into what it is among the approvers of a product, and into what it may see of others' access.
 
 use super::super::PortsContext;
-use super::super::guard::{Permission, refused};
+use super::super::guard::{DISCOVER, Permission, refused};
 use async_graphql::Result;
 use std::collections::BTreeSet;
 use terrane_manifest::OWNER;
-use terrane_store::{Actor, View};
+use terrane_policy::Caller;
+use terrane_store::{Actor, NoticeView, View};
 
 /// See everybody's requests and grants.
 pub const ACCESS_READ: Permission = Permission { object: "port:access", action: "read" };
@@ -42,4 +43,15 @@ pub fn view(context: &PortsContext) -> Result<View> {
     let actor = actor(context)?;
     let all = actor.administers || context.access.allows(ACCESS_READ.object, ACCESS_READ.action);
     Ok(View { subject: actor.subject, keys: actor.keys, all })
+}
+
+/// What the caller may see of the product's feed of events; none where it may not know of the product.
+pub fn notice_view(context: &PortsContext) -> Option<NoticeView> {
+    let everybody = || context.service.access(&Caller::anonymous()).allows(DISCOVER.object, DISCOVER.action);
+    if !context.access.allows(DISCOVER.object, DISCOVER.action) && !everybody() {
+        return None;
+    }
+    // who is nobody in particular has no access that could be told of
+    let view = view(context).ok().map(|view| NoticeView { keys: view.keys, all: view.all });
+    Some(view.unwrap_or_default())
 }
