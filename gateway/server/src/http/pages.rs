@@ -137,11 +137,6 @@ async fn nothing(headers: HeaderMap, uri: Uri) -> Response {
     (StatusCode::NOT_FOUND, plain, "there is nothing at this address\n").into_response()
 }
 
-/// A page that only says something.
-pub(super) fn notice(status: StatusCode, title: &str, lines: Vec<String>) -> Response {
-    page(status, &NoticePage { frame: Frame::new(&Caller::anonymous(), title, title), lines })
-}
-
 pub(super) fn not_found(caller: &Caller, path: &str) -> Response {
     let frame = Frame::new(caller, "No such page", "There is nothing at this address");
     page(StatusCode::NOT_FOUND, &NotFoundPage { frame, path: path.to_owned() })
