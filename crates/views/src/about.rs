@@ -1,7 +1,7 @@
 //! About: turns owner, team, agreements and service levels into what the page says of them.
 
 use crate::model::{Contact, Link, Owner, Promise, Status};
-use crate::said::{LinkInfo, ProductInfo, ServiceLevelInfo};
+use crate::said::{LinkInfo, ProductInfo, RecentUse, ServiceLevelInfo};
 use crate::text::{age, capitalized, count, decimal, safe_href, time, words};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -22,6 +22,19 @@ pub fn format_label(format: &str) -> String {
         "graphql" => "GraphQL".to_owned(),
         "parquet" | "arrow" => capitalized(format),
         other => other.to_uppercase(),
+    }
+}
+
+/// How many used a product lately, and how often.
+pub(crate) fn used(used: RecentUse) -> String {
+    let days = count(used.days.into(), "day", "days");
+    match used.requests {
+        0 => format!("Nobody has read it in the last {days}."),
+        requests => format!(
+            "Used by {} in the last {days}, {}.",
+            count(used.consumers.into(), "consumer", "consumers"),
+            count(requests.into(), "time", "times")
+        ),
     }
 }
 

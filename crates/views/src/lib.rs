@@ -92,6 +92,7 @@ pub fn product(info: &description::ProductInfo, said_runs: &Runs, visit: &Visit<
         usage: info.description.usage.clone(),
         limitations: info.description.limitations.clone(),
         tags: info.tags.clone(),
+        used: info.recent_use.map(about::used),
         freshness: about::freshness(info, visit.now),
         updated: info.updated_at.as_deref().and_then(text::moment),
         // nothing says what a scheduler intends; the cron expression stands with the input port

@@ -63,6 +63,8 @@ pub struct Product {
     pub limitations: Option<String>,
     /// Search words.
     pub tags: Vec<String>,
+    /// How many used it lately, and how often; none where it does not say.
+    pub used: Option<String>,
     /// How old the data is, beside what is promised.
     pub freshness: Status,
     /// When what readers see was published.

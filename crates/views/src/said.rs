@@ -51,8 +51,21 @@ pub struct ProductInfo {
     pub current_version: Option<Version>,
     /// When what readers see was published.
     pub updated_at: Option<String>,
+    /// How much it was used lately, and by how many.
+    pub recent_use: Option<RecentUse>,
     /// Federation SDL of the data port.
     pub sdl: String,
+}
+
+/// How much a product was used lately.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct RecentUse {
+    /// The days that are counted.
+    pub days: i32,
+    /// Consumers that were answered.
+    pub consumers: i32,
+    /// How often one of its datasets was read.
+    pub requests: i32,
 }
 
 /// Purpose, usage, limitations.

@@ -3,7 +3,7 @@
 use apollo_compiler::{ExecutableDocument, Schema};
 use chrono::{DateTime, Utc};
 use terrane_views::description::{ContractRevision, LineageColumn, QualityPoint};
-use terrane_views::description::{ProductInfo, Run, Step};
+use terrane_views::description::{ProductInfo, RecentUse, Run, Step};
 use terrane_views::{
     Product, Runs, Status, Visit, columns, draw_columns, draw_lineage, draw_model, product, revisions, trend,
 };
@@ -324,4 +324,17 @@ fn changes_and_quality_over_time_are_told() {
         chart.lines
     );
     assert!(trend(&[]).is_none());
+}
+
+#[test]
+fn how_much_it_is_used_is_told_without_names() {
+    let mut info = stations();
+    assert_eq!(shown(&info, SOON).used, None, "a product of before does not say");
+    let mut used = |consumers, requests| {
+        info.recent_use = Some(RecentUse { days: 30, consumers, requests });
+        shown(&info, SOON).used.unwrap()
+    };
+    assert_eq!(used(12, 3400), "Used by 12 consumers in the last 30 days, 3,400 times.");
+    assert_eq!(used(1, 1), "Used by 1 consumer in the last 30 days, 1 time.");
+    assert_eq!(used(0, 0), "Nobody has read it in the last 30 days.");
 }

@@ -44,8 +44,8 @@ pub use access::{
     View,
 };
 pub use audit::{
-    AuditBreak, AuditEntry, AuditFilter, AuditOptions, AuditRecord, FieldUse, Traffic, UsageFilter, UsageLine,
-    Verification,
+    AuditBreak, AuditEntry, AuditFilter, AuditOptions, AuditRecord, FieldUse, RecentUse, Traffic, UsageFilter,
+    UsageLine, Verification,
 };
 pub use batches::{Batch, BatchMode, BatchWriter, Closing, Incoming};
 pub use changes::{Changes, Move};

@@ -56,8 +56,22 @@ pub struct ProductInfo {
     pub current_version: Option<Version>,
     /// When what readers see was published.
     pub updated_at: Option<Timestamp>,
+    /// How much it was used lately, and by how many; by whom is what `usage` says.
+    pub recent_use: RecentUse,
     /// Federation SDL of the data port.
     pub sdl: String,
+}
+
+/// How much a product was used lately.
+#[derive(Debug, Clone, QueryFragment, SimpleObject)]
+#[cynic(schema = "product")]
+pub struct RecentUse {
+    /// The days that are counted, the present one included.
+    pub days: i32,
+    /// Consumers that were answered; all who did not sign in are one.
+    pub consumers: i32,
+    /// How often one of its datasets was read.
+    pub requests: i32,
 }
 
 /// Purpose, usage, limitations.

@@ -54,10 +54,23 @@ pub struct ProductDescription {
     pub current_version: Option<Version>,
     /// When what readers see was published.
     pub updated_at: Option<DateTime<Utc>>,
+    /// How much it was used lately, and by how many; by whom is what `usage` says.
+    pub recent_use: RecentUse,
     /// A word that changes whenever what somebody was granted does, or ends: who keeps answers asks anew then.
     pub access_state: String,
     /// Federation SDL of the data port.
     pub sdl: String,
+}
+
+/// How much a product was used lately.
+#[derive(SimpleObject, Debug, Clone, Copy)]
+pub struct RecentUse {
+    /// The days that are counted, the present one included.
+    pub days: i32,
+    /// Consumers that were answered; all who did not sign in are one.
+    pub consumers: i32,
+    /// How often one of its datasets was read.
+    pub requests: i32,
 }
 
 /// Purpose, usage, limitations.

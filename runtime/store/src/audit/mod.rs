@@ -12,7 +12,7 @@ mod verify;
 
 pub use read::{AuditEntry, AuditFilter};
 pub use traffic::Traffic;
-pub use usage::{FieldUse, UsageFilter, UsageLine};
+pub use usage::{FieldUse, RecentUse, UsageFilter, UsageLine};
 pub use verify::{AuditBreak, Verification};
 
 use crate::{Store, StoreError};

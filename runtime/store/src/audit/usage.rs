@@ -167,6 +167,15 @@ pub struct UsageLine {
     pub last_at: DateTime<Utc>,
 }
 
+/// How much was used, by how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct RecentUse {
+    /// Consumers that were answered.
+    pub consumers: i64,
+    /// How often they read a dataset.
+    pub requests: i64,
+}
+
 /// What a consumer used of a field.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct FieldUse {
@@ -203,6 +212,21 @@ impl Store {
         .bind(&filter.consumer)
         .bind(MOST_LINES)
         .fetch_all(self.control())
+        .await
+        .map_err(StoreError::on("read usage"))
+    }
+
+    /// How much was used since a day, by how many: what may be told to those who may not know by whom.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn recent_use(&self, from: NaiveDate) -> Result<RecentUse, StoreError> {
+        sqlx::query_as(
+            "SELECT count(DISTINCT consumer) AS consumers, coalesce(sum(requests), 0)::bigint AS requests FROM control.usage \
+             WHERE field = '' AND requests > 0 AND day >= $1",
+        )
+        .bind(from)
+        .fetch_one(self.control())
         .await
         .map_err(StoreError::on("read usage"))
     }
