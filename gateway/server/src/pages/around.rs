@@ -118,7 +118,7 @@ fn text(value: Option<&Value>) -> String {
     let text = match value {
         None | Some(Value::Null) => return "–".to_owned(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) => items.iter().map(|item| text_of(item)).collect::<Vec<_>>().join(", "),
+        Some(Value::Array(items)) => items.iter().map(text_of).collect::<Vec<_>>().join(", "),
         Some(other) => other.to_string(),
     };
     if text.chars().count() <= LONGEST_VALUE {
