@@ -138,6 +138,7 @@ async fn end_grant(
     change(&gateway, &headers, &extensions, &body, sent).await
 }
 
+#[derive(Clone, Copy)]
 struct Decision<'a> {
     mutation: &'a str,
     product: &'a str,
