@@ -143,6 +143,7 @@ const checks = {
     assert.match(await code.innerText(), /key[\s\S]*yes[\s\S]*public[\s\S]*readable/);
     const restricted = page.locator('.dictionary tbody tr', { has: page.locator('th code', { hasText: /^sourceRecordId$/ }) });
     if (await restricted.count()) assert.match(await restricted.innerText(), /closed/);
+    assert.match(await page.locator('#consumers').innerText(), /in the last 30 days/);
   },
 
   async 'the sample operation opens in the explorer and is answered'(page) {
