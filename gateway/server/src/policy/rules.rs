@@ -60,7 +60,7 @@ impl MeshRules {
     /// Whether a line lets `roles` see how the gateway answers operations. Absent means deny.
     pub fn shows_plans(&self, roles: &RoleSet) -> bool {
         let Some(policy) = &self.policy else { return false };
-        let questions = Questions::new([(PLAN.0.to_owned(), PLAN.1.to_owned())].into_iter());
+        let questions = Questions::new([(PLAN.0.to_owned(), PLAN.1.to_owned())]);
         policy.decide(&with_everybody(roles), &questions).allows(PLAN.0, PLAN.1)
     }
 
