@@ -68,7 +68,7 @@ pub async fn get(
     let after = given.unwrap_or(oldest - 1);
     let source = address(&uri, &headers).trim_end_matches("/events").to_owned();
     match negotiate::media_type(&headers, &[BATCH, "application/json", STREAM]) {
-        Some(STREAM) => stream_of(service, session, view, after, source),
+        Some(STREAM) => stream_of(service, &session, view, after, source),
         Some(kind) => {
             let read = service.store().notices(&view, after, first).await;
             let (notices, seen) = read.map_err(HttpError::internal)?;
@@ -103,7 +103,7 @@ fn view(service: &ProductService, session: &Session) -> Result<NoticeView, HttpE
 /// `EventSource` comes again, where it was.
 fn stream_of(
     service: ProductService,
-    session: Session,
+    session: &Session,
     view: NoticeView,
     after: i64,
     source: String,
