@@ -169,7 +169,7 @@ fn an_edge_between_lines_ends_at_their_height() {
         .map(|path| {
             let mut numbers = path.split(|c: char| !c.is_ascii_digit() && c != '.').filter(|n| !n.is_empty());
             let first = numbers.nth(1).unwrap().parse::<f64>().unwrap();
-            (first, numbers.last().unwrap().parse::<f64>().unwrap())
+            (first, numbers.next_back().unwrap().parse::<f64>().unwrap())
         })
         .collect();
     // node to node, then a to c (two lines of 16 further down), then b to b
