@@ -384,6 +384,44 @@ async fn who_changes_removes_or_reorders_entries_is_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn records_that_came_together_are_each_proved_and_so_is_what_they_are_looked_up_by() {
+    let served = Served::published().await;
+    let (rita, steward) = (served.as_who("rita", "reader"), served.as_who("sam", "steward"));
+    for _ in 0..40 {
+        rita.ask("{ countries { totalCount } }", json!({})).await;
+    }
+    assert_eq!(steward.verify(json!({})).await["intact"], true);
+    let first: i64 = sqlx::query_scalar("SELECT first FROM control.audit_blocks ORDER BY last - first DESC LIMIT 1")
+        .fetch_one(&served.login)
+        .await
+        .unwrap();
+    let by_all = async |sql: String| {
+        let text = format!(
+            "ALTER TABLE control.audit_blocks DISABLE TRIGGER USER; {sql}; ALTER TABLE control.audit_blocks ENABLE TRIGGER USER"
+        );
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&served.login).await.unwrap();
+    };
+    by_all(format!("CREATE TABLE public.good AS SELECT * FROM control.audit_blocks WHERE first = {first}")).await;
+    for (how, at) in [
+        ("records[2] = records[3]", first + 1),
+        ("hashes[3] = hashes[2]", first + 2),
+        ("records = records[1:3] || records[5:]", first + 3),
+        ("records = records[1:2], hashes = hashes[1:2]", first),
+        ("subjects = '{}'", first),
+        ("until = until + 1", first),
+    ] {
+        by_all(format!("UPDATE control.audit_blocks SET {how} WHERE first = {first}")).await;
+        let broken = served.service.store().verify_audit(None).await.unwrap().broken.unwrap();
+        assert_eq!(broken.position, at, "{how}: {broken:?}");
+        by_all(format!(
+            "DELETE FROM control.audit_blocks WHERE first = {first}; INSERT INTO control.audit_blocks TABLE public.good"
+        ))
+        .await;
+    }
+    assert_eq!(served.service.store().verify_audit(None).await.unwrap().broken, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_old_is_removed_and_the_rest_still_proves_itself() {
     let served = Served::published_with(AuditOptions { key: Some("k".repeat(40)), ..AuditOptions::default() }).await;
     let steward = served.as_who("sam", "steward");
