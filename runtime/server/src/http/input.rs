@@ -83,7 +83,7 @@ pub async fn post(
     };
     let body = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
     let taken = receive(service.store(), dataset, &what, body).await.map_err(client)?;
-    audit::note(|draft| draft.received(&name, u64::try_from(taken.batch.rows).unwrap_or_default()));
+    audit::note(|draft| draft.received(&name, taken.batch.rows));
     Ok(Json(answer(&name, &taken)))
 }
 
