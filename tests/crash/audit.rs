@@ -105,7 +105,7 @@ async fn each_request_that_was_answered_is_on_record_once() {
     assert!(lost.is_empty(), "{} answered requests have no record: {lost:?}", lost.len());
     let more: Vec<_> = records.iter().filter(|(_, count)| **count != 1).collect();
     assert!(more.is_empty(), "not recorded once: {more:?}");
-    assert!(ids.len() > 100, "few requests were answered: {}", ids.len());
+    assert!(ids.len() > 20, "few requests were answered: {}", ids.len());
     eprintln!(
         "{kills} kills; {} requests sent, {} answered, {} on record",
         answered.sent.load(Ordering::Relaxed),

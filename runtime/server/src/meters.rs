@@ -121,12 +121,9 @@ impl Meters {
     pub(crate) fn levels(&self, levels: &[Level]) {
         let gauge = |name: &'static str, level: &Level| metrics::gauge!(name, "server" => self.product.clone(), "level" => level.key.clone());
         for level in levels {
-            if let Some(met) = level.met {
-                gauge("terrane_service_level_met", level).set(if met { 1.0 } else { 0.0 });
-            }
-            if let Some(measured) = level.measured {
-                gauge("terrane_service_level_measured", level).set(measured);
-            }
+            let met = level.met.map_or(f64::NAN, |met| if met { 1.0 } else { 0.0 });
+            gauge("terrane_service_level_met", level).set(met);
+            gauge("terrane_service_level_measured", level).set(level.measured.unwrap_or(f64::NAN));
             if let Some(budget) = level.budget {
                 gauge("terrane_error_budget_left", level).set(budget);
             }
