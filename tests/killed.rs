@@ -107,7 +107,7 @@ async fn a_full_disk_refuses_what_it_cannot_hold_and_nothing_else() {
     ledger.revive_database().await;
     ledger.product.end("KILL");
     ledger.start_product().await;
-    until("a run publishes when there is room again", Duration::from_secs(120), async || ledger.try_run().await).await;
+    until("a run publishes when there is room again", Duration::from_secs(300), async || ledger.try_run().await).await;
     let seen = load.stop().await;
     ledger.check(&seen).await;
     drop(ledger);
