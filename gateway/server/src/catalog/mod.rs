@@ -5,6 +5,7 @@
 mod access;
 mod audit;
 mod client;
+mod control;
 mod description;
 mod find;
 mod runs;

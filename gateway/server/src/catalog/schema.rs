@@ -5,6 +5,7 @@ use super::access::{
 };
 use super::audit::{AuditEntry, AuditLogFilter, AuditVerification, Usage};
 use super::client::{self, ClientError};
+use super::control::PortRight;
 use super::description::ProductInfo;
 use super::find::{ProductFilter, freshness, ranked};
 use super::runs::Run;
@@ -12,8 +13,8 @@ use super::said::{self, ContractRevision, MetadataMatch, QualityPoint};
 use crate::subgraph::{EventSource, SubgraphSource};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{
-    ComplexObject, Context, EmptySubscription, Error, ErrorExtensions as _, ID, Object, Result, SDLExportOptions,
-    Schema, SimpleObject,
+    ComplexObject, Context, EmptySubscription, Error, ErrorExtensions as _, ID, MergedObject, Object, Result,
+    SDLExportOptions, Schema, SimpleObject,
 };
 use bytes::Bytes;
 use chrono::Utc;
@@ -93,6 +94,11 @@ impl DataProduct {
         said::revisions(find(ctx, &self.id)?, caller(ctx), first).await.map_err(refused)
     }
 
+    /// What you may do with its ports: what a page offers you, and a tool need not try.
+    async fn port_rights(&self, ctx: &Context<'_>) -> Result<Vec<PortRight>> {
+        asked(ctx, &self.id)?.port_rights().await.map_err(refused)
+    }
+
     /// The roles of it that can be asked for, and who approves them.
     async fn access_roles(&self, ctx: &Context<'_>) -> Result<Vec<AccessRole>> {
         asked(ctx, &self.id)?.roles().await.map_err(refused)
@@ -100,11 +106,16 @@ impl DataProduct {
 }
 
 /// The catalog's queries.
-#[derive(Debug)]
-pub struct Query;
+#[derive(MergedObject, Debug, Default)]
+#[graphql(name = "Query")]
+pub struct Queries(CatalogQuery);
+
+/// Queries about products, access and records.
+#[derive(Debug, Default)]
+pub struct CatalogQuery;
 
 #[Object]
-impl Query {
+impl CatalogQuery {
     /// The products of the mesh that you may know about, those that cannot be reached included. `search` looks into names,
     /// descriptions, datasets, fields, synonyms, tags, domains and owners: accents and capitals don't count, a word is also
     /// found mistyped, by its forms and by its beginning; the best come first, each with what it was found by.
@@ -233,11 +244,16 @@ impl Query {
 }
 
 /// The catalog's mutations.
-#[derive(Debug)]
-pub struct Mutation;
+#[derive(MergedObject, Debug, Default)]
+#[graphql(name = "Mutation")]
+pub struct Mutations(CatalogMutation);
+
+/// Mutations of runs and access.
+#[derive(Debug, Default)]
+pub struct CatalogMutation;
 
 #[Object]
-impl Mutation {
+impl CatalogMutation {
     /// Run a product's pipeline; the product decides whether you may. Where `wait` is false, the answer is the run as it
     /// was put into the queue.
     async fn run_pipeline(
@@ -315,7 +331,7 @@ impl Mutation {
     }
 }
 
-fn asked<'a>(ctx: &'a Context<'_>, product: &ID) -> Result<Asked<'a>> {
+pub(super) fn asked<'a>(ctx: &'a Context<'_>, product: &ID) -> Result<Asked<'a>> {
     Ok(Asked { source: find(ctx, product)?, caller: caller(ctx) })
 }
 
@@ -354,7 +370,7 @@ fn caller<'a>(ctx: &'a Context<'_>) -> Option<&'a HeaderValue> {
     ctx.data_opt::<Authorization>().map(|a| &a.0)
 }
 
-fn refused(error: ClientError) -> Error {
+pub(super) fn refused(error: ClientError) -> Error {
     let ClientError { code, message } = error;
     Error::new(message).extend_with(move |_, e| e.set("code", code))
 }
@@ -400,12 +416,12 @@ impl Loader<String> for ProductLoader {
     }
 }
 
-type CatalogSchema = Schema<Query, Mutation, EmptySubscription>;
+type CatalogSchema = Schema<Queries, Mutations, EmptySubscription>;
 
 /// The catalog of `products` as a subgraph in this process.
 pub fn source(products: Vec<SubgraphSource>) -> SubgraphSource {
     let products: Products = Arc::new(products);
-    let schema = Schema::build(Query, Mutation, EmptySubscription)
+    let schema = Schema::build(Queries::default(), Mutations::default(), EmptySubscription)
         .enable_federation()
         .limit_depth(24)
         .data(products.clone())

@@ -17,6 +17,7 @@ mod quality;
 mod query;
 pub(crate) mod records;
 mod rejects;
+mod rights;
 mod said;
 mod schedules;
 mod subscription;
@@ -27,13 +28,23 @@ pub use ingest::{Upload, Uploaded, Uploads};
 pub use lineage::lineage;
 
 use crate::service::ProductService;
-use async_graphql::{SDLExportOptions, Schema};
+use async_graphql::{MergedObject, SDLExportOptions, Schema};
 use std::sync::Arc;
 use terrane_policy::Caller;
 use terrane_query::Access;
 
 /// The schema of the standard ports.
-pub type PortsSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
+pub type PortsSchema = Schema<Queries, Mutations, subscription::Subscription>;
+
+/// The standard ports' queries.
+#[derive(MergedObject, Debug, Clone, Copy, Default)]
+#[graphql(name = "Query")]
+pub struct Queries(query::Query, rights::RightsQuery);
+
+/// The standard ports' mutations.
+#[derive(MergedObject, Debug, Clone, Copy, Default)]
+#[graphql(name = "Mutation")]
+pub struct Mutations(mutation::Mutation);
 
 /// What a resolver knows of the request.
 #[derive(Clone)]
@@ -50,7 +61,7 @@ pub struct PortsContext {
 
 /// Build it. Its limits are those of the data port: the document was checked there already.
 pub fn schema() -> PortsSchema {
-    Schema::build(query::Query, mutation::Mutation, subscription::Subscription)
+    Schema::build(Queries::default(), Mutations::default(), subscription::Subscription)
         .limit_depth(24)
         .limit_complexity(2_000)
         .disable_introspection()

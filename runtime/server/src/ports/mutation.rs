@@ -17,7 +17,7 @@ use terrane_store::{RunTrigger, StoreError};
 use uuid::Uuid;
 
 /// The standard ports' mutations.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Mutation;
 
 #[Object]

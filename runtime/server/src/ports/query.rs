@@ -30,7 +30,7 @@ const LONGEST_SEARCH: usize = 500;
 const MOST_REVISIONS: i64 = 50;
 
 /// The standard ports' queries.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Query;
 
 #[Object]

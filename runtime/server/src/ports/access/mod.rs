@@ -10,7 +10,7 @@ mod rights;
 
 pub use ask::{Ask, grant, grants, request, requests, revoke, roles};
 pub use objects::{AccessGrant, AccessRequest, AccessRole};
-pub use rights::{ACCESS_ADMIN, notice_view};
+pub use rights::{ACCESS_ADMIN, ACCESS_READ, notice_view};
 
 use super::PortsContext;
 use super::guard::{internal, refused};
