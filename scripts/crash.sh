@@ -14,7 +14,7 @@ case ${1:-} in -h | --help) sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; exit 0 ;; 
 export TERRANE_CRASHES=${1:-200}
 features=()
 if command -v nats-server >/dev/null 2>&1; then
-    features=(--features terrane/nats-server)
+    features=(--features terrane-testkit/servers)
 else
     echo "there is no nats-server: its test is left out" >&2
 fi

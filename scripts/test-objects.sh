@@ -14,4 +14,4 @@ export TERRANE_S3_SERVER=$tools/node_modules/.bin/s3rver
 export TERRANE_AZURE_SERVER=$tools/node_modules/.bin/azurite-blob
 export TERRANE_GCS_SERVER=$tools/python/$gcs
 export NODE_PATH=$tools/node_modules
-cargo test --workspace --locked --features "${TERRANE_FEATURES:-terrane-ingest/object-server}" --test objects
+cargo test --workspace --locked --features terrane-testkit/servers --test objects

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod audit;
-#[cfg(feature = "nats-server")]
-mod broker;
+terrane_testkit::with_servers! {
+    mod broker;
+}
 mod disk;
 mod everything;
 mod feed;

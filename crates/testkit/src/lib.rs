@@ -18,3 +18,18 @@ pub use folders::{copy_folder, product_folder, repository, state_directory};
 pub use memory::resident;
 pub use nats::NatsServer;
 pub use redis::RedisServer;
+
+/// Items of a test that need servers which a machine may not have: they are there with the feature `servers` of this crate, which
+/// is one of it alone so that nothing but tests is built anew with it.
+#[cfg(feature = "servers")]
+#[macro_export]
+macro_rules! with_servers {
+    ($($item:item)*) => { $($item)* };
+}
+
+/// Items of a test that need servers which a machine may not have: without the feature `servers` of this crate, none.
+#[cfg(not(feature = "servers"))]
+#[macro_export]
+macro_rules! with_servers {
+    ($($item:item)*) => {};
+}

@@ -4,11 +4,16 @@ use terrane_driver::{DriverError, Reader, ReaderOptions, Replicas, Target};
 use terrane_manifest::Product;
 use terrane_store::{Role, StoreOptions};
 
+/// `application_name` of a product's reader: by it, what was asked for data is told from what is read and written of records.
+fn application(product: &Product) -> String {
+    format!("terrane read {}", product.id)
+}
+
 /// Start a reader of `product`'s output layer, as the role that can do nothing else.
 pub fn start_reader(options: &StoreOptions, product: &Product) -> Result<Reader, DriverError> {
     let role = Role::Query.name_for(&product.id);
     let timeout = options.statement_timeout.as_millis().to_string();
-    let name = format!("terrane {}", product.id);
+    let name = application(product);
     let settings = [
         ("application_name", name.as_str()),
         ("role", &role),

@@ -92,10 +92,7 @@ impl Csrf {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let own = match (text("sec-fetch-site"), text("origin")) {
             (Some(site), _) => site == "same-origin",
-            (None, Some(origin)) => {
-                let host = origin.split_once("://").map(|(_, host)| host);
-                host.is_some() && host == text("host")
-            }
+            (None, Some(origin)) => is_own(origin, text("host")),
             (None, None) => false,
         };
         if own {

@@ -3,8 +3,7 @@
 use super::lineage::lineage;
 use super::product::{
     AccessMethod, DatasetInfo, DescriptionInfo, FieldInfo, InputPortInfo, LinkInfo, ManagementPortInfo, MemberInfo,
-    OutputPortInfo, ProductDescription, QualityRuleInfo, RecentUse, RelationshipInfo, ServiceLevelInfo, SupportInfo,
-    TeamInfo,
+    OutputPortInfo, ProductDescription, QualityRuleInfo, RelationshipInfo, ServiceLevelInfo, SupportInfo, TeamInfo,
 };
 use super::records::{QualityResult, Version};
 use super::said::examples;
@@ -18,7 +17,7 @@ pub fn describe(
     product: &Product,
     (sdl, access_state): (&str, String),
     access: &Access,
-    (version, recent_use): (Option<Version>, RecentUse),
+    version: Option<Version>,
     (quality, levels): (Vec<QualityResult>, &[Level]),
 ) -> ProductDescription {
     let team = product.team.as_ref();
@@ -61,7 +60,6 @@ pub fn describe(
         example_operations: examples(product),
         lineage: lineage(product),
         quality_results: quality,
-        recent_use,
         access_state,
         updated_at: version.as_ref().map(|v| v.published_at),
         current_version: version,

@@ -1,14 +1,19 @@
 //! Descriptions: the GraphQL objects that say what a product is: the answer of `product { … }`.
 
+use super::PortsContext;
+use super::guard::internal;
 use super::lineage::{LineageColumn, LineageEdge, LineageNode};
 use super::records::{QualityResult, Version};
 use super::said::ExampleOperation;
-use async_graphql::SimpleObject;
-use chrono::{DateTime, Utc};
+use async_graphql::{ComplexObject, Context, Result, SimpleObject};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Days whose use is told with a product.
+const RECENT_DAYS: i32 = 30;
 
 /// A data product.
 #[derive(SimpleObject, Debug, Clone)]
-#[graphql(name = "ProductInfo")]
+#[graphql(name = "ProductInfo", complex)]
 pub struct ProductDescription {
     /// Stable id: subgraph name and URL segment.
     pub id: String,
@@ -54,12 +59,21 @@ pub struct ProductDescription {
     pub current_version: Option<Version>,
     /// When what readers see was published.
     pub updated_at: Option<DateTime<Utc>>,
-    /// How much it was used lately, and by how many; by whom is what `usage` says.
-    pub recent_use: RecentUse,
     /// A word that changes whenever what somebody was granted does, or ends: who keeps answers asks anew then.
     pub access_state: String,
     /// Federation SDL of the data port.
     pub sdl: String,
+}
+
+#[ComplexObject]
+impl ProductDescription {
+    /// How much it was used lately, and by how many; by whom is what `usage` says.
+    async fn recent_use(&self, ctx: &Context<'_>) -> Result<RecentUse> {
+        let from = (Utc::now() - TimeDelta::days(i64::from(RECENT_DAYS) - 1)).date_naive();
+        let used = ctx.data::<PortsContext>()?.service.store().recent_use(from).await.map_err(internal)?;
+        let int = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
+        Ok(RecentUse { days: RECENT_DAYS, consumers: int(used.consumers), requests: int(used.requests) })
+    }
 }
 
 /// How much a product was used lately.

@@ -7,7 +7,7 @@ use super::guard::{DISCOVER, OBSERVE, internal, refused, require, require_as_eve
 use super::levels::ServiceLevel;
 use super::lineage::lineage;
 use super::models::{ModelInfo, PlannedStage, PutModel, PutQualityRule, models, refused_or_internal};
-use super::product::{LineageInfo, ProductDescription, RecentUse};
+use super::product::{LineageInfo, ProductDescription};
 use super::quality::{visible, visible_past};
 use super::records::{PastQualityResult, QualityResult, RowPage, Run, Version};
 use super::rejects::Reject;
@@ -22,8 +22,6 @@ use uuid::Uuid;
 const LARGEST_PAGE: i32 = 1000;
 /// Entries of a list of records at most.
 const LONGEST_LIST: i32 = 500;
-/// Days whose use is told with a product.
-const RECENT_DAYS: i32 = 30;
 /// Characters of a search at most.
 const LONGEST_SEARCH: usize = 500;
 /// Revisions of contracts at most: each is read and compared with the one before.
@@ -45,11 +43,7 @@ impl Query {
         let quality = visible(&product, &context.access, quality);
         let said = (service.schema().sdl(), service.grants().state());
         let levels = service.service_levels().await.map_err(internal)?;
-        let from = (Utc::now() - chrono::Duration::days(i64::from(RECENT_DAYS) - 1)).date_naive();
-        let used = service.store().recent_use(from).await.map_err(internal)?;
-        let int = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
-        let used = RecentUse { days: RECENT_DAYS, consumers: int(used.consumers), requests: int(used.requests) };
-        Ok(describe(&product, said, &context.access, (version, used), (quality, &levels)))
+        Ok(describe(&product, said, &context.access, version, (quality, &levels)))
     }
 
     /// The newest runs of the pipeline.

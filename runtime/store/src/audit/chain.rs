@@ -1,12 +1,11 @@
 //! The chain: turns records into blocks of them, in which each has a hash over the one before, its position and its text.
 
+use super::told::{Record, Told};
 use crate::{Store, StoreError};
 use hmac::{Hmac, Mac as _};
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Records of a block.
@@ -40,25 +39,17 @@ pub(super) struct Marks {
 
 impl Marks {
     /// Those of `records`.
-    pub(super) fn of(records: &[String]) -> Self {
-        #[derive(Deserialize)]
-        struct Marked<'a> {
-            at: Option<i64>,
-            #[serde(borrow)]
-            subject: Option<Cow<'a, str>>,
-            #[serde(borrow)]
-            action: Option<Cow<'a, str>>,
-        }
-        let marked: Vec<Marked<'_>> = records.iter().filter_map(|record| serde_json::from_str(record).ok()).collect();
-        let distinct = |of: fn(&Marked<'_>) -> Option<String>| -> Vec<String> {
-            marked.iter().filter_map(of).collect::<BTreeSet<String>>().into_iter().collect()
+    pub(super) fn of(records: &[Record<'_>]) -> Self {
+        let told = || records.iter().filter_map(|record| record.told.as_ref());
+        let distinct = |of: for<'t> fn(&'t Told<'_>) -> Option<&'t str>| -> Vec<String> {
+            told().filter_map(of).collect::<BTreeSet<&str>>().into_iter().map(str::to_owned).collect()
         };
-        let times = || marked.iter().filter_map(|record| record.at);
+        let times = || told().filter_map(|told| told.at);
         Self {
             since: times().min().unwrap_or(0),
             until: times().max().unwrap_or(0),
-            subjects: distinct(|record| record.subject.as_deref().map(str::to_owned)),
-            actions: distinct(|record| record.action.as_deref().map(str::to_owned)),
+            subjects: distinct(|told| told.subject.as_deref()),
+            actions: distinct(|told| told.action.as_deref()),
         }
     }
 }
@@ -84,7 +75,7 @@ impl Head {
         self,
         connection: &mut PgConnection,
         key: Option<&str>,
-        records: &[String],
+        records: &[Record<'_>],
     ) -> Result<(), StoreError> {
         let (mut position, mut hash) = (self.position, self.hash);
         for some in records.chunks(LONGEST) {
@@ -92,9 +83,10 @@ impl Head {
             let first = position + 1;
             for record in some {
                 position += 1;
-                hash = link(key, &hash, position, record);
+                hash = link(key, &hash, position, record.text);
                 hashes.push(hash.clone());
             }
+            let texts: Vec<&str> = some.iter().map(|record| record.text).collect();
             let Marks { since, until, subjects, actions } = Marks::of(some);
             sqlx::query("INSERT INTO control.audit_blocks VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
                 .bind(first)
@@ -103,7 +95,7 @@ impl Head {
                 .bind(until)
                 .bind(subjects)
                 .bind(actions)
-                .bind(some)
+                .bind(texts)
                 .bind(hashes)
                 .execute(&mut *connection)
                 .await
@@ -123,7 +115,7 @@ impl Head {
 pub(super) async fn append(
     connection: &mut PgConnection,
     key: Option<&str>,
-    records: &[String],
+    records: &[Record<'_>],
 ) -> Result<(), StoreError> {
     Head::lock(connection).await?.append(connection, key, records).await
 }
@@ -144,7 +136,7 @@ impl Store {
         .await
         .map_err(failed())?;
         if !records.is_empty() {
-            head.append(&mut transaction, self.audit_key(), &records).await?;
+            head.append(&mut transaction, self.audit_key(), &Record::all(&records)).await?;
         }
         transaction.commit().await.map_err(failed())
     }

@@ -1,11 +1,12 @@
 //! Audit: turns accesses and changes into a chain of records that is only ever appended to.
 //!
-//! `chain` links and appends, `usage` and `traffic` sum up what was used and how it was answered in the same transaction, `read` looks records up, `verify` finds
+//! `told` reads what records say, `chain` links and appends, `usage` and `traffic` sum up what was used and how it was answered in the same transaction, `read` looks records up, `verify` finds
 //! where the chain was broken, `prune` removes what is old and leaves a checkpoint.
 
 mod chain;
 mod prune;
 mod read;
+mod told;
 mod traffic;
 mod usage;
 mod verify;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value, json};
 use sqlx::postgres::PgConnection;
 use std::path::PathBuf;
 use std::time::Duration;
+use told::Record;
 use uuid::Uuid;
 
 /// Days that records are kept by default: a year and a month.
@@ -134,7 +136,8 @@ impl Store {
         record: AuditRecord<'_>,
         more: Map<String, Value>,
     ) -> Result<(), StoreError> {
-        chain::append(connection, self.audit_key(), &[record.text(more)]).await
+        let text = record.text(more);
+        chain::append(connection, self.audit_key(), &[Record::read(&text)]).await
     }
 
     /// Append the records of a spool, each by its number in the spool, and sum up what they say of usage. Those that were
@@ -154,7 +157,8 @@ impl Store {
             .await
             .map_err(failed())?;
         let through = through.unwrap_or(0);
-        let new: Vec<String> = records.iter().filter(|(seq, _)| *seq > through).map(|(_, text)| text.clone()).collect();
+        let new = records.iter().filter(|(seq, _)| *seq > through).map(|(_, text)| Record::read(text));
+        let new: Vec<Record<'_>> = new.collect();
         if new.is_empty() {
             return Ok(0);
         }

@@ -1,6 +1,7 @@
 //! Pruning: turns what is older than the retention into a checkpoint, at which the chain begins from then on.
 
 use super::chain::Head;
+use super::told::Record;
 use crate::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -58,11 +59,12 @@ impl Store {
             .await
             .map_err(failed())?;
         // the chain vouches for the checkpoint: who removes the oldest records otherwise can't forge one
-        let record = json!({
+        let text = json!({
             "at": Utc::now().timestamp_micros(), "action": PRUNED, "object": "audit", "subject": null, "roles": [],
             "allowed": true, "detail": {"through": through, "hash": hex(hash)},
-        });
-        head.append(&mut transaction, self.audit_key(), &[record.to_string()]).await?;
+        })
+        .to_string();
+        head.append(&mut transaction, self.audit_key(), &[Record::read(&text)]).await?;
         transaction.commit().await.map_err(failed())?;
         Ok((old.len(), old.iter().map(|(first, last, ..)| (last - first + 1).unsigned_abs()).sum()))
     }

@@ -1,8 +1,8 @@
 //! Traffic: turns records of requests for data into how many there were by hour, how many failed and how long they took.
 
+use super::told::{Record, Told};
 use crate::{Store, StoreError};
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
-use serde::Deserialize;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
 
@@ -23,19 +23,6 @@ const FAILURES: [&str; 6] = [
     "VERSION_CHANGED",
 ];
 
-#[derive(Debug, Deserialize)]
-struct Answered {
-    at: i64,
-    action: String,
-    #[serde(default)]
-    status: i64,
-    code: Option<String>,
-    /// Microseconds until the answer began.
-    us: Option<i64>,
-    #[serde(default)]
-    ends: bool,
-}
-
 #[derive(Debug)]
 struct Hour {
     requests: i64,
@@ -43,16 +30,17 @@ struct Hour {
     buckets: Vec<i64>,
 }
 
-fn sum(records: &[String]) -> BTreeMap<DateTime<Utc>, Hour> {
+fn sum(records: &[Record<'_>]) -> BTreeMap<DateTime<Utc>, Hour> {
     let mut hours = BTreeMap::new();
-    let answered = records.iter().filter_map(|record| serde_json::from_str::<Answered>(record).ok());
-    for record in answered.filter(|record| !record.ends && OUTPUT.contains(&record.action.as_str())) {
-        let at = DateTime::from_timestamp_micros(record.at);
+    let asks_for_data = |told: &&Told<'_>| told.action.as_deref().is_some_and(|action| OUTPUT.contains(&action));
+    let told = records.iter().filter_map(|record| record.told.as_ref());
+    for record in told.filter(asks_for_data).filter(|told| !told.ends) {
+        let at = record.at.and_then(DateTime::from_timestamp_micros);
         let Some(hour) = at.and_then(|at| at.duration_trunc(TimeDelta::hours(1)).ok()) else { continue };
         let none = || Hour { requests: 0, failed: 0, buckets: vec![0; BOUNDS.len() + 1] };
         let sums = hours.entry(hour).or_insert_with(none);
         sums.requests += 1;
-        let failed = record.status >= 500 || record.code.is_some_and(|code| FAILURES.contains(&code.as_str()));
+        let failed = record.status >= 500 || record.code.as_deref().is_some_and(|code| FAILURES.contains(&code));
         sums.failed += i64::from(failed);
         if let Some(took) = record.us {
             sums.buckets[BOUNDS.partition_point(|bound| *bound < took)] += 1;
@@ -62,7 +50,7 @@ fn sum(records: &[String]) -> BTreeMap<DateTime<Utc>, Hour> {
 }
 
 /// Add what `records` say to the sums, within their transaction.
-pub(super) async fn add(connection: &mut PgConnection, records: &[String]) -> Result<(), StoreError> {
+pub(super) async fn add(connection: &mut PgConnection, records: &[Record<'_>]) -> Result<(), StoreError> {
     for (hour, sums) in sum(records) {
         sqlx::query(
             "INSERT INTO control.traffic AS t (hour, requests, failed, buckets) VALUES ($1, $2, $3, $4) ON CONFLICT (hour) \
@@ -155,7 +143,7 @@ mod tests {
             record("export", 503, None, 1_001),
             record("mutation", 500, None, 1),
         ];
-        let sums = sum(&records);
+        let sums = sum(&Record::all(&records));
         let [(hour, hour_sums)] = sums.iter().collect::<Vec<_>>().try_into().unwrap();
         assert_eq!(hour.timestamp(), 5 * 3600);
         assert_eq!((hour_sums.requests, hour_sums.failed), (4, 2));

@@ -1,8 +1,8 @@
 //! Usage: turns records of accesses into sums by day, consumer, dataset and field, and these into who uses what.
 
+use super::told::Record;
 use crate::{Store, StoreError};
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Deserialize;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
@@ -11,41 +11,6 @@ use std::collections::BTreeMap;
 const ANONYMOUS: &str = "anonymous";
 /// Lines of an answer at most.
 const MOST_LINES: i64 = 10_000;
-
-/// What of a record counts.
-#[derive(Debug, Deserialize)]
-struct Counted {
-    at: i64,
-    subject: Option<String>,
-    #[serde(default)]
-    what: Vec<What>,
-    #[serde(default)]
-    bytes: i64,
-    #[serde(default)]
-    version: i64,
-    /// Whether it tells of the end of what another record began.
-    #[serde(default)]
-    ends: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct What {
-    #[serde(default)]
-    reads: Vec<Read>,
-    #[serde(default)]
-    rows: i64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Read {
-    dataset: String,
-    #[serde(default)]
-    fields: Vec<String>,
-    #[serde(default)]
-    masked: Vec<String>,
-    #[serde(default)]
-    denied: Vec<String>,
-}
 
 type Key = (NaiveDate, String, String, String, i64);
 
@@ -70,11 +35,11 @@ impl Sums {
 
 /// The sums of `records`. A request counts once for each dataset and field that it reads, with all rows of the statement; its
 /// bytes count for each dataset, for nobody can say which byte is of which.
-fn sum(records: &[String]) -> BTreeMap<Key, Sums> {
+fn sum(records: &[Record<'_>]) -> BTreeMap<Key, Sums> {
     let mut sums: BTreeMap<Key, Sums> = BTreeMap::new();
-    let counted = records.iter().filter_map(|record| serde_json::from_str::<Counted>(record).ok());
-    for record in counted {
-        let Some(at) = DateTime::from_timestamp_micros(record.at) else { continue };
+    for record in records.iter().filter_map(|record| record.told.as_ref()) {
+        let Some(micros) = record.at else { continue };
+        let Some(at) = DateTime::from_timestamp_micros(micros) else { continue };
         let consumer = record.subject.as_deref().unwrap_or(ANONYMOUS);
         let requests = i64::from(!record.ends);
         // by dataset and field: rows, and whether it was denied; the same field twice in a request counts once
@@ -84,21 +49,21 @@ fn sum(records: &[String]) -> BTreeMap<Key, Sums> {
             let seen: Vec<(&str, bool)> = seen.chain(read.denied.iter().map(|field| (field.as_str(), true))).collect();
             let whole = ("", seen.iter().all(|(_, denied)| *denied) && !seen.is_empty());
             for (field, denied) in seen.into_iter().chain([whole]) {
-                let entry = used.entry((&read.dataset, field)).or_insert((0, true));
+                let entry = used.entry((&*read.dataset, field)).or_insert((0, true));
                 entry.0 += rows;
                 entry.1 &= denied;
             }
         }
         for ((dataset, field), (rows, denied)) in used {
             let key = (at.date_naive(), consumer.to_owned(), dataset.to_owned(), field.to_owned(), record.version);
-            sums.entry(key).or_default().add(requests, rows, record.bytes, denied, record.at);
+            sums.entry(key).or_default().add(requests, rows, record.bytes, denied, micros);
         }
     }
     sums
 }
 
 /// Add what `records` say to the sums, within their transaction.
-pub(super) async fn add(connection: &mut PgConnection, records: &[String]) -> Result<(), StoreError> {
+pub(super) async fn add(connection: &mut PgConnection, records: &[Record<'_>]) -> Result<(), StoreError> {
     let sums = sum(records);
     if sums.is_empty() {
         return Ok(());

@@ -2,6 +2,7 @@
 
 use super::chain::{Marks, ORIGIN, link};
 use super::prune::{PRUNED, hex};
+use super::told::Record;
 use crate::{Store, StoreError};
 use serde_json::Value;
 use sqlx::FromRow;
@@ -69,7 +70,7 @@ impl Walk {
         if block.last != self.found.position || block.records.is_empty() {
             return broken("it is not said rightly how many records follow here");
         }
-        if block.marks != Marks::of(&block.records) {
+        if block.marks != Marks::of(&Record::all(&block.records)) {
             return broken("it was changed what the records from here on are looked up by");
         }
         Ok(())

@@ -4,6 +4,6 @@ mod head;
 mod index;
 mod overview;
 
-pub use head::{Head, Outcome};
+pub use head::Outcome;
 pub use index::AdminPage;
 pub use overview::OverviewPage;
