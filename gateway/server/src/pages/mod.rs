@@ -1,7 +1,6 @@
 //! Pages: turns what the catalog says to a visitor into the view models of the templates.
 
 mod access;
-pub mod admin;
 mod around;
 mod ask;
 mod asked;

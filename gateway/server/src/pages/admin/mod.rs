@@ -1,9 +1,0 @@
-//! Administration: turns what products let their visitor do into pages, and forms into mutations of the graph.
-
-mod head;
-mod index;
-mod overview;
-
-pub use head::Outcome;
-pub use index::AdminPage;
-pub use overview::OverviewPage;
