@@ -304,6 +304,70 @@ const checks = {
     }
   },
 
+  async 'a run is started on a page, and its steps come in live'(page) {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries'));
+    await page.getByRole('button', { name: 'Run without pulling' }).click();
+    await page.waitForURL(/\/admin\/countries\/runs\/[0-9a-f-]+\?done=started/);
+    assert.match(await page.locator('.banner[role=status]').innerText(), /in the queue/);
+    // the document stays: what comes is put into it
+    await page.evaluate(() => (document.body.dataset.same = 'yes'));
+    const loaded = page.url();
+    await page.locator('[data-state] .status.good', { hasText: 'succeeded' }).first().waitFor({ timeout: 60_000 });
+    await page.locator('#steps th', { hasText: 'publish' }).waitFor();
+    assert.equal(await page.evaluate(() => document.body.dataset.same), 'yes');
+    assert.equal(page.url(), loaded);
+    assert.ok((await page.locator('#steps tbody tr').count()) > 3);
+    assert.ok((await page.locator('.log li').count()) > 2);
+    const places = await page.locator('.log li').allInnerTexts();
+    assert.equal(new Set(places).size, places.length, 'no line comes twice');
+    assert.match(await page.locator('#live-said').textContent(), /succeeded.*steps done/);
+    await page.getByRole('button', { name: 'Cancel this run' }).waitFor({ state: 'detached' });
+  },
+
+  async 'a model is checked and put in by the keyboard alone, and the folder\'s own comes back'(page) {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/continents/models'));
+    await page.locator('table a', { hasText: 'continents' }).first().focus();
+    await page.keyboard.press('Enter');
+    const editor = page.getByLabel(/^SQL of/);
+    const own = await editor.inputValue();
+    await editor.focus();
+    await page.keyboard.press('Control+A');
+    await page.keyboard.type('SELECT code\n  FROM input.x )');
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Check');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#check');
+    assert.match(await page.locator('#check').innerText(), /would be refused[\s\S]*line 2, column/);
+    assert.match(await editor.inputValue(), /input\.x \)$/);
+    await editor.fill(`-- looked at\n${own}`);
+    await page.getByRole('button', { name: 'Check' }).click();
+    assert.match(await page.locator('#check').innerText(), /can be put in[\s\S]*How Postgres would make it/);
+    await page.getByRole('button', { name: 'Put in' }).click();
+    await page.waitForURL(/done=model-put/);
+    assert.match(await editor.inputValue(), /^-- looked at/);
+    await page.getByRole('button', { name: "Back to the folder's own" }).click();
+    await page.waitForURL(/done=model-back/);
+  },
+
+  async 'making a version current says what it means first'(page) {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/versions'));
+    const button = page.getByRole('button', { name: /^Make version/ });
+    assert.equal(await button.count(), 0);
+    const summary = page.locator('.confirm summary').first();
+    assert.ok((await summary.count()) > 0, 'the run before has left a version');
+    await summary.click();
+    assert.ok(await page.getByText('everybody reads version').first().isVisible());
+    await button.first().click();
+    await page.waitForURL(/done=rolled-back/);
+    // and forward again
+    await page.locator('.confirm summary').first().click();
+    await page.getByRole('button', { name: /^Make version/ }).first().click();
+    await page.waitForURL(/done=rolled-back/);
+  },
+
   async 'a form of a page of another origin changes nothing'(page) {
     const foreign = createServer((_, response) => {
       response.setHeader('content-type', 'text/html');
@@ -380,6 +444,41 @@ const PAGES = {
     await page.goto(at(`/plan?query=${encodeURIComponent('{ country(code: "NO") { name continent { name } } }')}`));
   },
   'plan refused': (page) => page.goto(at('/plan')),
+  ...Object.fromEntries(
+    ['', '/runs', '/versions', '/schedules', '/models', '/models/output/countries', '/quality'].map((path) => [
+      `admin${path}`.replaceAll('/', ' '),
+      async (page) => {
+        await as(page, AUDITOR);
+        await page.goto(at(`/admin/countries${path}`));
+        await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
+      },
+    ]),
+  ),
+  'admin of a run': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/runs'));
+    await page.locator('table a').first().click();
+    await page.waitForSelector('#steps');
+  },
+  'admin of a rule': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/quality'));
+    await page.locator('table a').first().click();
+    await page.waitForSelector('#rule');
+  },
+  'admin of a check that finds something': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/models/output/countries'));
+    await page.getByLabel(/^SQL of/).fill('SELECT code FROM abstraction.countries');
+    await page.getByRole('button', { name: 'Check' }).click();
+    await page.waitForSelector('#check');
+  },
+  'admin of a check that is good': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/models/output/countries'));
+    await page.getByRole('button', { name: 'Check' }).click();
+    await page.waitForSelector('#check');
+  },
 };
 
 for (const [name, open] of Object.entries(PAGES)) {

@@ -23,6 +23,7 @@ mod model_test;
 mod nested;
 mod policy_lines;
 mod quality;
+mod quality_form;
 mod relationship;
 mod schedule;
 mod search;

@@ -30,6 +30,13 @@ impl Pipeline {
     pub async fn amended_product(&self) -> Result<Arc<Product>, PipelineError> {
         Ok(self.amended().await?.product)
     }
+
+    /// The product with all that was put in but the model of `path`.
+    pub(crate) async fn amended_without(&self, path: &str) -> Result<Product, PipelineError> {
+        let mut models = self.store.put_models().await?;
+        models.retain(|put| put.path != path);
+        amend(&self.product, &models, &self.store.put_rules().await?)
+    }
 }
 
 /// `product` with what was put in.

@@ -5,7 +5,10 @@ use super::access::{
 };
 use super::audit::{AuditEntry, AuditLogFilter, AuditVerification, Usage};
 use super::client::{self, ClientError};
-use super::control::PortRight;
+use super::control::{
+    ModelsMutation, ModelsQuery, PortRight, QualityMutation, QualityQuery, SchedulesMutation, SchedulesQuery,
+    VersionsMutation, VersionsQuery,
+};
 use super::description::ProductInfo;
 use super::find::{ProductFilter, freshness, ranked};
 use super::runs::Run;
@@ -108,7 +111,7 @@ impl DataProduct {
 /// The catalog's queries.
 #[derive(MergedObject, Debug, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(CatalogQuery);
+pub struct Queries(CatalogQuery, VersionsQuery, SchedulesQuery, ModelsQuery, QualityQuery);
 
 /// Queries about products, access and records.
 #[derive(Debug, Default)]
@@ -246,7 +249,7 @@ impl CatalogQuery {
 /// The catalog's mutations.
 #[derive(MergedObject, Debug, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(CatalogMutation);
+pub struct Mutations(CatalogMutation, VersionsMutation, SchedulesMutation, ModelsMutation, QualityMutation);
 
 /// Mutations of runs and access.
 #[derive(Debug, Default)]

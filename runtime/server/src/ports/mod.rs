@@ -10,10 +10,12 @@ pub(crate) mod guard;
 mod ingest;
 mod levels;
 mod lineage;
+mod model_check;
 mod models;
 mod mutation;
 mod product;
 mod quality;
+mod quality_rules;
 mod query;
 pub(crate) mod records;
 mod rejects;
@@ -39,7 +41,7 @@ pub type PortsSchema = Schema<Queries, Mutations, subscription::Subscription>;
 /// The standard ports' queries.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(query::Query, rights::RightsQuery);
+pub struct Queries(query::Query, rights::RightsQuery, model_check::ModelCheckQuery, quality_rules::QualityRulesQuery);
 
 /// The standard ports' mutations.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]

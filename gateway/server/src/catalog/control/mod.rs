@@ -1,5 +1,21 @@
 //! Control: what the catalog asks of products' control ports, with the product as an argument. The product decides.
 
+mod models;
+mod quality;
 mod rights;
+mod schedules;
+mod versions;
 
+pub use models::{ModelsMutation, ModelsQuery};
+pub use quality::{QualityMutation, QualityQuery};
 pub use rights::PortRight;
+pub use schedules::{SchedulesMutation, SchedulesQuery};
+pub use versions::{VersionsMutation, VersionsQuery};
+
+use super::client::schema;
+use std::time::Duration;
+
+/// How long a product may take for what is planned or changed in its database.
+const CHANGE_LIMIT: Duration = Duration::from_secs(60);
+
+cynic::impl_scalar!(serde_json::Value, schema::JSON);

@@ -4,16 +4,21 @@
 //! is the product's to decide, as with any mutation; what was done is answered by 303, so that loading again sends
 //! nothing twice, and what was not by the page again, with the reason and what was filled in.
 
+mod models;
+mod pipeline;
+mod quality;
+mod sent;
+
 use super::csrf::Csrf;
 use super::enter;
 use super::pages::{failed, not_found, notice, page};
 use crate::gateway::Gateway;
-use crate::pages::admin::{AdminPage, Outcome, OverviewPage};
+use crate::pages::admin::{AdminPage, Outcome};
 use crate::pages::{Asking, PageError};
 use crate::traffic::Place;
 use askama::Template;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -23,13 +28,26 @@ use serde::Deserialize;
 const LARGEST: usize = 1024 * 1024;
 
 /// What was done, by the word in the address; other words say nothing.
-const DONE: [(&str, &str); 0] = [];
+const DONE: [(&str, &str); 10] = [
+    ("started", "The run is in the queue. This page follows it."),
+    ("cancelled", "The run is told to end. What it has published stays."),
+    ("rolled-back", "Readers see this version from now on."),
+    ("scheduled", "The port is pulled by this schedule from now on."),
+    ("unscheduled", "The descriptor's schedule is in force again."),
+    ("model-put", "The model is put in. The next run builds it."),
+    ("model-back", "The folder's own model is back. The next run builds it."),
+    ("rule-put", "The rule is put in. The next run checks it."),
+    ("rule-back", "The contract's own rule is back. The next run checks it."),
+    ("rechecked", "What is published was checked again. The results are below."),
+];
 
 /// The routes of those who run products.
 pub fn routes() -> Router<Gateway> {
     Router::new()
         .route("/admin", get(index))
-        .route("/admin/{product}", get(overview))
+        .merge(pipeline::routes())
+        .merge(models::routes())
+        .merge(quality::routes())
         .layer(DefaultBodyLimit::max(LARGEST))
 }
 
@@ -54,21 +72,6 @@ async fn index(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
         Ok(made) => page(StatusCode::OK, &made),
         Err(error) => failed(&gateway, &error),
     }
-}
-
-async fn overview(
-    State(gateway): State<Gateway>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-    Query(parameters): Query<Parameters>,
-    uri: Uri,
-) -> Response {
-    let asking = match Asking::begin(&gateway, &headers).await {
-        Ok(asking) => asking,
-        Err(error) => return failed(&gateway, &error),
-    };
-    let made = OverviewPage::make(&asking, &id, parameters.outcome()).await;
-    shown(&gateway, &asking, &uri, StatusCode::OK, made)
 }
 
 /// A page, or that there is none for this visitor.

@@ -11,7 +11,14 @@ const QUERY: &str = "query Head($id: ID!) {
 }";
 
 /// The pages about a product: label, last segment of the address, and the right that opens it.
-const PAGES: [(&str, &str, &str, &str); 1] = [("Overview", "", "port:observability", "read")];
+const PAGES: [(&str, &str, &str, &str); 6] = [
+    ("Overview", "", "port:observability", "read"),
+    ("Runs", "runs", "port:observability", "read"),
+    ("Versions", "versions", "port:observability", "read"),
+    ("Schedules", "schedules", "port:observability", "read"),
+    ("Models", "models", "port:observability", "read"),
+    ("Quality", "quality", "port:observability", "read"),
+];
 
 /// What became of the form that led here.
 #[derive(Debug, Default, Clone)]
@@ -20,6 +27,13 @@ pub struct Outcome {
     pub done: Option<String>,
     /// Why it was not.
     pub refused: Option<String>,
+}
+
+impl Outcome {
+    /// That it was not done.
+    pub fn refused(why: &str) -> Self {
+        Self { done: None, refused: Some(why.to_owned()) }
+    }
 }
 
 /// The top of a page about running a product.
@@ -107,6 +121,16 @@ impl Head {
         let head =
             Self { product: id.to_owned(), name: info.name, product_href, base, tabs, outcome, rights: port_rights };
         Ok(Some((frame, head)))
+    }
+
+    /// Whether the visitor may start and cancel runs.
+    pub fn may_run(&self) -> bool {
+        self.may("port:control", "run")
+    }
+
+    /// Whether the visitor may change what the product makes.
+    pub fn may_change(&self) -> bool {
+        self.may("port:control", "admin")
     }
 
     /// Whether the visitor may do `action` with `object` of this product.

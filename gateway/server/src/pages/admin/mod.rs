@@ -2,8 +2,18 @@
 
 mod head;
 mod index;
+mod models;
 mod overview;
+mod quality;
+mod runs;
+mod schedules;
+mod versions;
 
 pub use head::Outcome;
 pub use index::AdminPage;
+pub use models::{Edited, ModelPage, ModelsPage};
 pub use overview::OverviewPage;
+pub use quality::{QualityPage, RuleFilled, RulePage};
+pub use runs::{RunPage, RunPart, RunsPage};
+pub use schedules::SchedulesPage;
+pub use versions::VersionsPage;
