@@ -3,6 +3,7 @@
 //! Discovery, control input and control output. The schema is the same for every product (`schema/product.graphql`);
 //! what differs is data.
 
+mod about;
 mod access;
 mod audit;
 mod describe;
@@ -15,11 +16,13 @@ mod mutation;
 mod product;
 mod quality;
 mod query;
+mod reads;
 pub(crate) mod records;
 mod rejects;
 mod rights;
 mod said;
 mod schedules;
+mod sources;
 mod subscription;
 
 pub(crate) use access::notice_view;
@@ -39,12 +42,12 @@ pub type PortsSchema = Schema<Queries, Mutations, subscription::Subscription>;
 /// The standard ports' queries.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(query::Query, rights::RightsQuery);
+pub struct Queries(query::Query, rights::RightsQuery, about::AboutQuery, sources::SourcesQuery, reads::ReadsQuery);
 
 /// The standard ports' mutations.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(mutation::Mutation);
+pub struct Mutations(mutation::Mutation, about::AboutMutation, sources::SourcesMutation);
 
 /// What a resolver knows of the request.
 #[derive(Clone)]
