@@ -194,7 +194,8 @@ fn done(word: &str, request: Option<&str>) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/access?done={word}{anchor}"))]).into_response()
 }
 
-fn status(code: &str) -> StatusCode {
+/// The status under which a page says that a form was refused with `code`.
+pub(super) fn status(code: &str) -> StatusCode {
     match code {
         "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
         "FORBIDDEN" | "NOT_AN_APPROVER" => StatusCode::FORBIDDEN,

@@ -4,6 +4,9 @@
 //! is the product's to decide, as with any mutation; what was done is answered by 303, so that loading again sends
 //! nothing twice, and what was not by the page again, with the reason and what was filled in.
 
+mod about;
+mod sources;
+
 use super::csrf::Csrf;
 use super::enter;
 use super::pages::{failed, not_found, notice, page};
@@ -23,13 +26,18 @@ use serde::Deserialize;
 const LARGEST: usize = 1024 * 1024;
 
 /// What was done, by the word in the address; other words say nothing.
-const DONE: [(&str, &str); 0] = [];
+const DONE: [(&str, &str); 2] = [
+    ("said", "Saved: the product says it from now on."),
+    ("pulling", "The port is being pulled: the run is in the queue, or under way."),
+];
 
 /// The routes of those who run products.
 pub fn routes() -> Router<Gateway> {
     Router::new()
         .route("/admin", get(index))
         .route("/admin/{product}", get(overview))
+        .merge(about::routes())
+        .merge(sources::routes())
         .layer(DefaultBodyLimit::max(LARGEST))
 }
 

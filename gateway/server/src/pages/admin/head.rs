@@ -11,7 +11,11 @@ const QUERY: &str = "query Head($id: ID!) {
 }";
 
 /// The pages about a product: label, last segment of the address, and the right that opens it.
-const PAGES: [(&str, &str, &str, &str); 1] = [("Overview", "", "port:observability", "read")];
+const PAGES: [(&str, &str, &str, &str); 3] = [
+    ("Overview", "", "port:observability", "read"),
+    ("Sources", "sources", "port:observability", "read"),
+    ("About", "about", "port:control", "admin"),
+];
 
 /// What became of the form that led here.
 #[derive(Debug, Default, Clone)]
