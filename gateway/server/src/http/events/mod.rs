@@ -22,7 +22,6 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 use bytes::Bytes;
 use chrono::{SecondsFormat, Utc};
-use feed::Silence;
 use follow::{Told, follow};
 use futures_util::stream;
 use positions::Positions;
