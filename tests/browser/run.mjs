@@ -368,6 +368,53 @@ const checks = {
     await page.waitForURL(/done=rolled-back/);
   },
 
+  async 'what a product says is changed by forms, and brought back, without script'(page) {
+    const browser = await chromium.launch(BROWSER);
+    const plain = await browser.newContext({ javaScriptEnabled: false });
+    try {
+      const steward = await plain.newPage();
+      await as(steward, AUDITOR);
+      await steward.goto(at('/admin'));
+      await steward.getByRole('link', { name: 'Countries', exact: true }).click();
+      await steward.getByRole('link', { name: 'About', exact: true }).click();
+      await steward.getByLabel('Purpose').fill('A list of <b>bold</b> countries');
+      await steward.getByRole('button', { name: 'Save description' }).click();
+      await steward.waitForURL(/about\?done=said/);
+      assert.match(await steward.locator('[role=status]').innerText(), /says it from now on/);
+      await page.goto(at('/marketplace/countries'));
+      assert.ok(await page.getByText('A list of <b>bold</b> countries').first().isVisible());
+      const added = steward.getByRole('group', { name: 'New link' }).first();
+      await added.getByLabel('Kind').fill('dataDictionary');
+      await added.getByLabel('Address').fill('javascript:alert(1)');
+      await steward.getByRole('button', { name: 'Save links' }).click();
+      assert.match(await steward.locator('[role=alert]').innerText(), /no address of a link/);
+      assert.equal(await steward.getByLabel('Address').evaluateAll((all) => all.filter((one) => one.value === 'javascript:alert(1)').length), 1);
+      await steward.getByRole('link', { name: 'countries', exact: true }).click();
+      await steward.getByLabel('Search fields of countries').fill('population');
+      await steward.getByRole('button', { name: 'Search fields' }).click();
+      await steward.locator('#element-countries-population summary').click();
+      await steward.locator('#element-countries-population').getByLabel('Title').fill('Headcount');
+      await steward.getByRole('button', { name: 'Save words of population' }).click();
+      await steward.waitForURL(/about\?done=said/);
+      await steward.locator('#element-countries-population summary').click();
+      await steward.getByRole('button', { name: /own words of population/ }).click();
+      await steward.getByRole('button', { name: 'Description: back to the folder' }).click();
+      assert.match(await steward.locator('section', { has: steward.locator('#history') }).innerText(), /Headcount/);
+      await page.goto(at('/marketplace/countries'));
+      assert.equal(await page.getByText('A list of <b>bold</b> countries').count(), 0);
+    } finally {
+      await browser.close();
+    }
+  },
+
+  async 'a source is pulled by a form'(page) {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/sources'));
+    await page.getByRole('button', { name: 'Pull now: countries-source' }).click();
+    await page.waitForURL(/sources\?done=pulling/);
+    assert.match(await page.locator('[role=status]').innerText(), /being pulled/);
+  },
+
   async 'a form of a page of another origin changes nothing'(page) {
     const foreign = createServer((_, response) => {
       response.setHeader('content-type', 'text/html');
@@ -438,6 +485,23 @@ const PAGES = {
     await as(page, AUDITOR);
     await page.goto(at('/access'));
     await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
+  },
+  'about a product': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/about?dataset=countries'));
+    await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
+  },
+  'about a product, fields searched': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/about?dataset=countries&q=name'));
+  },
+  'sources of a product': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/sources'));
+  },
+  'sources that are pushed': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/earthquakes/sources'));
   },
   plan: async (page) => {
     await as(page, AUDITOR);

@@ -31,6 +31,7 @@ pub use schema_org::markup;
 
 /// What a product says of itself: the shapes of `schema/product.graphql`.
 pub mod description {
+    pub use crate::columns::Neighbour;
     pub use crate::records::{PastQualityResult, Run, Step};
     pub use crate::said::*;
 

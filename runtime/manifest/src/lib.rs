@@ -3,6 +3,7 @@
 //! Reads the descriptor (ODPS 1.1), the contracts (ODCS 3.2), the SQL models and `policy.csv`. It is pure: the caller
 //! brings the files' text. Whatever can be known to be wrong without a database is found here.
 
+mod about;
 mod amend;
 mod approval;
 mod changes;
@@ -36,6 +37,7 @@ pub mod product;
 pub mod row_filter;
 pub mod types;
 
+pub use about::{Element, Said};
 pub use amend::LARGEST_MODEL;
 pub use approval::{AUTOMATIC, Levels, OWNER};
 pub use changes::{Bump, ContractChange, Use, check_versions, contract_changes, uses};

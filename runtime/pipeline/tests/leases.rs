@@ -220,7 +220,7 @@ async fn a_process_that_serves_earlier_contracts_leaves_queued_runs_to_one_that_
     // the contracts of before come back, as when a deployment is undone
     std::fs::write(&contract, text).unwrap();
     let (_, undone, _) = open_at(scratch.path(), &url).await;
-    store.queue_run(&WantedRun { trigger: RunTrigger::Manual, by: None, pull: true }).await.unwrap();
+    store.queue_run(&WantedRun { trigger: RunTrigger::Manual, by: None, pull: true, only_port: None }).await.unwrap();
     assert!(new.next().await.unwrap().is_none());
     assert!(undone.next().await.unwrap().is_some());
 }

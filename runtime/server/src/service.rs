@@ -452,14 +452,9 @@ impl ProductService {
         &self.inner.pipeline
     }
 
-    /// The product with the models and rules that were put in at run time; as the folder has it where these don't go with
-    /// it any more, which the next run says.
+    /// The product with what was put in at run time: see [`Pipeline::product_now`].
     pub async fn amended(&self) -> Arc<Product> {
-        let amended = self.inner.pipeline.amended_product().await;
-        amended.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what was put in at run time cannot be used");
-            self.inner.product.clone()
-        })
+        self.inner.pipeline.product_now().await
     }
 
     /// What a run would do.

@@ -4,6 +4,7 @@
 //! one pool per role: the query path can only read `output`, the pipeline can't touch `control` and `security`, the
 //! records are written by a role that can't read `output`; only migrations and publishing run as the owner.
 
+mod about;
 mod access;
 mod audit;
 mod batches;
@@ -39,12 +40,13 @@ mod sources;
 mod tables;
 mod versions;
 
+pub use about::{PutAbout, told};
 pub use access::{
     ACCESS_CHANNEL, AccessEvent, AccessGrant, AccessRefusal, AccessRequest, Actor, NewGrant, NewRequest, PolicyLine,
     View,
 };
 pub use audit::{
-    AuditBreak, AuditEntry, AuditFilter, AuditOptions, AuditRecord, FieldUse, RecentUse, Taken, Traffic, UsageFilter,
+    AuditBreak, AuditEntry, AuditFilter, AuditOptions, AuditRecord, FieldUse, RecentUse, Traffic, UsageFilter,
     UsageLine, Verification,
 };
 pub use batches::{Batch, BatchMode, BatchWriter, Closing, Incoming};
@@ -72,6 +74,7 @@ pub use roles::Role;
 pub use runs::{LogLine, QualityResult, Run, RunState, RunTrigger, Step, StepKind};
 pub use schedules::ScheduleRecord;
 pub use search::TextMatch;
+pub use sources::{BatchRecord, DriftRecord, PullRecord, SourceRecord};
 pub use tables::create_table;
 pub use versions::{DatasetVersion, Publish, Stamps, Version, kept_schema};
 
@@ -188,7 +191,7 @@ impl Store {
             true => contracts::put_in_force(&store, product).await?,
             false => contracts::in_force(&store).await?,
         };
-        search::put(&store.owner, product).await?;
+        search::put_now(&store.owner, product).await?;
         store.close_dead_run().await?;
         Ok(store)
     }

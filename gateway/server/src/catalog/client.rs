@@ -1,6 +1,6 @@
 //! The client: turns questions about a product into typed operations on its standard ports, as the caller.
 
-use super::description::ProductInfo;
+use super::description::{InputPortInfo, ProductInfo};
 use super::runs::{Run, RunRecord};
 use crate::subgraph::SubgraphSource;
 use bytes::Bytes;
@@ -18,6 +18,12 @@ pub mod schema {}
 #[cynic(graphql_type = "Query", schema = "product")]
 struct DescribeProduct {
     product: ProductInfo,
+}
+
+#[derive(Debug, QueryFragment)]
+#[cynic(graphql_type = "Query", schema = "product")]
+struct ReadInputPorts {
+    input_ports: Vec<InputPortInfo>,
 }
 
 #[derive(Debug, QueryVariables)]
@@ -76,7 +82,7 @@ pub struct ClientError {
 /// How long an answer to a question is waited for.
 pub(super) const READ_LIMIT: Duration = Duration::from_secs(10);
 /// A run may take long; its client waits as long as a subgraph's answer is waited for at most.
-const RUN_LIMIT: Duration = Duration::from_secs(600);
+pub(super) const RUN_LIMIT: Duration = Duration::from_secs(600);
 
 /// What a product says of itself.
 ///
@@ -85,6 +91,18 @@ const RUN_LIMIT: Duration = Duration::from_secs(600);
 pub async fn describe(source: &SubgraphSource, caller: Option<&HeaderValue>) -> Result<ProductInfo, ClientError> {
     let data: DescribeProduct = ask(source, caller, &DescribeProduct::build(()), READ_LIMIT).await?;
     Ok(data.product)
+}
+
+/// A product's input ports, without what else it says of itself.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn input_ports(
+    source: &SubgraphSource,
+    caller: Option<&HeaderValue>,
+) -> Result<Vec<InputPortInfo>, ClientError> {
+    let data: ReadInputPorts = ask(source, caller, &ReadInputPorts::build(()), READ_LIMIT).await?;
+    Ok(data.input_ports)
 }
 
 /// A product's newest runs.

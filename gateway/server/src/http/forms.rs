@@ -194,7 +194,7 @@ fn done(word: &str, request: Option<&str>) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/access?done={word}{anchor}"))]).into_response()
 }
 
-/// The status of a refusal with this code.
+/// The status under which a page says that a form was refused with `code`.
 pub(super) fn status(code: &str) -> StatusCode {
     match code {
         "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,

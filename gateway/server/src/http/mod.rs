@@ -8,6 +8,7 @@ mod caching;
 mod compress;
 mod cors;
 mod csrf;
+mod events;
 mod forms;
 mod front;
 mod graphql;
@@ -78,6 +79,7 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/health/ready", get(health::ready))
         .merge(sign_in)
         .merge(standards::routes())
+        .merge(events::routes())
         .merge(pages)
         .with_state(gateway)
 }

@@ -20,4 +20,4 @@ pub use marketplace::{Filters, MarketplacePage};
 pub use mesh::{MeshPage, export_mesh};
 pub use plan::{NoPlan, PlanPage, explain, visitor};
 pub use product::{Shown, export, show};
-pub use standards::{base, catalog, robots, sitemap};
+pub use standards::{base, catalog, dataset, robots, sitemap};

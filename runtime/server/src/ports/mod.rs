@@ -3,6 +3,7 @@
 //! Discovery, control input and control output. The schema is the same for every product (`schema/product.graphql`);
 //! what differs is data.
 
+mod about;
 mod access;
 mod audit;
 mod describe;
@@ -17,11 +18,13 @@ mod product;
 mod quality;
 mod quality_rules;
 mod query;
+mod reads;
 pub(crate) mod records;
 mod rejects;
 mod rights;
 mod said;
 mod schedules;
+mod sources;
 mod subscription;
 
 pub(crate) use access::notice_view;
@@ -41,12 +44,20 @@ pub type PortsSchema = Schema<Queries, Mutations, subscription::Subscription>;
 /// The standard ports' queries.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(query::Query, rights::RightsQuery, model_check::ModelCheckQuery, quality_rules::QualityRulesQuery);
+pub struct Queries(
+    query::Query,
+    rights::RightsQuery,
+    about::AboutQuery,
+    sources::SourcesQuery,
+    reads::ReadsQuery,
+    model_check::ModelCheckQuery,
+    quality_rules::QualityRulesQuery,
+);
 
 /// The standard ports' mutations.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(mutation::Mutation);
+pub struct Mutations(mutation::Mutation, about::AboutMutation, sources::SourcesMutation);
 
 /// What a resolver knows of the request.
 #[derive(Clone)]

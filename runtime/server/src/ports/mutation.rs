@@ -20,7 +20,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Mutation;
 
-#[Object]
+#[Object(name = "PortsMutation")]
 impl Mutation {
     /// Run the pipeline: pull the inputs (unless `pull` is false), build the models, check the result, publish it. A run
     /// waits for its turn where another one is under way. Returns when the run has ended, or, where `wait` is false, as

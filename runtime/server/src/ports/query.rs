@@ -31,7 +31,7 @@ const MOST_REVISIONS: i64 = 50;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Query;
 
-#[Object]
+#[Object(name = "PortsQuery")]
 impl Query {
     /// What this product is: owner, agreements, ports, data dictionary, lineage, quality, freshness.
     async fn product(&self, ctx: &Context<'_>) -> Result<ProductDescription> {

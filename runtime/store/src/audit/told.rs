@@ -1,7 +1,6 @@
 //! Telling: turns the texts of records into what they are looked up and summed up by; each text is parsed once for all of it.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// A record of the log.
@@ -16,27 +15,25 @@ pub(super) struct Record<'a> {
 /// What a record says.
 #[derive(Debug, Deserialize)]
 pub(super) struct Told<'a> {
-    /// Its place in its spool, where it comes from one.
-    pub seq: Option<i64>,
     /// When, in microseconds since 1970.
     pub at: Option<i64>,
     /// Who.
     #[serde(borrow)]
-    pub subject: Option<Text<'a>>,
+    pub subject: Option<Cow<'a, str>>,
     /// Did what.
     #[serde(borrow)]
-    pub action: Option<Text<'a>>,
+    pub action: Option<Cow<'a, str>>,
     /// HTTP status of the answer.
     #[serde(default)]
     pub status: i64,
     /// What the answer says is wrong.
     #[serde(borrow)]
-    pub code: Option<Text<'a>>,
+    pub code: Option<Cow<'a, str>>,
     /// Microseconds until the answer began.
     pub us: Option<i64>,
-    /// What was read: a list of [`What`]. It is the same text in many records, and so read where it is wanted.
-    #[serde(borrow)]
-    pub what: Option<&'a RawValue>,
+    /// What was read.
+    #[serde(borrow, default)]
+    pub what: Vec<What<'a>>,
     /// Bytes of the answer.
     #[serde(default)]
     pub bytes: i64,
@@ -48,16 +45,12 @@ pub(super) struct Told<'a> {
     pub ends: bool,
 }
 
-/// A text of the record, copied only where it is written with escapes.
-#[derive(Debug, Deserialize)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
-
 /// An operation.
 #[derive(Debug, Deserialize)]
-pub(super) struct What {
+pub(super) struct What<'a> {
     /// The datasets that it reads.
-    #[serde(default)]
-    pub reads: Vec<Read>,
+    #[serde(borrow, default)]
+    pub reads: Vec<Read<'a>>,
     /// Rows of its statement.
     #[serde(default)]
     pub rows: i64,
@@ -65,9 +58,10 @@ pub(super) struct What {
 
 /// What is read of a dataset.
 #[derive(Debug, Deserialize)]
-pub(super) struct Read {
+pub(super) struct Read<'a> {
     /// The dataset.
-    pub dataset: String,
+    #[serde(borrow)]
+    pub dataset: Cow<'a, str>,
     /// Fields in clear.
     #[serde(default)]
     pub fields: Vec<String>,
@@ -88,27 +82,5 @@ impl<'a> Record<'a> {
     /// Those of texts, in their order.
     pub fn all(texts: &'a [String]) -> Vec<Self> {
         texts.iter().map(|text| Self::read(text)).collect()
-    }
-}
-
-impl<'a> Told<'a> {
-    /// Who.
-    pub fn subject(&self) -> Option<&str> {
-        self.subject.as_ref().map(|text| &*text.0)
-    }
-
-    /// Did what.
-    pub fn action(&self) -> Option<&str> {
-        self.action.as_ref().map(|text| &*text.0)
-    }
-
-    /// What the answer says is wrong.
-    pub fn code(&self) -> Option<&str> {
-        self.code.as_ref().map(|text| &*text.0)
-    }
-
-    /// The text of what was read; empty where nothing was.
-    pub fn what(&self) -> &'a str {
-        self.what.map_or("", RawValue::get)
     }
 }

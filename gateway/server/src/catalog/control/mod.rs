@@ -1,15 +1,19 @@
 //! Control: what the catalog asks of products' control ports, with the product as an argument. The product decides.
 
+mod about;
 mod models;
 mod quality;
 mod rights;
 mod schedules;
+mod sources;
 mod versions;
 
+pub use about::{AboutMutation, AboutQuery};
 pub use models::{ModelsMutation, ModelsQuery};
 pub use quality::{QualityMutation, QualityQuery};
 pub use rights::PortRight;
 pub use schedules::{SchedulesMutation, SchedulesQuery};
+pub use sources::{SourcesMutation, SourcesQuery};
 pub use versions::{VersionsMutation, VersionsQuery};
 
 use super::client::schema;

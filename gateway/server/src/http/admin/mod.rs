@@ -4,10 +4,12 @@
 //! is the product's to decide, as with any mutation; what was done is answered by 303, so that loading again sends
 //! nothing twice, and what was not by the page again, with the reason and what was filled in.
 
+mod about;
 mod models;
 mod pipeline;
 mod quality;
 mod sent;
+mod sources;
 
 use super::csrf::Csrf;
 use super::enter;
@@ -28,7 +30,7 @@ use serde::Deserialize;
 const LARGEST: usize = 1024 * 1024;
 
 /// What was done, by the word in the address; other words say nothing.
-const DONE: [(&str, &str); 10] = [
+const DONE: [(&str, &str); 12] = [
     ("started", "The run is in the queue. This page follows it."),
     ("cancelled", "The run is told to end. What it has published stays."),
     ("rolled-back", "Readers see this version from now on."),
@@ -39,6 +41,8 @@ const DONE: [(&str, &str); 10] = [
     ("rule-put", "The rule is put in. The next run checks it."),
     ("rule-back", "The contract's own rule is back. The next run checks it."),
     ("rechecked", "What is published was checked again. The results are below."),
+    ("said", "Saved: the product says it from now on."),
+    ("pulling", "The port is being pulled: the run is in the queue, or under way."),
 ];
 
 /// The routes of those who run products.
@@ -48,6 +52,8 @@ pub fn routes() -> Router<Gateway> {
         .merge(pipeline::routes())
         .merge(models::routes())
         .merge(quality::routes())
+        .merge(about::routes())
+        .merge(sources::routes())
         .layer(DefaultBodyLimit::max(LARGEST))
 }
 

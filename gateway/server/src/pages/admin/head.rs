@@ -11,13 +11,15 @@ const QUERY: &str = "query Head($id: ID!) {
 }";
 
 /// The pages about a product: label, last segment of the address, and the right that opens it.
-const PAGES: [(&str, &str, &str, &str); 6] = [
+const PAGES: [(&str, &str, &str, &str); 8] = [
     ("Overview", "", "port:observability", "read"),
+    ("Sources", "sources", "port:observability", "read"),
     ("Runs", "runs", "port:observability", "read"),
     ("Versions", "versions", "port:observability", "read"),
     ("Schedules", "schedules", "port:observability", "read"),
     ("Models", "models", "port:observability", "read"),
     ("Quality", "quality", "port:observability", "read"),
+    ("About", "about", "port:control", "admin"),
 ];
 
 /// What became of the form that led here.

@@ -1,5 +1,6 @@
 //! Administration: turns what products let their visitor do into pages, and forms into mutations of the graph.
 
+mod about;
 mod head;
 mod index;
 mod models;
@@ -8,7 +9,9 @@ mod quality;
 mod runs;
 mod schedules;
 mod versions;
+mod sources;
 
+pub use about::{AboutForm, AboutPage, AboutParameters, FilledLink};
 pub use head::Outcome;
 pub use index::AdminPage;
 pub use models::{Edited, ModelPage, ModelsPage};
@@ -17,3 +20,4 @@ pub use quality::{QualityPage, RuleFilled, RulePage};
 pub use runs::{RunPage, RunPart, RunsPage};
 pub use schedules::SchedulesPage;
 pub use versions::VersionsPage;
+pub use sources::SourcesPage;
