@@ -5,7 +5,7 @@ use super::access::{
 };
 use super::audit::{AuditEntry, AuditLogFilter, AuditVerification, Usage};
 use super::client::{self, ClientError};
-use super::control::PortRight;
+use super::control::{PolicyMutation, PolicyQuery, PortRight};
 use super::description::ProductInfo;
 use super::find::{ProductFilter, freshness, ranked};
 use super::runs::Run;
@@ -108,7 +108,7 @@ impl DataProduct {
 /// The catalog's queries.
 #[derive(MergedObject, Debug, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(CatalogQuery);
+pub struct Queries(CatalogQuery, PolicyQuery);
 
 /// Queries about products, access and records.
 #[derive(Debug, Default)]
@@ -246,7 +246,7 @@ impl CatalogQuery {
 /// The catalog's mutations.
 #[derive(MergedObject, Debug, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(CatalogMutation);
+pub struct Mutations(CatalogMutation, PolicyMutation);
 
 /// Mutations of runs and access.
 #[derive(Debug, Default)]

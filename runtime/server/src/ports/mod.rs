@@ -12,6 +12,7 @@ mod levels;
 mod lineage;
 mod models;
 mod mutation;
+mod policies;
 mod product;
 mod quality;
 mod query;
@@ -39,12 +40,12 @@ pub type PortsSchema = Schema<Queries, Mutations, subscription::Subscription>;
 /// The standard ports' queries.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(query::Query, rights::RightsQuery);
+pub struct Queries(query::Query, rights::RightsQuery, policies::PolicyQuery);
 
 /// The standard ports' mutations.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(mutation::Mutation);
+pub struct Mutations(mutation::Mutation, policies::PolicyMutation);
 
 /// What a resolver knows of the request.
 #[derive(Clone)]

@@ -4,6 +4,8 @@
 //! is the product's to decide, as with any mutation; what was done is answered by 303, so that loading again sends
 //! nothing twice, and what was not by the page again, with the reason and what was filled in.
 
+mod policy;
+
 use super::csrf::Csrf;
 use super::enter;
 use super::pages::{failed, not_found, notice, page};
@@ -16,20 +18,24 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Deserialize;
 
 /// Bytes of a form at most: a model's text is the longest thing that is filled in.
 const LARGEST: usize = 1024 * 1024;
 
 /// What was done, by the word in the address; other words say nothing.
-const DONE: [(&str, &str); 0] = [];
+const DONE: [(&str, &str); 2] =
+    [("policy", "Put in: it holds everywhere within a second."), ("policy-back", "The folder's own lines hold again.")];
 
 /// The routes of those who run products.
 pub fn routes() -> Router<Gateway> {
     Router::new()
         .route("/admin", get(index))
         .route("/admin/{product}", get(overview))
+        .route("/admin/{product}/policy", get(policy::show))
+        .route("/admin/{product}/policy/effect", post(policy::effect))
+        .route("/admin/{product}/policy/apply", post(policy::apply))
         .layer(DefaultBodyLimit::max(LARGEST))
 }
 

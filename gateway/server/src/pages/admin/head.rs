@@ -11,7 +11,8 @@ const QUERY: &str = "query Head($id: ID!) {
 }";
 
 /// The pages about a product: label, last segment of the address, and the right that opens it.
-const PAGES: [(&str, &str, &str, &str); 1] = [("Overview", "", "port:observability", "read")];
+const PAGES: [(&str, &str, &str, &str); 2] =
+    [("Overview", "", "port:observability", "read"), ("Policy", "policy", "port:control", "admin")];
 
 /// What became of the form that led here.
 #[derive(Debug, Default, Clone)]

@@ -3,7 +3,9 @@
 mod head;
 mod index;
 mod overview;
+mod policy;
 
 pub use head::Outcome;
 pub use index::AdminPage;
 pub use overview::OverviewPage;
+pub use policy::{Draft, PolicyPage};
