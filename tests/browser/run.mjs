@@ -503,6 +503,26 @@ const PAGES = {
     await as(page, AUDITOR);
     await page.goto(at('/admin/earthquakes/sources'));
   },
+  'the policy of a product': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/policy'));
+    await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
+  },
+  'the effect of a policy': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/policy'));
+    const lines = page.getByLabel('Lines', { exact: true });
+    await lines.fill(`${await lines.inputValue()}\np, anonymous, countries.population, read, allow\np, reader, countries.name, read, deny`);
+    await page.getByRole('button', { name: 'Show the effect' }).click();
+    await page.getByRole('button', { name: 'Apply' }).waitFor();
+  },
+  'a policy that cannot be put in': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/policy'));
+    await page.getByLabel('Lines', { exact: true }).fill('nonsense');
+    await page.getByRole('button', { name: 'Show the effect' }).click();
+    await page.getByRole('alert').waitFor();
+  },
   plan: async (page) => {
     await as(page, AUDITOR);
     await page.goto(at(`/plan?query=${encodeURIComponent('{ country(code: "NO") { name continent { name } } }')}`));

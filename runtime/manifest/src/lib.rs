@@ -53,6 +53,7 @@ pub use mask::{DateUnit, FieldMask, Mask};
 pub use materialization::Materialization;
 pub use model::{Model, TableRef};
 pub use model_test::{ModelTest, Rows};
+pub use policy_lines::LineOrigin;
 pub use product::{
     Contract, Description, InputPort, ManagementPort, Member, OutputPort, Product, Role, Sla, Support, Team,
 };
@@ -140,6 +141,7 @@ fn read_product(files: &BTreeMap<String, String>, findings: &mut Vec<Diagnostic>
         contracts,
         models,
         policy: policy.iter().map(|(line, _)| line.clone()).collect(),
+        policy_text: files.get("policy.csv").cloned().unwrap_or_default(),
         sources: sources.map(|(path, text)| (path.clone(), text.clone())).collect(),
         tests: in_folder("tests/", "").map(|(path, text)| (path.clone(), text.clone())).collect(),
         model_tests: in_folder("tests/", ".yaml").filter_map(|(p, text)| read_model_test(p, text, findings)).collect(),

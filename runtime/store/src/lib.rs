@@ -25,6 +25,7 @@ mod made_from;
 mod notices;
 mod open;
 mod outbox;
+mod policies;
 mod positions;
 mod put;
 mod quality;
@@ -64,6 +65,7 @@ pub use made_from::{InputBatch, InputLineage, Lineage, ModelText, UpstreamVersio
 pub use notices::{Notice, NoticeView};
 pub use open::OpenBatch;
 pub use outbox::{Change, OUTBOX_CHANNEL, OutboxBounds};
+pub use policies::{NewPolicy, PutPolicy};
 pub use positions::{InputState, InputStates, ids as batch_ids};
 pub use put::{PutModel, PutRule};
 pub use quality::{PastResult, QualityPoint};

@@ -8,7 +8,7 @@ use super::audit::{AuditEntry, AuditLogFilter, AuditVerification, Usage};
 use super::brief::{Detail, describe_briefly};
 use super::client::{self, ClientError};
 use super::control::{
-    AboutMutation, AboutQuery, ModelsMutation, ModelsQuery, PortRight, QualityMutation, QualityQuery, SchedulesMutation,
+    AboutMutation, AboutQuery, ModelsMutation, ModelsQuery, PolicyMutation, PolicyQuery, PortRight, QualityMutation, QualityQuery, SchedulesMutation,
     SchedulesQuery, SourcesMutation, SourcesQuery, VersionsMutation, VersionsQuery,
 };
 use super::description::ProductInfo;
@@ -111,6 +111,7 @@ pub struct Queries(
     SchedulesQuery,
     ModelsQuery,
     QualityQuery,
+    PolicyQuery,
 );
 
 /// Queries about products, access and records.
@@ -236,6 +237,7 @@ pub struct Mutations(
     SchedulesMutation,
     ModelsMutation,
     QualityMutation,
+    PolicyMutation,
 );
 
 /// Mutations of runs and access.

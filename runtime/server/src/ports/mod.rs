@@ -14,6 +14,7 @@ mod lineage;
 mod model_check;
 mod models;
 mod mutation;
+mod policies;
 mod product;
 mod quality;
 mod quality_rules;
@@ -52,12 +53,18 @@ pub struct Queries(
     reads::ReadsQuery,
     model_check::ModelCheckQuery,
     quality_rules::QualityRulesQuery,
+    policies::PolicyQuery,
 );
 
 /// The standard ports' mutations.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(mutation::Mutation, about::AboutMutation, sources::SourcesMutation);
+pub struct Mutations(
+    mutation::Mutation,
+    about::AboutMutation,
+    sources::SourcesMutation,
+    policies::PolicyMutation,
+);
 
 /// What a resolver knows of the request.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 
 mod about;
 mod models;
+mod policies;
 mod quality;
 mod rights;
 mod schedules;
@@ -10,6 +11,7 @@ mod versions;
 
 pub use about::{AboutMutation, AboutQuery};
 pub use models::{ModelsMutation, ModelsQuery};
+pub use policies::{PolicyMutation, PolicyQuery};
 pub use quality::{QualityMutation, QualityQuery};
 pub use rights::PortRight;
 pub use schedules::{SchedulesMutation, SchedulesQuery};

@@ -7,6 +7,7 @@
 mod about;
 mod models;
 mod pipeline;
+mod policy;
 mod quality;
 mod sent;
 mod sources;
@@ -23,14 +24,14 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Deserialize;
 
 /// Bytes of a form at most: a model's text is the longest thing that is filled in.
 const LARGEST: usize = 1024 * 1024;
 
 /// What was done, by the word in the address; other words say nothing.
-const DONE: [(&str, &str); 12] = [
+const DONE: [(&str, &str); 14] = [
     ("started", "The run is in the queue. This page follows it."),
     ("cancelled", "The run is told to end. What it has published stays."),
     ("rolled-back", "Readers see this version from now on."),
@@ -43,6 +44,8 @@ const DONE: [(&str, &str); 12] = [
     ("rechecked", "What is published was checked again. The results are below."),
     ("said", "Saved: the product says it from now on."),
     ("pulling", "The port is being pulled: the run is in the queue, or under way."),
+    ("policy", "Put in: it holds everywhere within a second."),
+    ("policy-back", "The folder's own lines hold again."),
 ];
 
 /// The routes of those who run products.
@@ -54,6 +57,9 @@ pub fn routes() -> Router<Gateway> {
         .merge(quality::routes())
         .merge(about::routes())
         .merge(sources::routes())
+        .route("/admin/{product}/policy", get(policy::show))
+        .route("/admin/{product}/policy/effect", post(policy::effect))
+        .route("/admin/{product}/policy/apply", post(policy::apply))
         .layer(DefaultBodyLimit::max(LARGEST))
 }
 

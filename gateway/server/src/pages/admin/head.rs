@@ -11,7 +11,7 @@ const QUERY: &str = "query Head($id: ID!) {
 }";
 
 /// The pages about a product: label, last segment of the address, and the right that opens it.
-const PAGES: [(&str, &str, &str, &str); 8] = [
+const PAGES: [(&str, &str, &str, &str); 9] = [
     ("Overview", "", "port:observability", "read"),
     ("Sources", "sources", "port:observability", "read"),
     ("Runs", "runs", "port:observability", "read"),
@@ -19,6 +19,7 @@ const PAGES: [(&str, &str, &str, &str); 8] = [
     ("Schedules", "schedules", "port:observability", "read"),
     ("Models", "models", "port:observability", "read"),
     ("Quality", "quality", "port:observability", "read"),
+    ("Policy", "policy", "port:control", "admin"),
     ("About", "about", "port:control", "admin"),
 ];
 

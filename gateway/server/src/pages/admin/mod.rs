@@ -10,6 +10,7 @@ mod runs;
 mod schedules;
 mod versions;
 mod sources;
+mod policy;
 
 pub use about::{AboutForm, AboutPage, AboutParameters, FilledLink};
 pub use head::Outcome;
@@ -21,3 +22,4 @@ pub use runs::{RunPage, RunPart, RunsPage};
 pub use schedules::SchedulesPage;
 pub use versions::VersionsPage;
 pub use sources::SourcesPage;
+pub use policy::{Draft, PolicyPage};
