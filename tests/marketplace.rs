@@ -90,6 +90,16 @@ async fn products_are_found_filtered_and_shown() {
     let page = anybody.get("/?q=contries&format=graphql").await.text();
     assert!(page.contains("match words that are like it") || page.contains("matches words that are like it"), "{page}");
 
+    // what one may do with its ports
+    let asks = "{ product(id: \"countries\") { portRights { object action } } }";
+    let steward = running.client("sue", "steward");
+    let rights = |answer: Value| answer["data"]["product"]["portRights"].as_array().unwrap().clone();
+    assert_eq!(rights(anybody.graphql(asks, json!({})).await), [json!({"object": "port:discovery", "action": "read"})]);
+    let held = rights(steward.graphql(asks, json!({})).await);
+    for (object, action) in [("port:control", "admin"), ("port:control", "run"), ("port:audit", "read")] {
+        assert!(held.contains(&json!({"object": object, "action": action})), "{held:?}");
+    }
+
     // who reads whom
     let reads = anybody.graphql("{ productReads { product dataset by } }", json!({})).await;
     let reads = reads["data"]["productReads"].as_array().unwrap();
