@@ -8,8 +8,8 @@ use super::audit::{AuditEntry, AuditLogFilter, AuditVerification, Usage};
 use super::brief::{Detail, describe_briefly};
 use super::client::{self, ClientError};
 use super::control::{
-    AboutMutation, AboutQuery, ModelsMutation, ModelsQuery, PolicyMutation, PolicyQuery, PortRight, QualityMutation, QualityQuery, SchedulesMutation,
-    SchedulesQuery, SourcesMutation, SourcesQuery, VersionsMutation, VersionsQuery,
+    AboutMutation, AboutQuery, ModelsMutation, ModelsQuery, PolicyMutation, PolicyQuery, PortRight, QualityMutation,
+    QualityQuery, SchedulesMutation, SchedulesQuery, SourcesMutation, SourcesQuery, VersionsMutation, VersionsQuery,
 };
 use super::description::ProductInfo;
 use super::find::{ProductFilter, freshness, ranked};

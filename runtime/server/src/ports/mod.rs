@@ -59,12 +59,7 @@ pub struct Queries(
 /// The standard ports' mutations.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(
-    mutation::Mutation,
-    about::AboutMutation,
-    sources::SourcesMutation,
-    policies::PolicyMutation,
-);
+pub struct Mutations(mutation::Mutation, about::AboutMutation, sources::SourcesMutation, policies::PolicyMutation);
 
 /// What a resolver knows of the request.
 #[derive(Clone)]
