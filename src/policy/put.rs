@@ -140,7 +140,7 @@ fn effect(preview: &Value, product: &str) -> String {
             ),
         };
     }
-    out + &format!("{more} more can be done, {less} less or otherwise\n")
+    format!("{out}{more} more can be done, {less} less or otherwise\n")
 }
 
 /// Whether who sits there says so.

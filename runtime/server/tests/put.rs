@@ -133,8 +133,8 @@ async fn a_model_is_checked_without_being_put_in() {
     assert_eq!((&good["accepted"], &good["diagnostics"]), (&json!(true), &json!([])), "{good:?}");
     assert!(good["plan"].as_str().unwrap().contains("continents_raw"), "{good:?}");
     assert_eq!(good["reads"], json!(["input.continents_raw"]));
-    let code = good["columns"].as_array().unwrap().iter().find(|c| c["column"] == "code").unwrap();
-    assert_eq!(code["origins"], json!(["input.continents_raw.code"]), "{good:?}");
+    let column = good["columns"].as_array().unwrap().iter().find(|c| c["column"] == "code").unwrap();
+    assert_eq!(column["origins"], json!(["input.continents_raw.code"]), "{good:?}");
     let stages = good["stages"].as_array().unwrap();
     let said: Vec<_> = stages.iter().map(|s| (s["name"].as_str().unwrap(), s["action"].as_str().unwrap())).collect();
     assert_eq!(said, [("abstraction.continents", "build"), ("output.continents", "build")], "{good:?}");

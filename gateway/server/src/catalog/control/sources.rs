@@ -5,7 +5,7 @@
 
 use super::super::access::Asked;
 use super::super::client::{ClientError, READ_LIMIT, RUN_LIMIT, ask, schema};
-use super::super::runs::Run;
+use super::super::runs::{Run, RunRecord};
 use super::super::schema::{asked, refused};
 use super::super::timestamp::Timestamp;
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
@@ -195,7 +195,7 @@ struct PullVariables {
 #[cynic(graphql_type = "Mutation", schema = "product", variables = "PullVariables")]
 struct PullSource {
     #[arguments(port: $port, wait: $wait)]
-    pull_source: Run,
+    pull_source: RunRecord,
 }
 
 impl Asked<'_> {
@@ -211,7 +211,8 @@ impl Asked<'_> {
 
     async fn pull_source(self, port: String, wait: bool) -> Result<Run, ClientError> {
         let operation = PullSource::build(PullVariables { port, wait });
-        Ok(ask::<PullSource>(self.source, self.caller, &operation, RUN_LIMIT).await?.pull_source)
+        let pulled = ask::<PullSource>(self.source, self.caller, &operation, RUN_LIMIT).await?.pull_source;
+        Ok(Run::of(&self.source.name, pulled))
     }
 }
 
