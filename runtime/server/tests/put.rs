@@ -146,7 +146,7 @@ async fn a_model_is_checked_without_being_put_in() {
     for (sql, code, place) in [
         ("SELECT code\nFROM input.continents_raw )", "MODEL_SQL", (2, 27)),
         ("SELECT 1 AS x; SELECT 2 AS y", "MODEL_SQL", (1, 1)),
-        ("SELECT code FROM abstraction.nowhere", "MODEL_COLUMN", (1, 1)),
+        ("SELECT code FROM abstraction.nowhere", "MODEL_TABLE", (1, 1)),
         ("\n\nSELECT code,\n  name FROM abstraction.continents WHERE lower(name, 3) = 'x'", "MODEL_FAILED", (2, 42)),
     ] {
         let bad = check("more", sql).await;

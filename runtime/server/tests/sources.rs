@@ -126,6 +126,11 @@ async fn batches_that_no_run_has_published_wait() {
         (&json!(true), &json!("grace"), &json!(1))
     );
     assert_eq!(told["batches"][1]["waits"], false, "{told}");
+    // there may be an eighth continent
+    let eight = "mutation { putQualityRule(dataset: \"continents\", id: \"dq-seven-rows\", rule: {id: \"dq-seven-rows\", metric: \
+                 \"rowCount\", mustBe: 8, severity: \"error\"}) { id } }";
+    let put = steward.graphql(eight, json!({})).await;
+    assert_eq!(put["data"]["putQualityRule"]["id"], "dq-seven-rows", "{put}");
     run(&service, false).await;
     let told = source(&steward, &port).await;
     assert_eq!((&told["waiting"], &told["batches"][0]["waits"]), (&json!(0), &json!(false)), "{told}");
