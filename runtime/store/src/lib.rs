@@ -47,7 +47,7 @@ pub use access::{
     View,
 };
 pub use audit::{
-    AuditBreak, AuditEntry, AuditFilter, AuditOptions, AuditRecord, FieldUse, RecentUse, Traffic, UsageFilter,
+    AuditBreak, AuditEntry, AuditFilter, AuditOptions, AuditRecord, FieldUse, RecentUse, Taken, Traffic, UsageFilter,
     UsageLine, Verification,
 };
 pub use batches::{Batch, BatchMode, BatchWriter, Closing, Incoming};

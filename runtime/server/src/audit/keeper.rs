@@ -158,8 +158,13 @@ impl Audit {
     }
 
     async fn take(&self, segment: &Segment) -> Result<(), KeepError> {
-        for some in segment.records()?.chunks(AT_ONCE) {
-            self.store.take_spooled(segment.spool, some).await?;
+        let text = segment.text()?;
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        for some in lines.chunks(AT_ONCE) {
+            let damaged = self.store.take_spooled(segment.spool, some).await?.damaged;
+            if damaged > 0 {
+                tracing::error!(path = %segment.path.display(), damaged, "lines of an audit spool are damaged");
+            }
         }
         Ok(())
     }

@@ -210,30 +210,12 @@ impl Orphan {
 }
 
 impl Segment {
-    /// Its records, with their numbers. A last line that was cut off when the process was killed is none: nobody had its
-    /// answer. What else is no record is kept as one that says so.
-    pub(super) fn records(&self) -> io::Result<Vec<(i64, String)>> {
-        let bytes = fs::read(&self.path)?;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let mut last = 0;
-        let mut records = Vec::new();
-        for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            #[derive(serde::Deserialize)]
-            struct Place {
-                seq: i64,
-            }
-            let text = String::from_utf8_lossy(line).into_owned();
-            match serde_json::from_str::<Place>(&text) {
-                Ok(Place { seq }) => {
-                    last = seq;
-                    records.push((seq, text));
-                }
-                Err(_) => {
-                    tracing::error!(path = %self.path.display(), after = last, "a line of an audit spool is damaged")
-                }
-            }
-        }
-        Ok(records)
+    /// Its whole lines, one after the other. A last one that was cut off when the process was killed is left out: nobody had its
+    /// answer.
+    pub(super) fn text(&self) -> io::Result<String> {
+        let mut bytes = fs::read(&self.path)?;
+        bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1));
+        Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 }
 
@@ -241,8 +223,9 @@ impl Segment {
 mod tests {
     use super::*;
 
-    fn lines(segments: &[Segment]) -> Vec<(i64, String)> {
-        segments.iter().flat_map(|segment| segment.records().unwrap()).collect()
+    fn lines(segments: &[Segment]) -> Vec<String> {
+        let texts: Vec<String> = segments.iter().map(|segment| segment.text().unwrap()).collect();
+        texts.iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
     }
 
     #[test]
@@ -254,7 +237,7 @@ mod tests {
         spool.append(b"{\"a\":2".to_vec()).unwrap();
         assert!(Orphan::find(root.path()).unwrap().is_empty(), "it is in use");
         let sealed = spool.sealed().unwrap();
-        assert_eq!(lines(&sealed), [(1, format!("{{\"a\":1,\"spool\":\"{}\",\"seq\":1}}", spool.id))]);
+        assert_eq!(lines(&sealed), [format!("{{\"a\":1,\"spool\":\"{}\",\"seq\":1}}", spool.id)]);
         // killed while it wrote a line
         let (folder, id) = (spool.folder.clone(), spool.id);
         drop(spool);

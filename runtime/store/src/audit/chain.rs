@@ -48,8 +48,8 @@ impl Marks {
         Self {
             since: times().min().unwrap_or(0),
             until: times().max().unwrap_or(0),
-            subjects: distinct(|told| told.subject.as_deref()),
-            actions: distinct(|told| told.action.as_deref()),
+            subjects: distinct(|told| told.subject()),
+            actions: distinct(|told| told.action()),
         }
     }
 }

@@ -70,6 +70,15 @@ impl std::fmt::Debug for AuditOptions {
     }
 }
 
+/// What became of the lines of a spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// Lines that are records now.
+    pub appended: usize,
+    /// Lines that are no records, and were left out.
+    pub damaged: usize,
+}
+
 /// A change, or a try at one, that is to be written.
 #[derive(Debug, Clone)]
 pub struct AuditRecord<'a> {
@@ -140,14 +149,19 @@ impl Store {
         chain::append(connection, self.audit_key(), &[Record::read(&text)]).await
     }
 
-    /// Append the records of a spool, each by its number in the spool, and sum up what they say of usage. Those that were
-    /// appended before are left out.
+    /// Append the records of a spool, one of its lines each, by their numbers in the spool (`seq`), and sum up what they say of
+    /// usage. Those that were appended before are left out, and so are lines that are no records.
     ///
     /// # Errors
     /// [`StoreError::Database`]; then none of them is appended.
-    pub async fn take_spooled(&self, spool: Uuid, records: &[(i64, String)]) -> Result<usize, StoreError> {
+    pub async fn take_spooled(&self, spool: Uuid, lines: &[&str]) -> Result<Taken, StoreError> {
         let failed = || StoreError::on("write the audit log");
-        let Some((last, _)) = records.last() else { return Ok(0) };
+        let place = |record: &Record<'_>| record.told.as_ref().and_then(|told| told.seq);
+        let mut records: Vec<Record<'_>> = lines.iter().map(|line| Record::read(line)).collect();
+        records.retain(|record| place(record).is_some());
+        let damaged = lines.len() - records.len();
+        let nothing = Taken { appended: 0, damaged };
+        let Some(last) = records.last().and_then(place) else { return Ok(nothing) };
         let mut transaction = self.control().begin().await.map_err(failed())?;
         // the head is locked before anything else: of two that take over one spool, the second sees what the first took
         let head = chain::Head::lock(&mut transaction).await?;
@@ -157,14 +171,13 @@ impl Store {
             .await
             .map_err(failed())?;
         let through = through.unwrap_or(0);
-        let new = records.iter().filter(|(seq, _)| *seq > through).map(|(_, text)| Record::read(text));
-        let new: Vec<Record<'_>> = new.collect();
-        if new.is_empty() {
-            return Ok(0);
+        records.retain(|record| place(record).is_some_and(|seq| seq > through));
+        if records.is_empty() {
+            return Ok(nothing);
         }
-        head.append(&mut transaction, self.audit_key(), &new).await?;
-        usage::add(&mut transaction, &new).await?;
-        traffic::add(&mut transaction, &new).await?;
+        head.append(&mut transaction, self.audit_key(), &records).await?;
+        usage::add(&mut transaction, &records).await?;
+        traffic::add(&mut transaction, &records).await?;
         sqlx::query(
             "INSERT INTO control.audit_spools (spool, through) VALUES ($1, $2) \
              ON CONFLICT (spool) DO UPDATE SET through = EXCLUDED.through, taken_at = clock_timestamp()",
@@ -175,7 +188,7 @@ impl Store {
         .await
         .map_err(failed())?;
         transaction.commit().await.map_err(failed())?;
-        Ok(new.len())
+        Ok(Taken { appended: records.len(), damaged })
     }
 
     /// The name of the chain: spools wait under it.

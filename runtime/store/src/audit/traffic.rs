@@ -2,7 +2,7 @@
 
 use super::told::{Record, Told};
 use crate::{Store, StoreError};
-use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
 
@@ -11,6 +11,8 @@ const BOUNDS: [i64; 16] = [
     1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 300_000, 500_000, 1_000_000, 2_000_000, 5_000_000,
     10_000_000, 30_000_000, 60_000_000,
 ];
+/// Microseconds of an hour.
+const HOUR: i64 = 3_600_000_000;
 /// What asks the output port for data.
 const OUTPUT: [&str; 4] = ["query", "export", "changes", "subscribe"];
 /// Codes that say that a request failed by no fault of who asked.
@@ -31,22 +33,22 @@ struct Hour {
 }
 
 fn sum(records: &[Record<'_>]) -> BTreeMap<DateTime<Utc>, Hour> {
-    let mut hours = BTreeMap::new();
-    let asks_for_data = |told: &&Told<'_>| told.action.as_deref().is_some_and(|action| OUTPUT.contains(&action));
+    let mut hours: BTreeMap<i64, Hour> = BTreeMap::new();
+    let asks_for_data = |told: &&Told<'_>| told.action().is_some_and(|action| OUTPUT.contains(&action));
     let told = records.iter().filter_map(|record| record.told.as_ref());
     for record in told.filter(asks_for_data).filter(|told| !told.ends) {
-        let at = record.at.and_then(DateTime::from_timestamp_micros);
-        let Some(hour) = at.and_then(|at| at.duration_trunc(TimeDelta::hours(1)).ok()) else { continue };
+        let Some(at) = record.at else { continue };
         let none = || Hour { requests: 0, failed: 0, buckets: vec![0; BOUNDS.len() + 1] };
-        let sums = hours.entry(hour).or_insert_with(none);
+        let sums = hours.entry(at.div_euclid(HOUR)).or_insert_with(none);
         sums.requests += 1;
-        let failed = record.status >= 500 || record.code.as_deref().is_some_and(|code| FAILURES.contains(&code));
+        let failed = record.status >= 500 || record.code().is_some_and(|code| FAILURES.contains(&code));
         sums.failed += i64::from(failed);
         if let Some(took) = record.us {
             sums.buckets[BOUNDS.partition_point(|bound| *bound < took)] += 1;
         }
     }
-    hours
+    let timed = |(hour, sums)| Some((DateTime::from_timestamp_micros(hour * HOUR)?, sums));
+    hours.into_iter().filter_map(timed).collect()
 }
 
 /// Add what `records` say to the sums, within their transaction.

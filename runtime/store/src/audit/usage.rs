@@ -1,14 +1,17 @@
 //! Usage: turns records of accesses into sums by day, consumer, dataset and field, and these into who uses what.
 
-use super::told::Record;
+use super::told::{Record, What};
 use crate::{Store, StoreError};
 use chrono::{DateTime, NaiveDate, Utc};
+use rustc_hash::FxHashMap;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
 
 /// The consumer that callers who did not sign in are taken for.
 const ANONYMOUS: &str = "anonymous";
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
 /// Lines of an answer at most.
 const MOST_LINES: i64 = 10_000;
 
@@ -33,33 +36,59 @@ impl Sums {
     }
 }
 
+/// Records that count alike: of one day (since 1970), consumer, version and text of what was read, and all beginnings or ends.
+type Alike<'r> = (i64, &'r str, i64, &'r str, bool);
+
+/// How many records are alike, their bytes, and when the last one was.
+#[derive(Debug, Default)]
+struct Count {
+    records: i64,
+    bytes: i64,
+    last: i64,
+}
+
 /// The sums of `records`. A request counts once for each dataset and field that it reads, with all rows of the statement; its
-/// bytes count for each dataset, for nobody can say which byte is of which.
+/// bytes count for each dataset, for nobody can say which byte is of which. What was read is looked at once for all that read
+/// the same: a busy product is asked the same thousands of times between two looks.
 fn sum(records: &[Record<'_>]) -> BTreeMap<Key, Sums> {
-    let mut sums: BTreeMap<Key, Sums> = BTreeMap::new();
-    for record in records.iter().filter_map(|record| record.told.as_ref()) {
-        let Some(micros) = record.at else { continue };
-        let Some(at) = DateTime::from_timestamp_micros(micros) else { continue };
-        let consumer = record.subject.as_deref().unwrap_or(ANONYMOUS);
-        let requests = i64::from(!record.ends);
-        // by dataset and field: rows, and whether it was denied; the same field twice in a request counts once
-        let mut used: BTreeMap<(&str, &str), (i64, bool)> = BTreeMap::new();
-        for (read, rows) in record.what.iter().flat_map(|what| what.reads.iter().map(|read| (read, what.rows))) {
-            let seen = read.fields.iter().chain(&read.masked).map(|field| (field.as_str(), false));
-            let seen: Vec<(&str, bool)> = seen.chain(read.denied.iter().map(|field| (field.as_str(), true))).collect();
-            let whole = ("", seen.iter().all(|(_, denied)| *denied) && !seen.is_empty());
-            for (field, denied) in seen.into_iter().chain([whole]) {
-                let entry = used.entry((&*read.dataset, field)).or_insert((0, true));
-                entry.0 += rows;
-                entry.1 &= denied;
-            }
-        }
-        for ((dataset, field), (rows, denied)) in used {
-            let key = (at.date_naive(), consumer.to_owned(), dataset.to_owned(), field.to_owned(), record.version);
-            sums.entry(key).or_default().add(requests, rows, record.bytes, denied, micros);
+    let mut alike: FxHashMap<Alike<'_>, Count> = FxHashMap::default();
+    for told in records.iter().filter_map(|record| record.told.as_ref()) {
+        let (Some(at), what) = (told.at, told.what()) else { continue };
+        if !what.is_empty() {
+            let consumer = told.subject().unwrap_or(ANONYMOUS);
+            let count = alike.entry((at.div_euclid(DAY), consumer, told.version, what, told.ends)).or_default();
+            count.records += 1;
+            count.bytes += told.bytes;
+            count.last = count.last.max(at);
         }
     }
+    let mut sums = BTreeMap::new();
+    for (of, count) in alike {
+        add_alike(&mut sums, of, &count);
+    }
     sums
+}
+
+fn add_alike(sums: &mut BTreeMap<Key, Sums>, (day, consumer, version, what, ends): Alike<'_>, count: &Count) {
+    let Some(day) = DateTime::from_timestamp_micros(day * DAY) else { return };
+    let Ok(what) = serde_json::from_str::<Vec<What>>(what) else { return };
+    // by dataset and field: rows, and whether it was denied; the same field twice in a request counts once
+    let mut used: BTreeMap<(&str, &str), (i64, bool)> = BTreeMap::new();
+    for (read, rows) in what.iter().flat_map(|what| what.reads.iter().map(|read| (read, what.rows))) {
+        let seen = read.fields.iter().chain(&read.masked).map(|field| (field.as_str(), false));
+        let seen: Vec<(&str, bool)> = seen.chain(read.denied.iter().map(|field| (field.as_str(), true))).collect();
+        let whole = ("", seen.iter().all(|(_, denied)| *denied) && !seen.is_empty());
+        for (field, denied) in seen.into_iter().chain([whole]) {
+            let entry = used.entry((&read.dataset, field)).or_insert((0, true));
+            entry.0 += rows;
+            entry.1 &= denied;
+        }
+    }
+    let requests = if ends { 0 } else { count.records };
+    for ((dataset, field), (rows, denied)) in used {
+        let key = (day.date_naive(), consumer.to_owned(), dataset.to_owned(), field.to_owned(), version);
+        sums.entry(key).or_default().add(requests, rows * count.records, count.bytes, denied, count.last);
+    }
 }
 
 /// Add what `records` say to the sums, within their transaction.
