@@ -126,7 +126,10 @@ async fn mesh(
             transport: product_transport(routes.clone()),
             sdl: None,
             product: true,
-            events: EventSource { transport: Some(product_streams(routes.clone())), ..EventSource::default() },
+            events: EventSource {
+                transport: Some(product_streams(&product.id, routes.clone())),
+                ..EventSource::default()
+            },
         });
         router = router.nest(&format!("/products/{}", product.id), routes);
     }
@@ -258,9 +261,9 @@ fn product_transport(router: Router) -> terrane_gateway::Transport {
     from_service(graphql_of(router), LARGEST_ANSWER)
 }
 
-/// The same for the events of its subscriptions.
-fn product_streams(router: Router) -> StreamTransport {
-    stream_from_service(graphql_of(router))
+/// The same for what it sends as streams: the events of its subscriptions, and of its feed, at their addresses.
+fn product_streams(id: &str, router: Router) -> StreamTransport {
+    stream_from_service::<_, Body, _>(Router::new().nest(&format!("/products/{id}"), router))
 }
 
 fn graphql_of(

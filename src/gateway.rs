@@ -174,6 +174,7 @@ pub fn configured(
         rates: config.rates.clone(),
         demand: config.demand.clone(),
         introspection: config.introspection.clone(),
+        explorer: config.explorer,
         headers,
         front: Front::new(config.http()).map_err(|reason| anyhow!(reason))?,
     };

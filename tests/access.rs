@@ -3,18 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use futures_util::StreamExt as _;
 use http::{Method, StatusCode};
-use http_body_util::BodyExt as _;
-use hyper_util::client::legacy::Client as Http;
-use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
-use terrane_testkit::{Client, Mesh, fresh_database, product_folder, repository, state_directory};
-use tokio::time::timeout;
+use terrane_testkit::{Client, Events, Mesh, fresh_database, product_folder, repository, state_directory};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_terrane");
 const LIMIT: Duration = Duration::from_secs(120);
@@ -24,43 +19,13 @@ const TOLD: &str =
     "subscription { earthquakeChanges(filter: {id: {startsWith: \"acc-\"}}) { changes { row { id feltReports } } } }";
 const FELT: &str = "{ earthquakes(first: 1, filter: {id: {eq: \"acc-1\"}}) { nodes { feltReports } } }";
 
-/// A stream of server-sent events.
-struct Events {
-    body: futures_util::stream::BoxStream<'static, Result<bytes::Bytes, hyper::Error>>,
-    text: String,
-}
-
-impl Events {
-    async fn open(base: &str, token: &str) -> Self {
-        let request = http::Request::post(format!("{base}/graphql"))
-            .header("content-type", "application/json")
-            .header("authorization", format!("Bearer {token}"))
-            .header("accept", "text/event-stream");
-        let http = Http::builder(TokioExecutor::new()).build_http::<String>();
-        let response = http.request(request.body(json!({"query": TOLD}).to_string()).unwrap()).await.unwrap();
-        assert!(response.status().is_success());
-        Self { body: response.into_body().into_data_stream().boxed(), text: String::new() }
-    }
-
-    /// The next change: `id` and `feltReports`.
-    async fn next(&mut self) -> (Value, Value) {
-        loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let data = event.lines().find_map(|line| line.strip_prefix("data: ")).map(str::to_owned);
-                self.text = rest.to_owned();
-                let Some(data) = data.filter(|data| !data.is_empty()) else { continue };
-                let told: Value = serde_json::from_str(&data).unwrap();
-                let changes = &told["data"]["earthquakeChanges"]["changes"];
-                match changes.as_array().unwrap_or_else(|| panic!("{told}")).as_slice() {
-                    [] => continue,
-                    changes => {
-                        let row = &changes.last().unwrap()["row"];
-                        return (row["id"].clone(), row["feltReports"].clone());
-                    }
-                }
-            }
-            let piece = timeout(LIMIT, self.body.next()).await.expect("something comes in time");
-            self.text.push_str(str::from_utf8(&piece.expect("the stream goes on").unwrap()).unwrap());
+/// The next change that is told: `id` and `feltReports`.
+async fn told(events: &mut Events) -> (Value, Value) {
+    loop {
+        let told = events.next(LIMIT).await;
+        let changes = &told["data"]["earthquakeChanges"]["changes"];
+        if let Some(last) = changes.as_array().unwrap_or_else(|| panic!("{told}")).last() {
+            return (last["row"]["id"].clone(), last["row"]["feltReports"].clone());
         }
     }
 }
@@ -137,9 +102,9 @@ async fn what_is_approved_through_the_gateway_is_enforced_within_a_second() {
     let file = async || reader.get(file).await.status;
 
     // before: a subscription that is open sees what its caller may see
-    let mut events = Events::open(&mesh.base(), &eve).await;
+    let mut events = reader.events(TOLD).await;
     report(&steward, "acc-1").await;
-    assert_eq!(events.next().await, (json!("acc-1"), Value::Null));
+    assert_eq!(told(&mut events).await, (json!("acc-1"), Value::Null));
     assert_eq!((felt().await, file().await), (Value::Null, StatusCode::FORBIDDEN));
 
     // asked and approved by the command line, through the gateway
@@ -159,7 +124,7 @@ async fn what_is_approved_through_the_gateway_is_enforced_within_a_second() {
     until("she reads through the gateway", ENFORCED, async || felt().await == 7).await;
     until("she downloads", ENFORCED, async || file().await == StatusCode::OK).await;
     report(&steward, "acc-2").await;
-    assert_eq!(events.next().await, (json!("acc-2"), json!(7)), "the open subscription sees it");
+    assert_eq!(told(&mut events).await, (json!("acc-2"), json!(7)), "the open subscription sees it");
 
     // and back
     let text = cli(&eve).run(&["list", "earthquakes"]);
@@ -176,7 +141,7 @@ async fn what_is_approved_through_the_gateway_is_enforced_within_a_second() {
     until("she reads no longer", ENFORCED, async || felt().await.is_null()).await;
     until("she downloads no longer", ENFORCED, async || file().await == StatusCode::FORBIDDEN).await;
     report(&steward, "acc-3").await;
-    assert_eq!(events.next().await, (json!("acc-3"), Value::Null), "the open subscription sees it no longer");
+    assert_eq!(told(&mut events).await, (json!("acc-3"), Value::Null), "the open subscription sees it no longer");
 
     // by itself, too
     let short = ["request", "earthquakes", "--field", "earthquakes.felt_reports", "--purpose", "a look", "--for", "3s"];

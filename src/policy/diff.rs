@@ -1,12 +1,13 @@
 //! `terrane policy diff`: turns two states of policies into who can do what after that they couldn't before, and the reverse.
 
-use super::judged::{Judged, MeshPolicy, Verdict, graph_field, products};
+use super::judged::{Judged, MeshPolicy, graph_field, products};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use terrane_policy::RoleSet;
+use terrane_query::{Verdict, effect};
 
 /// Compare policies.
 #[derive(Args)]
@@ -28,33 +29,34 @@ pub struct DiffArguments {
     deny_more: bool,
 }
 
-/// Role, product, object, action.
-type Cell = (String, String, String, String);
-type Verdicts = BTreeMap<Cell, Verdict>;
+/// A decision that is another one: role, product, object, action, and before and after in words.
+struct Difference {
+    cell: [String; 4],
+    before: String,
+    after: String,
+    gained: bool,
+}
 
 /// Print what differs.
 pub fn run(arguments: &DiffArguments) -> Result<()> {
-    let (before, after) = match (MeshPolicy::is_at(&arguments.before), MeshPolicy::is_at(&arguments.after)) {
+    let mut lines = match (MeshPolicy::is_at(&arguments.before), MeshPolicy::is_at(&arguments.after)) {
         (true, true) => {
             let of = products(&arguments.products, None)?;
-            let rules = [MeshPolicy::load(&arguments.before)?, MeshPolicy::load(&arguments.after)?];
-            let [before, after] = mesh_verdicts(&of, &rules);
-            (before, after)
+            of_mesh(&of, &[MeshPolicy::load(&arguments.before)?, MeshPolicy::load(&arguments.after)?])
         }
         (false, false) => {
             let folder = arguments.product.as_deref();
-            let [before, after] = [products(&arguments.before, folder)?, products(&arguments.after, folder)?];
-            let roles: BTreeSet<String> = [&before, &after].into_iter().flat_map(|all| roles_of(all)).collect();
-            (product_verdicts(&before, &roles), product_verdicts(&after, &roles))
+            of_products(&products(&arguments.before, folder)?, &products(&arguments.after, folder)?)?
         }
         _ => bail!("one of the two is of mesh rules, and the other of products; compare equal things"),
     };
-    let lines = differences(&before, &after);
+    lines.sort_by(|a, b| a.cell.cmp(&b.cell));
     let mut out = std::io::stdout();
-    for (_, line) in &lines {
+    for Difference { cell: [role, product, object, action], before, after, gained } in &lines {
+        let line = line((role, action, object, product), (before, after), *gained);
         writeln!(out, "{line}").context("write what differs")?;
     }
-    let gained = lines.iter().filter(|(gained, _)| *gained).count();
+    let gained = lines.iter().filter(|line| line.gained).count();
     eprintln!("{gained} more can be done, {} less", lines.len() - gained);
     if arguments.deny_more && gained > 0 {
         bail!("{gained} things can be done that couldn't be done before");
@@ -62,58 +64,55 @@ pub fn run(arguments: &DiffArguments) -> Result<()> {
     Ok(())
 }
 
-fn roles_of(products: &[Judged]) -> BTreeSet<String> {
-    products.iter().flat_map(|judged| judged.product.role_names()).collect()
+/// `+ reader  read countries.population of countries  (deny → allow)`.
+pub fn line(
+    (role, action, object, product): (&str, &str, &str, &str),
+    (before, after): (&str, &str),
+    gained: bool,
+) -> String {
+    let sign = if gained { '+' } else { '-' };
+    format!("{sign} {role}  {action} {object} of {product}  ({before} → {after})")
 }
 
-fn product_verdicts(products: &[Judged], roles: &BTreeSet<String>) -> Verdicts {
-    let mut cells = Verdicts::new();
-    for judged in products {
-        let questions = judged.questions();
-        for role in roles {
-            let verdict = judged.verdicts(&RoleSet::new([role.as_str()]));
-            for (object, action) in &questions {
-                let cell = (role.clone(), judged.product.id.clone(), object.clone(), action.clone());
-                cells.insert(cell, verdict(object, action));
-            }
-        }
+/// What changes at each product; one that is on one side only allows nothing on the other.
+fn of_products(before: &[Judged], after: &[Judged]) -> Result<Vec<Difference>> {
+    let ids: BTreeSet<&str> = before.iter().chain(after).map(|judged| judged.product.id.as_str()).collect();
+    let mut lines = Vec::new();
+    for id in ids {
+        let of = |all: &'_ [Judged]| all.iter().position(|judged| judged.product.id == id);
+        let (old, new) = (of(before).map(|place| &before[place]), of(after).map(|place| &after[place]));
+        let changes = match (old, new) {
+            (Some(old), Some(new)) => effect(old.parts(), new.parts()),
+            (Some(old), None) => effect(old.parts(), (&old.product, &old.closed()?)),
+            (None, Some(new)) => effect((&new.product, &new.closed()?), new.parts()),
+            (None, None) => Vec::new(),
+        };
+        lines.extend(changes.into_iter().map(|change| {
+            let (before, after, gained) = (change.before.words(), change.after.words(), change.widens());
+            Difference { cell: [change.role, id.to_owned(), change.object, change.action], before, after, gained }
+        }));
     }
-    cells
+    Ok(lines)
 }
 
-/// What the mesh's rules leave to roles, of the products' fields and of what the rules name.
-fn mesh_verdicts(products: &[Judged], rules: &[MeshPolicy; 2]) -> [Verdicts; 2] {
-    let mut roles = roles_of(products);
+/// What changes of what the mesh's rules leave to roles, of the products' fields and of what the rules name.
+fn of_mesh(products: &[Judged], rules: &[MeshPolicy; 2]) -> Vec<Difference> {
+    let mut roles: BTreeSet<String> = products.iter().flat_map(|judged| judged.product.role_names()).collect();
     roles.extend(rules.iter().flat_map(|rules| rules.roles()).map(str::to_owned));
     let mut fields: BTreeSet<String> = rules.iter().flat_map(|rules| rules.objects()).map(str::to_owned).collect();
     for judged in products {
         let objects = judged.questions().into_iter().filter(|(_, action)| action == "read");
         fields.extend(objects.filter_map(|(object, _)| graph_field(&judged.product, &object)));
     }
-    rules.each_ref().map(|rules| {
-        let cells = roles.iter().flat_map(|role| fields.iter().map(move |field| (role, field)));
-        let verdict = |(role, field): (&String, &String)| {
+    let cells = roles.iter().flat_map(|role| fields.iter().map(move |field| (role, field)));
+    let difference = |(role, field): (&String, &String)| {
+        let [before, after] = rules.each_ref().map(|rules| {
             let denied = !rules.denials(&RoleSet::new([role.as_str()]), field).is_empty();
-            let cell = (role.clone(), "the mesh".to_owned(), field.clone(), "read".to_owned());
-            (cell, if denied { Verdict::Deny } else { Verdict::Allow })
-        };
-        cells.map(verdict).collect()
-    })
-}
-
-/// Whether something is gained, and the line that says what.
-fn differences(before: &Verdicts, after: &Verdicts) -> Vec<(bool, String)> {
-    let cells: BTreeSet<&Cell> = before.keys().chain(after.keys()).collect();
-    let of = |verdicts: &Verdicts, cell: &Cell| verdicts.get(cell).copied().unwrap_or(Verdict::Deny);
-    let mut lines = Vec::new();
-    for cell in cells {
-        let (old, new) = (of(before, cell), of(after, cell));
-        if old != new {
-            let (role, product, object, action) = cell;
-            let sign = if new > old { '+' } else { '-' };
-            let change = format!("{} → {}", old.word(), new.word());
-            lines.push((new > old, format!("{sign} {role}  {action} {object} of {product}  ({change})")));
-        }
-    }
-    lines
+            if denied { Verdict::Deny } else { Verdict::Allow }
+        });
+        let cell = [role.clone(), "the mesh".to_owned(), field.clone(), "read".to_owned()];
+        let [old, new] = [before, after].map(|verdict| verdict.word().to_owned());
+        (before != after).then_some(Difference { cell, before: old, after: new, gained: after > before })
+    };
+    cells.filter_map(difference).collect()
 }

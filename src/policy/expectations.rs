@@ -1,11 +1,12 @@
 //! `terrane policy test`: turns a file of expectations into those that the policies don't meet.
 
-use super::judged::{Judged, Verdict, products, role_set};
+use super::judged::{Judged, products, role_set};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
+use terrane_query::Verdict;
 
 const FORM: &str = "ROLE[+ROLE…], PRODUCT, OBJECT, ACTION, allow|deny|mask";
 

@@ -1,6 +1,6 @@
 //! `terrane policy explain`: turns a question to a product's policy into the lines that decide it, or into who may instead.
 
-use super::judged::{Judged, MeshPolicy, Verdict, graph_field, products};
+use super::judged::{Judged, MeshPolicy, graph_field, products};
 use crate::ask::Mesh;
 use crate::serve::runtime;
 use anyhow::{Context as _, Result, bail};
@@ -10,9 +10,11 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use terrane_policy::{GRANTED, RoleSet};
+use terrane_query::Verdict;
 
 const GRANTS: &str = "query Grants($product: ID!, $subject: String!) { grants(product: $product, subject: $subject, first: \
                       500) { id role fields purpose grantedBy expiresAt } }";
+const LINES: &str = "query Lines($product: ID!) { policyLines(product: $product) { lines { line origin madeOf } } }";
 const TEXT: &str = "a String takes any text";
 
 /// Explain a decision.
@@ -39,10 +41,11 @@ pub struct ExplainArguments {
     /// A policies folder, or file of mesh rules, that is asked as well
     #[arg(long, value_name = "PATH")]
     policies: Option<PathBuf>,
-    /// A running mesh whose grants to the subject count
-    #[arg(long, env = "TERRANE_URL", value_name = "URL", requires = "subject")]
+    /// A running mesh: the policy lines that hold there count, and what was granted to the subject
+    #[arg(long, env = "TERRANE_URL", value_name = "URL")]
     url: Option<String>,
-    /// A token that may see the subject's grants: his own, an approver's or an auditor's
+    /// A token that may see the subject's grants (his own, an approver's or an auditor's) and the lines (a steward's or an
+    /// auditor's)
     #[arg(long, env = "TERRANE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
 }
@@ -76,9 +79,9 @@ pub fn run(arguments: &ExplainArguments) -> Result<()> {
             arguments.product
         );
     }
-    let held = match &arguments.url {
-        Some(url) => runtime()?.block_on(grants(url, arguments))?,
-        None => Vec::new(),
+    let (judged, held) = match &arguments.url {
+        Some(url) => runtime()?.block_on(running(url, arguments, judged))?,
+        None => (judged, Vec::new()),
     };
     let mut roles = arguments.roles.clone();
     if roles.is_empty() && arguments.subject.is_none() {
@@ -163,12 +166,32 @@ fn shown(roles: &RoleSet) -> String {
     if names.is_empty() { "no role".to_owned() } else { names.join(" + ") }
 }
 
-async fn grants(url: &str, arguments: &ExplainArguments) -> Result<Vec<Held>> {
-    let token = arguments.token.clone().context("--url needs --token or TERRANE_TOKEN, to see the subject's grants")?;
+/// The product as it is judged in a running mesh, and what was granted to the subject there.
+async fn running(url: &str, arguments: &ExplainArguments, judged: Judged) -> Result<(Judged, Vec<Held>)> {
+    let token = arguments.token.clone().context("--url needs --token or TERRANE_TOKEN, to see what holds there")?;
     let mesh = Mesh { url: url.trim_end_matches('/').to_owned(), token };
-    let answer = mesh.ask(GRANTS, &json!({"product": arguments.product, "subject": arguments.subject})).await?;
+    let judged = match mesh.ask(LINES, &json!({"product": arguments.product})).await {
+        Ok(answer) => judged.in_force(lines(&answer)?)?,
+        Err(error) => {
+            eprintln!("the lines that hold there are not told ({error:#}): explained by those of the folder");
+            judged
+        }
+    };
+    let Some(subject) = &arguments.subject else { return Ok((judged, Vec::new())) };
+    let answer = mesh.ask(GRANTS, &json!({"product": arguments.product, "subject": subject})).await?;
     let grants = answer["grants"].as_array().context("the mesh told no grants")?;
-    Ok(grants.iter().map(held).collect())
+    Ok((judged, grants.iter().map(held).collect()))
+}
+
+/// Each line, whether it is one of the product's own, and what it is made of.
+fn lines(answer: &Value) -> Result<Vec<(Vec<String>, bool, String)>> {
+    let lines = answer["policyLines"]["lines"].as_array().context("the mesh told no policy lines")?;
+    let line = |told: &Value| {
+        let word = |key: &str| told[key].as_str().unwrap_or_default();
+        let parts = word("line").split(',').map(|part| part.trim().to_owned()).collect();
+        (parts, matches!(word("origin"), "folder" | "put"), word("madeOf").to_owned())
+    };
+    Ok(lines.iter().map(line).collect())
 }
 
 fn held(grant: &Value) -> Held {

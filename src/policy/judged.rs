@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use terrane_manifest::Product;
 use terrane_policy::{DEFAULT_MODEL, Explanation, GRANTED, Policy, RoleSet};
-use terrane_query::{Access, Reading, questions};
+use terrane_query::{Access, Verdict, asked};
 use terrane_runtime::{ProductService, read_folder};
 
 /// The descriptor by which a folder is a product's.
@@ -25,53 +25,49 @@ pub struct Judged {
     origins: Vec<String>,
 }
 
-/// What a role set gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    Deny,
-    /// A field, but not its values.
-    Mask,
-    Allow,
-}
-
-impl Verdict {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Deny => "deny",
-            Self::Mask => "mask",
-            Self::Allow => "allow",
-        }
-    }
-
-    /// The verdict of a word.
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Deny, Self::Mask, Self::Allow].into_iter().find(|verdict| verdict.word() == word)
-    }
-}
-
 impl Judged {
     fn new(product: Arc<Product>) -> Result<Self> {
-        let (lines, origins): (Vec<_>, Vec<_>) = product.policy_lines_with_origins().into_iter().unzip();
+        let lines = product.policy_lines_with_origins().into_iter();
+        let (lines, origins): (Vec<_>, Vec<_>) = lines.map(|(line, origin)| (line, origin.to_string())).unzip();
         let policy = Policy::new(DEFAULT_MODEL, &lines)?;
         Ok(Self { product, policy, origins })
     }
 
+    /// The product as a running mesh judges it: by these lines, each with whether it is one of the product's own and what it
+    /// is made of.
+    ///
+    /// # Errors
+    /// A line that is none.
+    pub fn in_force(&self, told: Vec<(Vec<String>, bool, String)>) -> Result<Self> {
+        // what denies a mask is made of an own line, and is none
+        let own = told.iter().filter(|(line, own, _)| *own && line.get(3).is_none_or(|action| action != "mask"));
+        let product = Product { policy: own.map(|(line, ..)| line.clone()).collect(), ..(*self.product).clone() };
+        let (lines, origins): (Vec<_>, Vec<_>) = told.into_iter().map(|(line, _, origin)| (line, origin)).unzip();
+        Ok(Self { product: Arc::new(product), policy: Policy::new(DEFAULT_MODEL, &lines)?, origins })
+    }
+
+    /// What is judged, and by what.
+    pub fn parts(&self) -> (&Product, &Policy) {
+        (&self.product, &self.policy)
+    }
+
+    /// The same product where no line allows anything.
+    ///
+    /// # Errors
+    /// None.
+    pub fn closed(&self) -> Result<Policy> {
+        Ok(Policy::new(DEFAULT_MODEL, &[])?)
+    }
+
     /// Every (object, action) that can be asked.
     pub fn questions(&self) -> Vec<(String, String)> {
-        let mut pairs = questions(&self.product);
-        pairs.retain(|(_, action)| action != "mask");
-        pairs
+        asked(&self.product)
     }
 
     /// What `roles` get, of everything that is asked by the returned function.
     pub fn verdicts(&self, roles: &RoleSet) -> impl Fn(&str, &str) -> Verdict + use<> {
         let access = Access::compile(&self.product, &self.policy, roles);
-        move |object, action| match access.reading(object) {
-            Reading::Masked(_) if action == "read" => Verdict::Mask,
-            _ if access.allows(object, action) => Verdict::Allow,
-            _ => Verdict::Deny,
-        }
+        move |object, action| access.verdict(object, action)
     }
 
     /// Why, with the lines of granted fields at the end.

@@ -1,15 +1,16 @@
-//! `terrane policy`: turns product folders and their policies into what is as expected, why something is allowed or not, and what
-//! a change of them changes.
+//! `terrane policy`: turns product folders and their policies into what is as expected, why something is allowed or not, what
+//! a change of them changes, and into the policies of running products.
 
 mod diff;
 mod expectations;
 mod explain;
 mod judged;
+mod put;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Test, explain and compare policies.
+/// Test, explain, compare and put in policies.
 #[derive(Args)]
 pub struct PolicyArguments {
     #[command(subcommand)]
@@ -24,6 +25,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Say who can do what after a change that they couldn't before, and the reverse
     Diff(diff::DiffArguments),
+    /// Put policy lines in at a running product, in the place of its folder's policy.csv, after showing what they change
+    Put(put::PutArguments),
 }
 
 /// Do so.
@@ -32,5 +35,6 @@ pub fn run(arguments: &PolicyArguments) -> Result<()> {
         Command::Test(arguments) => expectations::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Diff(arguments) => diff::run(arguments),
+        Command::Put(arguments) => put::run(arguments),
     }
 }

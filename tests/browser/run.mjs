@@ -304,6 +304,117 @@ const checks = {
     }
   },
 
+  async 'a run is started on a page, and its steps come in live'(page) {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries'));
+    await page.getByRole('button', { name: 'Run without pulling' }).click();
+    await page.waitForURL(/\/admin\/countries\/runs\/[0-9a-f-]+\?done=started/);
+    assert.match(await page.locator('.banner[role=status]').innerText(), /in the queue/);
+    // the document stays: what comes is put into it
+    await page.evaluate(() => (document.body.dataset.same = 'yes'));
+    const loaded = page.url();
+    await page.locator('[data-state] .status.good', { hasText: 'succeeded' }).first().waitFor({ timeout: 60_000 });
+    await page.locator('#steps th', { hasText: 'publish' }).waitFor();
+    assert.equal(await page.evaluate(() => document.body.dataset.same), 'yes');
+    assert.equal(page.url(), loaded);
+    assert.ok((await page.locator('#steps tbody tr').count()) > 3);
+    assert.ok((await page.locator('.log li').count()) > 2);
+    const places = await page.locator('.log li').allInnerTexts();
+    assert.equal(new Set(places).size, places.length, 'no line comes twice');
+    assert.match(await page.locator('#live-said').textContent(), /succeeded.*steps done/);
+    await page.getByRole('button', { name: 'Cancel this run' }).waitFor({ state: 'detached' });
+  },
+
+  async 'a model is checked and put in by the keyboard alone, and the folder\'s own comes back'(page) {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/continents/models'));
+    await page.locator('table a', { hasText: 'continents' }).first().focus();
+    await page.keyboard.press('Enter');
+    const editor = page.getByLabel(/^SQL of/);
+    const own = await editor.inputValue();
+    await editor.focus();
+    await page.keyboard.press('Control+A');
+    await page.keyboard.type('SELECT code\n  FROM input.x )');
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Check');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#check');
+    assert.match(await page.locator('#check').innerText(), /would be refused[\s\S]*line 2, column/);
+    assert.match(await editor.inputValue(), /input\.x \)$/);
+    await editor.fill(`-- looked at\n${own}`);
+    await page.getByRole('button', { name: 'Check' }).click();
+    assert.match(await page.locator('#check').innerText(), /can be put in[\s\S]*How Postgres would make it/);
+    await page.getByRole('button', { name: 'Put in' }).click();
+    await page.waitForURL(/done=model-put/);
+    assert.match(await editor.inputValue(), /^-- looked at/);
+    await page.getByRole('button', { name: "Back to the folder's own" }).click();
+    await page.waitForURL(/done=model-back/);
+  },
+
+  async 'making a version current says what it means first'(page) {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/versions'));
+    const button = page.getByRole('button', { name: /^Make version/ });
+    assert.equal(await button.count(), 0);
+    const summary = page.locator('.confirm summary').first();
+    assert.ok((await summary.count()) > 0, 'the run before has left a version');
+    await summary.click();
+    assert.ok(await page.getByText('everybody reads version').first().isVisible());
+    await button.first().click();
+    await page.waitForURL(/done=rolled-back/);
+    // and forward again
+    await page.locator('.confirm summary').first().click();
+    await page.getByRole('button', { name: /^Make version/ }).first().click();
+    await page.waitForURL(/done=rolled-back/);
+  },
+
+  async 'what a product says is changed by forms, and brought back, without script'(page) {
+    const browser = await chromium.launch(BROWSER);
+    const plain = await browser.newContext({ javaScriptEnabled: false });
+    try {
+      const steward = await plain.newPage();
+      await as(steward, AUDITOR);
+      await steward.goto(at('/admin'));
+      await steward.getByRole('link', { name: 'Countries', exact: true }).click();
+      await steward.getByRole('link', { name: 'About', exact: true }).click();
+      await steward.getByLabel('Purpose').fill('A list of <b>bold</b> countries');
+      await steward.getByRole('button', { name: 'Save description' }).click();
+      await steward.waitForURL(/about\?done=said/);
+      assert.match(await steward.locator('[role=status]').innerText(), /says it from now on/);
+      await page.goto(at('/marketplace/countries'));
+      assert.ok(await page.getByText('A list of <b>bold</b> countries').first().isVisible());
+      const added = steward.getByRole('group', { name: 'New link' }).first();
+      await added.getByLabel('Kind').fill('dataDictionary');
+      await added.getByLabel('Address').fill('javascript:alert(1)');
+      await steward.getByRole('button', { name: 'Save links' }).click();
+      assert.match(await steward.locator('[role=alert]').innerText(), /no address of a link/);
+      assert.equal(await steward.getByLabel('Address').evaluateAll((all) => all.filter((one) => one.value === 'javascript:alert(1)').length), 1);
+      await steward.getByRole('link', { name: 'countries', exact: true }).click();
+      await steward.getByLabel('Search fields of countries').fill('population');
+      await steward.getByRole('button', { name: 'Search fields' }).click();
+      await steward.locator('#element-countries-population summary').click();
+      await steward.locator('#element-countries-population').getByLabel('Title').fill('Headcount');
+      await steward.getByRole('button', { name: 'Save words of population' }).click();
+      await steward.waitForURL(/about\?done=said/);
+      await steward.locator('#element-countries-population summary').click();
+      await steward.getByRole('button', { name: /own words of population/ }).click();
+      await steward.getByRole('button', { name: 'Description: back to the folder' }).click();
+      assert.match(await steward.locator('section', { has: steward.locator('#history') }).innerText(), /Headcount/);
+      await page.goto(at('/marketplace/countries'));
+      assert.equal(await page.getByText('A list of <b>bold</b> countries').count(), 0);
+    } finally {
+      await browser.close();
+    }
+  },
+
+  async 'a source is pulled by a form'(page) {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/sources'));
+    await page.getByRole('button', { name: 'Pull now: countries-source' }).click();
+    await page.waitForURL(/sources\?done=pulling/);
+    assert.match(await page.locator('[role=status]').innerText(), /being pulled/);
+  },
+
   async 'a form of a page of another origin changes nothing'(page) {
     const foreign = createServer((_, response) => {
       response.setHeader('content-type', 'text/html');
@@ -375,11 +486,83 @@ const PAGES = {
     await page.goto(at('/access'));
     await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
   },
+  'about a product': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/about?dataset=countries'));
+    await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
+  },
+  'about a product, fields searched': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/about?dataset=countries&q=name'));
+  },
+  'sources of a product': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/sources'));
+  },
+  'sources that are pushed': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/earthquakes/sources'));
+  },
+  'the policy of a product': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/policy'));
+    await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
+  },
+  'the effect of a policy': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/policy'));
+    const lines = page.getByLabel('Lines', { exact: true });
+    await lines.fill(`${await lines.inputValue()}\np, anonymous, countries.population, read, allow\np, reader, countries.name, read, deny`);
+    await page.getByRole('button', { name: 'Show the effect' }).click();
+    await page.getByRole('button', { name: 'Apply' }).waitFor();
+  },
+  'a policy that cannot be put in': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/policy'));
+    await page.getByLabel('Lines', { exact: true }).fill('nonsense');
+    await page.getByRole('button', { name: 'Show the effect' }).click();
+    await page.getByRole('alert').waitFor();
+  },
   plan: async (page) => {
     await as(page, AUDITOR);
     await page.goto(at(`/plan?query=${encodeURIComponent('{ country(code: "NO") { name continent { name } } }')}`));
   },
   'plan refused': (page) => page.goto(at('/plan')),
+  ...Object.fromEntries(
+    ['', '/runs', '/versions', '/schedules', '/models', '/models/output/countries', '/quality'].map((path) => [
+      `admin${path}`.replaceAll('/', ' '),
+      async (page) => {
+        await as(page, AUDITOR);
+        await page.goto(at(`/admin/countries${path}`));
+        await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
+      },
+    ]),
+  ),
+  'admin of a run': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/runs'));
+    await page.locator('table a').first().click();
+    await page.waitForSelector('#steps');
+  },
+  'admin of a rule': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/quality'));
+    await page.locator('table a').first().click();
+    await page.waitForSelector('#rule');
+  },
+  'admin of a check that finds something': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/models/output/countries'));
+    await page.getByLabel(/^SQL of/).fill('SELECT code FROM abstraction.countries');
+    await page.getByRole('button', { name: 'Check' }).click();
+    await page.waitForSelector('#check');
+  },
+  'admin of a check that is good': async (page) => {
+    await as(page, AUDITOR);
+    await page.goto(at('/admin/countries/models/output/countries'));
+    await page.getByRole('button', { name: 'Check' }).click();
+    await page.waitForSelector('#check');
+  },
 };
 
 for (const [name, open] of Object.entries(PAGES)) {

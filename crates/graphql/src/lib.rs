@@ -2,7 +2,7 @@
 //!
 //! Shared by the gateway and the product server: the wire forms of a request ([`Request`]) and of an error
 //! ([`GraphqlError`]), the JSON writing primitives of the hot paths ([`json`]), and the choice of the response's media
-//! type ([`media`]). [`parts`] writes responses that come in parts.
+//! type ([`media`], [`negotiate`]). [`parts`] writes responses that come in parts.
 
 pub mod document;
 pub mod error;
@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod extensions;
 pub mod json;
 pub mod media;
+pub mod negotiate;
 pub mod parts;
 pub mod request;
 

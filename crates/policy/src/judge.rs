@@ -39,9 +39,14 @@ impl PolicyError {
     }
 }
 
-/// A checked policy: model and lines.
+/// A checked policy: model and lines; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Policy {
+    text: Arc<Text>,
+}
+
+#[derive(Debug)]
+struct Text {
     model: String,
     lines: Vec<Vec<String>>,
 }
@@ -64,7 +69,7 @@ impl Policy {
                 return Err(PolicyError::Line { line: index + 1, text: line.join(", ") });
             }
         }
-        let policy = Self { model: model.to_owned(), lines: lines.to_vec() };
+        let policy = Self { text: Arc::new(Text { model: model.to_owned(), lines: lines.to_vec() }) };
         let enforcer = policy.enforcer(&RoleSet::new(["nobody"]))?;
         enforcer.enforce((SUBJECT, "object", "action")).map_err(|e| PolicyError::Model(e.to_string()))?;
         Ok(policy)
@@ -98,13 +103,27 @@ impl Policy {
     /// # Errors
     /// As [`Policy::new`].
     pub fn with(&self, lines: impl IntoIterator<Item = Vec<String>>) -> Result<Self, PolicyError> {
-        let all: Vec<Vec<String>> = self.lines.iter().cloned().chain(lines).collect();
-        Self::new(&self.model, &all)
+        let all: Vec<Vec<String>> = self.lines().iter().cloned().chain(lines).collect();
+        Self::new(&self.text.model, &all)
     }
 
     /// Its lines, in order.
     pub fn lines(&self) -> &[Vec<String>] {
-        &self.lines
+        &self.text.lines
+    }
+
+    /// Whether this is `other` or a clone of it, and not only an equal one.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.text, &other.text)
+    }
+
+    /// The lines that can concern `roles`, sorted: where two policies have the same, they decide the same for these roles.
+    pub fn concerning(&self, roles: &RoleSet) -> Vec<&Vec<String>> {
+        let reachable = self.reachable(roles);
+        let mut lines: Vec<&Vec<String>> =
+            self.lines().iter().filter(|line| reachable.contains(line[1].as_str())).collect();
+        lines.sort();
+        lines
     }
 
     /// An enforcer whose one subject has `roles`, loaded with the lines that can concern them: casbin evaluates every
@@ -114,11 +133,11 @@ impl Policy {
         let reachable = self.reachable(roles);
         let mut adapter = MemoryAdapter::default();
         let membership = roles.iter().map(|role| vec!["g".to_owned(), SUBJECT.to_owned(), role.to_owned()]);
-        let concerning = self.lines.iter().filter(|line| reachable.contains(line[1].as_str())).cloned();
+        let concerning = self.lines().iter().filter(|line| reachable.contains(line[1].as_str())).cloned();
         for line in membership.chain(concerning) {
             ready(adapter.add_policy(&line[0], &line[0], line[1..].to_vec())).map_err(model_error)?;
         }
-        let model = ready(DefaultModel::from_str(&self.model)).map_err(model_error)?;
+        let model = ready(DefaultModel::from_str(&self.text.model)).map_err(model_error)?;
         let effect = model.get_model().get("e").and_then(|e| e.get("e")).map(|e| e.value.clone());
         if effect.as_deref() != Some(EFFECT) {
             // casbin panics on effects it does not know
@@ -139,10 +158,10 @@ impl Policy {
     fn reachable(&self, roles: &RoleSet) -> BTreeSet<&str> {
         let mut found: BTreeSet<&str> = BTreeSet::new();
         let mut open: Vec<&str> =
-            self.lines.iter().map(|line| line[1].as_str()).filter(|name| roles.contains(name)).collect();
+            self.lines().iter().map(|line| line[1].as_str()).filter(|name| roles.contains(name)).collect();
         while let Some(role) = open.pop() {
             if found.insert(role) {
-                let inherited = self.lines.iter().filter(|l| l[0] == "g" && l[1] == role).map(|l| l[2].as_str());
+                let inherited = self.lines().iter().filter(|l| l[0] == "g" && l[1] == role).map(|l| l[2].as_str());
                 open.extend(inherited);
             }
         }

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 /// Sends requests to one server as one caller.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: HyperClient<HttpConnector, Full<Bytes>>,
-    base: String,
-    token: Option<String>,
+    pub(crate) http: HyperClient<HttpConnector, Full<Bytes>>,
+    pub(crate) base: String,
+    pub(crate) token: Option<String>,
 }
 
 /// What came back.

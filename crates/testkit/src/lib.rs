@@ -5,6 +5,7 @@
 mod binary;
 mod client;
 mod database;
+mod events;
 mod folders;
 mod killable;
 mod memory;
@@ -14,6 +15,7 @@ mod redis;
 pub use binary::Mesh;
 pub use client::{Answer, Client};
 pub use database::{Replicated, fresh_database, server_log};
+pub use events::Events;
 pub use folders::{copy_folder, product_folder, repository, state_directory};
 pub use memory::resident;
 pub use nats::NatsServer;

@@ -4,8 +4,9 @@
 use crate::Visit;
 use crate::diagrams::diagram;
 use crate::model::Diagram;
-use crate::said::ProductInfo;
+use crate::said::{InputPortInfo, LineageColumn, ProductInfo};
 use crate::text::html_id;
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use terrane_diagram::{Edge, Graph, Node, dot, mermaid};
 
@@ -16,15 +17,44 @@ const MOST: usize = 400;
 /// no other product.
 type Column = (String, String, String);
 
+/// A product around another one, as far as columns are followed through it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Neighbour {
+    /// Its id.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Where its data comes from.
+    pub input_ports: Vec<InputPortInfo>,
+    /// Columns of its models, and what the SQL makes them from.
+    pub columns: Vec<LineageColumn>,
+}
+
+/// What is looked at of a product.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    id: &'a str,
+    name: &'a str,
+    input_ports: &'a [InputPortInfo],
+    columns: &'a [LineageColumn],
+}
+
+impl<'a> From<&'a Neighbour> for Of<'a> {
+    fn from(of: &'a Neighbour) -> Self {
+        Self { id: &of.id, name: &of.name, input_ports: &of.input_ports, columns: &of.columns }
+    }
+}
+
 /// Where the columns of `info` come from and go to, with the products around it that the visitor may know about; none where
 /// nothing is known.
-pub fn columns(info: &ProductInfo, others: &[ProductInfo], visit: &Visit<'_>) -> Option<Diagram> {
+pub fn columns(info: &ProductInfo, others: &[Neighbour], visit: &Visit<'_>) -> Option<Diagram> {
     let (graph, lines) = graph(info, others, visit.page_of)?;
     Some(diagram("Columns, across products", &graph, lines, visit))
 }
 
 /// The same for another tool: `mmd` (Mermaid) or `dot`; none for another ending.
-pub fn draw_columns(info: &ProductInfo, others: &[ProductInfo], ending: &str) -> Option<String> {
+pub fn draw_columns(info: &ProductInfo, others: &[Neighbour], ending: &str) -> Option<String> {
     let (graph, _) = graph(info, others, &|_| None)?;
     match ending {
         "mmd" => Some(mermaid(&graph)),
@@ -35,10 +65,11 @@ pub fn draw_columns(info: &ProductInfo, others: &[ProductInfo], ending: &str) ->
 
 fn graph(
     info: &ProductInfo,
-    others: &[ProductInfo],
+    others: &[Neighbour],
     page_of: &dyn Fn(&str) -> Option<String>,
 ) -> Option<(Graph, Vec<String>)> {
-    let products = || others.iter().filter(|other| other.id != info.id).chain([info]);
+    let own = Of { id: &info.id, name: &info.name, input_ports: &info.input_ports, columns: &info.lineage.columns };
+    let products = || others.iter().filter(|other| other.id != info.id).map(Of::from).chain([own]);
     let edges: BTreeSet<(Column, Column)> = products().flat_map(edges).collect();
     let own: Vec<Column> = edges.iter().map(|(_, to)| to).filter(|to| to.0 == info.id).cloned().collect();
     let kept = around(&own, &edges);
@@ -49,7 +80,7 @@ fn graph(
     for (product, table, column) in kept.iter().flat_map(|(from, to)| [from, to]) {
         boxes.entry((product, table)).or_default().insert(column);
     }
-    let names: BTreeMap<&str, &ProductInfo> = products().map(|of| (of.id.as_str(), of)).collect();
+    let names: BTreeMap<&str, &str> = products().map(|of| (of.id, of.name)).collect();
     let id = |product: &str, table: &str| format!("{product}/{table}");
     let node = |(&(product, table), columns): (&(&str, &str), &BTreeSet<&str>)| {
         let of = names.get(product).copied();
@@ -60,7 +91,7 @@ fn graph(
             label: source.unwrap_or(table).to_owned(),
             sub: match source {
                 Some(_) => format!("input of {product}"),
-                None => of.map_or_else(|| format!("product {product}"), |of| of.name.clone()),
+                None => of.map_or_else(|| format!("product {product}"), str::to_owned),
             },
             lines: columns.iter().map(|column| (*column).to_owned()).collect(),
             own: product == info.id && source.is_none(),
@@ -104,20 +135,20 @@ fn written((product, table, column): &Column) -> String {
 }
 
 /// From which columns those of a product's outputs come: of another product's dataset where an input is one, else of the input.
-fn edges(info: &ProductInfo) -> Vec<(Column, Column)> {
+fn edges(info: Of<'_>) -> Vec<(Column, Column)> {
     let source = |origin: &str| -> Option<Column> {
         let (table, column) = origin.strip_prefix("input.")?.rsplit_once('.')?;
         let port = info.input_ports.iter().find(|port| port.dataset == table && port.connector == "product");
         let read = port.and_then(|port| port.source.as_deref()?.split_once('.'));
         Some(match read {
             Some((product, dataset)) => (product.to_owned(), dataset.to_owned(), column.to_owned()),
-            None => (info.id.clone(), format!("input.{table}"), column.to_owned()),
+            None => (info.id.to_owned(), format!("input.{table}"), column.to_owned()),
         })
     };
     let mut edges = Vec::new();
-    for made in &info.lineage.columns {
+    for made in info.columns {
         let Some(table) = made.node.strip_prefix("output.") else { continue };
-        let to = (info.id.clone(), table.to_owned(), made.column.clone());
+        let to = (info.id.to_owned(), table.to_owned(), made.column.clone());
         edges.extend(made.origins.iter().filter_map(|origin| Some((source(origin)?, to.clone()))));
     }
     edges

@@ -4,7 +4,7 @@
 //! contract what it conforms to (`dct:conformsTo`), an agreement its rights (`dct:rights`), and what the newest checks found are
 //! measurements (DQV). Prefixes are in the document itself: nobody has to fetch a context to read it.
 
-use crate::description::{OutputPortInfo, ProductInfo, SupportInfo};
+use crate::description::{LinkInfo, OutputPortInfo, ProductInfo, SupportInfo};
 use serde_json::{Map, Value, json};
 
 /// Its media type.
@@ -102,6 +102,7 @@ fn dataset(placed: &Placed<'_>) -> Value {
     say("dct:conformsTo", json!(contracts(placed)));
     say("prov:wasDerivedFrom", json!(sources(info)));
     say("dcat:landingPage", link(&placed.page));
+    say("foaf:page", json!(documents(info)));
     say("dcat:distribution", json!(distributions(placed)));
     say("dqv:hasQualityMeasurement", json!(measurements(placed)));
     Value::Object(said)
@@ -190,6 +191,17 @@ fn sources(info: &ProductInfo) -> Vec<Value> {
 fn agreements(info: &ProductInfo) -> Vec<Value> {
     let links = info.links.iter().filter(|link| link.kind.ends_with("Agreement") && is_address(&link.url));
     links.map(|known| json!({"@id": known.url, "@type": "dct:RightsStatement"})).collect()
+}
+
+/// What else describes it: its dictionary, drawings of it, and the like.
+fn documents(info: &ProductInfo) -> Vec<Value> {
+    let other = |kind: &str| kind != "canonicalUrl" && !kind.ends_with("Agreement");
+    let links = info.links.iter().filter(|link| other(&link.kind) && is_address(&link.url));
+    let document = |known: &LinkInfo| {
+        let title = known.description.as_deref().unwrap_or(&known.kind);
+        json!({"@id": known.url, "@type": "foaf:Document", "dct:title": title})
+    };
+    links.map(document).collect()
 }
 
 /// Public where every field is; by the European list, which DCAT-AP names.

@@ -7,6 +7,7 @@ mod columns;
 mod datasets;
 pub mod dcat;
 mod diagrams;
+mod measured;
 mod model;
 mod ports;
 mod quality;
@@ -22,14 +23,16 @@ mod types;
 pub use about::{format_label, freshness_word, status};
 pub use columns::{columns, draw_columns};
 pub use diagrams::{MeshProduct, MeshRead, draw_lineage, draw_mesh, draw_model, mesh};
+pub use measured::{found, measured, result};
 pub use model::*;
 pub use revisions::{revisions, trend};
-pub use runs::runs;
+pub use runs::{durations, runs};
 pub use schema_org::markup;
 
 /// What a product says of itself: the shapes of `schema/product.graphql`.
 pub mod description {
-    pub use crate::records::{Run, Step};
+    pub use crate::columns::Neighbour;
+    pub use crate::records::{PastQualityResult, Run, Step};
     pub use crate::said::*;
 
     /// Asks for a [`ProductInfo`]: `fragment Description on ProductInfo`.

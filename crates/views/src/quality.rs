@@ -1,8 +1,9 @@
 //! Quality: turns rules and the results of the latest checks into rows and one sentence.
 
+use crate::measured::{found, result};
 use crate::model::{Check, Status};
 use crate::said::{DatasetInfo, ProductInfo, QualityResult, QualityRuleInfo};
-use crate::text::{count, decimal, moment};
+use crate::text::{count, moment};
 
 /// All checks in one sentence, and each rule with its result. Rules that follow from types and keys of the contract are
 /// one row a dataset while they hold, and one row each where they don't.
@@ -54,25 +55,6 @@ fn consequence(severity: &str) -> String {
         _ => "Nothing",
     }
     .to_owned()
-}
-
-fn result(result: &QualityResult) -> Status {
-    match (result.passed, result.severity.as_str()) {
-        (true, _) => Status::new("passed", "good"),
-        (false, "error") => Status::new("failed", "bad"),
-        (false, "warning") => Status::new("warning", "warn"),
-        (false, _) => Status::new("noted", "muted"),
-    }
-}
-
-/// What was measured, where the product says it to this visitor.
-fn found(result: &QualityResult) -> String {
-    let Some(measured) = result.measured.as_deref().map(decimal) else { return String::new() };
-    if result.passed { measured } else { format!("{measured}, expected {}", expected(&result.expected)) }
-}
-
-fn expected(written: &str) -> String {
-    written.split(' ').map(decimal).collect::<Vec<_>>().join(" ")
 }
 
 fn on(dataset: &str, field: Option<&str>) -> String {

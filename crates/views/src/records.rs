@@ -1,5 +1,6 @@
-//! Records: what a product says of its runs through its standard ports, as the JSON of `schema/product.graphql`.
+//! Records: what a product says of its runs and of what they found through its standard ports, as the JSON of `schema/product.graphql`.
 
+use crate::said::QualityResult;
 use serde::Deserialize;
 
 /// One run of the pipeline.
@@ -48,4 +49,18 @@ pub struct Step {
     pub rows: Option<i64>,
     /// More, in words.
     pub detail: Option<String>,
+}
+
+/// What a check found at some time.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PastQualityResult {
+    /// When.
+    pub at: String,
+    /// The run that checked; none where it was checked between runs.
+    pub run_id: Option<String>,
+    /// The version that was checked; none where the run published none.
+    pub version: Option<i64>,
+    /// What was found.
+    pub result: QualityResult,
 }

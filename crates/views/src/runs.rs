@@ -16,7 +16,7 @@ pub fn runs(runs: &Runs) -> (Vec<Run>, String) {
 }
 
 /// How long runs took, the oldest first; none where that is not known of two of them.
-pub(crate) fn durations(runs: &Runs) -> Option<Diagram> {
+pub fn durations(runs: &Runs) -> Option<Diagram> {
     let Runs::Seen(runs) = runs else { return None };
     let timed: Vec<(&records::Run, i64)> = runs.iter().rev().filter_map(|run| Some((run, run.milliseconds?))).collect();
     if timed.len() < 2 {

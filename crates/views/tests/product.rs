@@ -2,7 +2,7 @@
 
 use apollo_compiler::{ExecutableDocument, Schema};
 use chrono::{DateTime, Utc};
-use terrane_views::description::{ContractRevision, LineageColumn, QualityPoint};
+use terrane_views::description::{ContractRevision, LineageColumn, Neighbour, QualityPoint};
 use terrane_views::description::{ProductInfo, RecentUse, Run, Step};
 use terrane_views::{
     Product, Runs, Status, Visit, columns, draw_columns, draw_lineage, draw_model, product, revisions, trend,
@@ -262,7 +262,12 @@ fn columns_are_followed_across_products() {
     };
     read(&mut own, "places.places");
     read(&mut reader, "stations.stations");
-    let others = [upstream, reader, own.clone()];
+    let others = [upstream, reader, own.clone()].map(|of| Neighbour {
+        id: of.id,
+        name: of.name,
+        input_ports: of.input_ports,
+        columns: of.lineage.columns,
+    });
     let visit = Visit {
         now: at(SOON),
         roles: Vec::new(),

@@ -62,6 +62,8 @@ pub struct GatewaySettings {
     pub demand: DemandConfig,
     /// Who may ask for the schema.
     pub introspection: IntrospectionConfig,
+    /// Whether the explorer is served.
+    pub explorer: bool,
     /// What subgraphs are sent of a request's headers.
     pub headers: HeaderRules,
     /// How requests come in and responses go out.
@@ -87,6 +89,7 @@ impl GatewaySettings {
             rates: RatesConfig::default(),
             demand: DemandConfig::default(),
             introspection: IntrospectionConfig::default(),
+            explorer: true,
             headers: HeaderRules::default(),
             front: Front::default(),
         }

@@ -4,6 +4,8 @@ use crate::IngestError;
 use crate::header::{Drift, Mapping};
 use crate::sink::Sink;
 use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use terrane_manifest::Dataset;
 use terrane_store::{Batch, BatchMode, Incoming, Reject, Store};
 
@@ -43,6 +45,8 @@ pub struct Taken {
     pub drift: Vec<Drift>,
     /// What is wrong with rows that were set aside.
     pub rejects: Vec<Reject>,
+    /// Bytes of the bodies that were read, as they came; 0 where rows came otherwise.
+    pub bytes: u64,
 }
 
 impl Taken {
@@ -66,6 +70,7 @@ pub struct Intake<'a> {
     state: State<'a>,
     part: Option<String>,
     source: Option<(String, Value)>,
+    bytes: Arc<AtomicU64>,
 }
 
 enum State<'a> {
@@ -79,12 +84,17 @@ enum State<'a> {
 impl<'a> Intake<'a> {
     /// A batch for `target`, without rows as yet.
     pub fn new(target: Target<'a>) -> Self {
-        Self { target, state: State::New, part: None, source: None }
+        Self { target, state: State::New, part: None, source: None, bytes: Arc::default() }
     }
 
     /// Where the rows go.
     pub fn dataset(&self) -> &'a Dataset {
         self.target.dataset
+    }
+
+    /// What the bytes of a body are counted by.
+    pub(crate) fn bytes(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.bytes)
     }
 
     /// The body that comes next has a name.
@@ -127,8 +137,11 @@ impl<'a> Intake<'a> {
             self.open(Mapping::of_contract(self.target.dataset)).await?;
         }
         match self.state {
-            State::Open(sink) => sink.finish(self.source).await,
-            State::Known(batch) => Ok(Taken { batch, drift: Vec::new(), rejects: Vec::new() }),
+            State::Open(sink) => {
+                let taken = sink.finish(self.source).await?;
+                Ok(Taken { bytes: self.bytes.load(Ordering::Relaxed), ..taken })
+            }
+            State::Known(batch) => Ok(Taken { batch, drift: Vec::new(), rejects: Vec::new(), bytes: 0 }),
             State::New => unreachable!("it was opened"),
         }
     }

@@ -7,6 +7,7 @@
 mod bounded;
 mod cell;
 mod columnar;
+mod counted;
 mod delimited;
 mod detect;
 mod encode;

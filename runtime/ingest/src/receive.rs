@@ -1,6 +1,7 @@
 //! Receiving: turns a body, packed and of whichever format, into a batch.
 
 use crate::bounded::Bounded;
+use crate::counted::Counted;
 use crate::detect::{Encoding, Format, parameter};
 use crate::intake::{Intake, Taken, Target};
 use crate::lines::Framing;
@@ -80,6 +81,7 @@ pub async fn read(
         Some(format) => Some(format),
         None => declared.name.and_then(Format::of_name),
     };
+    let body = Counted::new(body, intake.bytes());
     let (start, body) = unpack(Box::new(body), declared.encoding).await?;
     let format = format.unwrap_or_else(|| Format::of_bytes(&start));
     match format {

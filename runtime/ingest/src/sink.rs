@@ -209,7 +209,7 @@ impl<'a> Sink<'a> {
             source: source.as_ref().map(|(port, state)| (port.as_str(), state)),
         };
         match writer.finish(&closing).await {
-            Ok(batch) => Ok(Taken { batch, drift: self.drift, rejects: self.bad }),
+            Ok(batch) => Ok(Taken { batch, drift: self.drift, rejects: self.bad, bytes: 0 }),
             Err(error) => Err(self.placed(error).await),
         }
     }

@@ -18,6 +18,12 @@ impl Product {
     /// # Errors
     /// Every diagnostic of a model, where one is an error.
     pub fn with_models(&self, put: &BTreeMap<String, String>) -> Result<Self, Vec<Diagnostic>> {
+        let (product, findings) = self.try_models(put);
+        product.ok_or(findings)
+    }
+
+    /// As [`Product::with_models`], with every diagnostic also where none is an error.
+    pub fn try_models(&self, put: &BTreeMap<String, String>) -> (Option<Self>, Vec<Diagnostic>) {
         let mut findings = Vec::new();
         for (path, text) in put {
             if text.len() > LARGEST_MODEL {
@@ -28,7 +34,7 @@ impl Product {
             }
         }
         if has_errors(&findings) {
-            return Err(findings);
+            return (None, findings);
         }
         let mut files: BTreeMap<String, String> =
             self.models.iter().map(|model| (model.file.clone(), model.sql.clone())).collect();
@@ -39,7 +45,7 @@ impl Product {
         lineage::analyze(&mut product, &mut findings);
         findings.sort_by(|a, b| (&a.locations, a).cmp(&(&b.locations, b)));
         findings.dedup();
-        if has_errors(&findings) { Err(findings) } else { Ok(product) }
+        ((!has_errors(&findings)).then_some(product), findings)
     }
 
     /// A quality rule for `dataset`, or its field `field`, read as a contract's: `text` is the rule as YAML or JSON.

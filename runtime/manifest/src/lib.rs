@@ -3,6 +3,7 @@
 //! Reads the descriptor (ODPS 1.1), the contracts (ODCS 3.2), the SQL models and `policy.csv`. It is pure: the caller
 //! brings the files' text. Whatever can be known to be wrong without a database is found here.
 
+mod about;
 mod amend;
 mod approval;
 mod changes;
@@ -23,6 +24,7 @@ mod model_test;
 mod nested;
 mod policy_lines;
 mod quality;
+mod quality_form;
 mod relationship;
 mod schedule;
 mod search;
@@ -35,6 +37,7 @@ pub mod product;
 pub mod row_filter;
 pub mod types;
 
+pub use about::{Element, Said};
 pub use amend::LARGEST_MODEL;
 pub use approval::{AUTOMATIC, Levels, OWNER};
 pub use changes::{Bump, ContractChange, Use, check_versions, contract_changes, uses};
@@ -50,6 +53,7 @@ pub use mask::{DateUnit, FieldMask, Mask};
 pub use materialization::Materialization;
 pub use model::{Model, TableRef};
 pub use model_test::{ModelTest, Rows};
+pub use policy_lines::LineOrigin;
 pub use product::{
     Contract, Description, InputPort, ManagementPort, Member, OutputPort, Product, Role, Sla, Support, Team,
 };
@@ -137,6 +141,7 @@ fn read_product(files: &BTreeMap<String, String>, findings: &mut Vec<Diagnostic>
         contracts,
         models,
         policy: policy.iter().map(|(line, _)| line.clone()).collect(),
+        policy_text: files.get("policy.csv").cloned().unwrap_or_default(),
         sources: sources.map(|(path, text)| (path.clone(), text.clone())).collect(),
         tests: in_folder("tests/", "").map(|(path, text)| (path.clone(), text.clone())).collect(),
         model_tests: in_folder("tests/", ".yaml").filter_map(|(p, text)| read_model_test(p, text, findings)).collect(),

@@ -4,10 +4,60 @@ use crate::dataset::Layer;
 use crate::names::RESERVED_TYPES;
 use crate::product::Product;
 use std::collections::BTreeSet;
+use std::fmt;
 use terrane_diagnostics::{Diagnostic, Location};
 
 const ACTIONS: &[&str] = &["read", "write", "run", "admin"];
 const FILE: &str = "policy.csv";
+
+/// What a policy line is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineOrigin {
+    /// Every role may discover a product.
+    Discovery,
+    /// A role of a contract; in words.
+    Contract(String),
+    /// A line of the folder's `policy.csv`; in words.
+    Folder(String),
+    /// A line that was put in at run time; in words.
+    Put(String),
+}
+
+impl LineOrigin {
+    /// One word for it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Discovery => "discovery",
+            Self::Contract(_) => "contract",
+            Self::Folder(_) => "folder",
+            Self::Put(_) => "put",
+        }
+    }
+
+    /// That of the folder's own lines.
+    pub fn folder() -> Self {
+        Self::Folder(FILE.to_owned())
+    }
+
+    /// That of the line which denies a mask where `read` is denied.
+    fn of_masks(&self) -> Self {
+        let more = |text: &str| format!("{text}, where `read` is denied");
+        match self {
+            Self::Folder(text) => Self::Folder(more(text)),
+            Self::Put(text) => Self::Put(more(text)),
+            other => other.clone(),
+        }
+    }
+}
+
+impl fmt::Display for LineOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Discovery => f.write_str("every role may discover a product"),
+            Self::Contract(text) | Self::Folder(text) | Self::Put(text) => f.write_str(text),
+        }
+    }
+}
 
 /// Split `policy.csv` into lines of trimmed parts; comments start with `#`. Lines of a wrong form become findings.
 pub(crate) fn read_policy(text: &str, findings: &mut Vec<Diagnostic>) -> Vec<(Vec<String>, u32)> {
@@ -78,13 +128,22 @@ impl Product {
     }
 
     /// [`Product::policy_lines`], each with what in the folder it is made of.
-    pub fn policy_lines_with_origins(&self) -> Vec<(Vec<String>, String)> {
+    pub fn policy_lines_with_origins(&self) -> Vec<(Vec<String>, LineOrigin)> {
+        self.policy_lines_of(self.policy.iter().map(|line| (line.clone(), LineOrigin::folder())))
+    }
+
+    /// [`Product::policy_lines`] with `own` in the place of `policy.csv`, each with what it is made of. For a product whose
+    /// [`Product::policy`] is these lines.
+    pub fn policy_lines_of(
+        &self,
+        own: impl IntoIterator<Item = (Vec<String>, LineOrigin)>,
+    ) -> Vec<(Vec<String>, LineOrigin)> {
         let mut lines = Vec::new();
-        let mut allow = |role: &str, object: &str, action: &str, origin: String| {
+        let mut allow = |role: &str, object: &str, action: &str, origin: LineOrigin| {
             lines.push((["p", role, object, action, "allow"].map(str::to_owned).to_vec(), origin));
         };
         for role in self.role_names() {
-            allow(&role, "port:discovery", "read", "every role may discover a product".to_owned());
+            allow(&role, "port:discovery", "read", LineOrigin::Discovery);
         }
         for contract in self.contracts.iter().filter(|c| c.layer != Layer::Abstraction) {
             for role in &contract.roles {
@@ -94,26 +153,36 @@ impl Product {
                     if let Some(mask) = masked {
                         let origin =
                             format!("contract {}: role `{name}` has the mask {}", contract.id, mask.mask.kind());
-                        allow(name, &object, "mask", origin);
+                        allow(name, &object, "mask", LineOrigin::Contract(origin));
                     } else if let Some(max) = role.max_classification.filter(|max| field.classification <= *max) {
                         let (max, is) = (max.word(), field.classification.word());
                         let origin =
                             format!("contract {}: role `{name}` reads up to {max}, and the field is {is}", contract.id);
-                        allow(name, &object, "read", origin);
+                        allow(name, &object, "read", LineOrigin::Contract(origin));
                     }
                 }
             }
         }
-        for line in &self.policy {
-            lines.push((line.clone(), FILE.to_owned()));
-            if let [_, role, object, action, effect] = line.as_slice()
-                && (action.as_str(), effect.as_str()) == ("read", "deny")
-            {
-                let masked = ["p", role, object, "mask", "deny"].map(str::to_owned).to_vec();
-                lines.push((masked, format!("{FILE}, where `read` is denied")));
-            }
+        for (line, origin) in own {
+            let masked = match line.as_slice() {
+                [_, role, object, action, effect] if (action.as_str(), effect.as_str()) == ("read", "deny") => {
+                    Some((["p", role, object, "mask", "deny"].map(str::to_owned).to_vec(), origin.of_masks()))
+                }
+                _ => None,
+            };
+            lines.push((line, origin));
+            lines.extend(masked);
         }
         lines
+    }
+
+    /// Read `text` as a `policy.csv` of this product: its lines, and all that is wrong with them.
+    pub fn read_policy(&self, text: &str) -> (Vec<Vec<String>>, Vec<Diagnostic>) {
+        let mut findings = Vec::new();
+        let lines = read_policy(text, &mut findings);
+        check_objects(self, &lines, &mut findings);
+        findings.sort_by(|a, b| (&a.locations, a).cmp(&(&b.locations, b)));
+        (lines.into_iter().map(|(line, _)| line).collect(), findings)
     }
 
     /// Whether `name` is a GraphQL type that the data port defines itself.

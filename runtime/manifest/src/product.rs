@@ -53,6 +53,8 @@ pub struct Product {
     /// The product's own policy lines (`policy.csv`), each split at its commas: `["p", role, object, action, effect]`
     /// or `["g", role, inherited]`.
     pub policy: Vec<Vec<String>>,
+    /// The text that these lines are of, with its comments.
+    pub policy_text: String,
     /// The YAML files' text by path, for the discovery port.
     pub sources: BTreeMap<String, String>,
     /// Files under `tests/` by path.

@@ -47,6 +47,24 @@ fn the_right_folder_loads() {
 }
 
 #[test]
+fn the_form_of_a_rule_is_read_as_the_same_rule() {
+    let product = load(&lab()).unwrap().product;
+    let texts = [
+        "{id: a, metric: missingValues, arguments: {missingValues: [x, ~, 1]}, mustNotBe: 3, unit: percent}",
+        "{id: b, metric: invalidValues, arguments: {validValues: [1, 2], pattern: '^x'}, mustBeBetween: [1, 2.5]}",
+        "{id: c, metric: nullValues, mustNotBeBetween: [0, 1], severity: info, schedule: '0 3 * * *', name: n}",
+        "{id: d, type: sql, query: 'SELECT count(*) FROM {object}', mustBeGreaterOrEqualTo: 5, businessImpact: i}",
+        "{id: e, type: text, description: look, dimension: accuracy}",
+        "{id: f, metric: duplicateValues, mustBeLessThan: 1, severity: warning}",
+    ];
+    for text in texts {
+        let read = |text: &str| product.read_rule("readings", Some("amount"), text);
+        let rule = read(text).unwrap_or_else(|found| panic!("{text}: {found:?}"));
+        assert_eq!(read(&rule.form().to_string()), Ok(rule), "{text}");
+    }
+}
+
+#[test]
 fn indexes_are_read_with_their_order() {
     let mut files = lab();
     let property =

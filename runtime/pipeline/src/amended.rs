@@ -1,4 +1,4 @@
-//! Amended: turns a pipeline of the product folder into one of what holds now: with the models and rules that were put in.
+//! Amended: turns a pipeline of the product folder into one of what holds now: with the models, rules and words that were put in.
 
 use crate::PipelineError;
 use crate::content::text_hash;
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use terrane_diagnostics::Diagnostic;
 use terrane_manifest::Product;
-use terrane_store::{PutModel, PutRule};
+use terrane_store::{PutModel, PutRule, told};
 
 impl Pipeline {
     /// The pipeline as it would run now.
@@ -15,20 +15,42 @@ impl Pipeline {
     /// # Errors
     /// [`PipelineError::Put`] where what was put in does not go with the folder any more; [`PipelineError::Store`].
     pub(crate) async fn amended(&self) -> Result<Self, PipelineError> {
-        let (models, rules) = (self.store.put_models().await?, self.store.put_rules().await?);
-        if models.is_empty() && rules.is_empty() {
+        let (models, rules, about) =
+            (self.store.put_models().await?, self.store.put_rules().await?, self.store.put_about().await?);
+        if models.is_empty() && rules.is_empty() && about.is_empty() {
             return Ok(self.clone());
         }
-        let product = amend(&self.product, &models, &rules)?;
+        let product = told(&amend(&self.product, &models, &rules)?, &about);
         Ok(Self { product: Arc::new(product), ..self.clone() })
     }
 
-    /// The product as it would run now: the folder's, with the models and rules that were put in.
+    /// The product as it would run now: the folder's, with the models and rules that were put in, and what was said of it.
     ///
     /// # Errors
     /// As those of the runs that it would have.
     pub async fn amended_product(&self) -> Result<Arc<Product>, PipelineError> {
         Ok(self.amended().await?.product)
+    }
+
+    /// The product with all that was put in but the model of `path`.
+    pub(crate) async fn amended_without(&self, path: &str) -> Result<Product, PipelineError> {
+        let mut models = self.store.put_models().await?;
+        models.retain(|put| put.path != path);
+        amend(&self.product, &models, &self.store.put_rules().await?)
+    }
+
+    /// The product with the models and rules that were put in at run time, and what was said of it; without models and rules where
+    /// these don't go with the folder any more, which the next run says.
+    pub async fn product_now(&self) -> Arc<Product> {
+        let error = match self.amended().await {
+            Ok(amended) => return amended.product,
+            Err(error) => error,
+        };
+        tracing::warn!(product = %self.product.id, %error, "what was put in at run time cannot be used");
+        match self.store.put_about().await {
+            Ok(about) => Arc::new(told(&self.product, &about)),
+            Err(_) => self.product.clone(),
+        }
     }
 }
 

@@ -29,7 +29,18 @@ impl Pipeline {
     /// # Errors
     /// [`PipelineError::Store`].
     pub async fn queue(&self, request: &RunRequest) -> Result<Run, PipelineError> {
-        let wanted = WantedRun { trigger: request.trigger, by: request.by.clone(), pull: request.pull };
+        let wanted =
+            WantedRun { trigger: request.trigger, by: request.by.clone(), pull: request.pull, only_port: None };
+        Ok(self.store.queue_run(&wanted).await?)
+    }
+
+    /// As [`Pipeline::queue`], a run by hand that pulls the input port `port`, and no other.
+    ///
+    /// # Errors
+    /// As [`Pipeline::queue`].
+    pub async fn queue_pull(&self, port: &str, by: Option<&str>) -> Result<Run, PipelineError> {
+        let (by, only_port) = (by.map(str::to_owned), Some(port.to_owned()));
+        let wanted = WantedRun { trigger: RunTrigger::Manual, by, pull: true, only_port };
         Ok(self.store.queue_run(&wanted).await?)
     }
 
@@ -98,7 +109,7 @@ impl Pipeline {
                 record.fail(RunState::Failed, error.code(), &error.to_string()).await?
             }
         };
-        if run.version.is_some() {
+        if run.version.is_some() && run.only_port.is_none() {
             self.store.drop_retries("a later run has published").await?;
         }
         self.tell(&run).await;
@@ -139,7 +150,8 @@ impl Pipeline {
     async fn try_again(&self, failed: &Run) -> Result<(), PipelineError> {
         let attempt = u32::try_from(failed.attempt).unwrap_or(u32::MAX);
         let Some(delay) = self.product.retry.after(attempt) else { return Ok(()) };
-        if failed.trigger == RunTrigger::Start.word() {
+        // whoever pulls one port by hand sees what comes of it
+        if failed.trigger == RunTrigger::Start.word() || failed.only_port.is_some() {
             return Ok(());
         }
         let next = self.store.queue_retry(failed, spread(delay, failed.id.as_u128())).await?;

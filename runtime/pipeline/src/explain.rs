@@ -31,8 +31,12 @@ impl Pipeline {
     /// # Errors
     /// As those of the database.
     pub async fn explain(&self, pull: bool) -> Result<Vec<PlannedStage>, PipelineError> {
-        let amended = self.amended().await?;
-        let product = &amended.product;
+        self.amended().await?.planned(pull).await
+    }
+
+    /// The stages of a run of this pipeline's product as it is.
+    pub(crate) async fn planned(&self, pull: bool) -> Result<Vec<PlannedStage>, PipelineError> {
+        let product = &self.product;
         let mut stages = Vec::new();
         let mut pulled: BTreeSet<TableRef> = BTreeSet::new();
         for port in product.input_ports.iter().filter(|p| pull && p.connector.is_pulled()) {

@@ -16,16 +16,13 @@ use terrane_manifest::{Layer, TableRef};
 /// # Errors
 /// The parser's word, where the text is no SQL (the manifest has checked it, so that is rare).
 pub fn read_from(sql: &str, schema_of: &dyn Fn(&TableRef) -> Option<&'static str>) -> Result<String, String> {
-    let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).map_err(|e| e.to_string())?;
-    let mut found = Schemas { schema_of, places: BTreeMap::new() };
-    // the visitor never breaks
-    let _ = statements.visit(&mut found);
+    let places = schemas_in(sql, schema_of)?;
     let mut text = String::with_capacity(sql.len() + 32);
     for (number, line) in sql.split_inclusive('\n').enumerate() {
         let mut column = 0;
         let line_number = number as u64 + 1;
         let chars: Vec<char> = line.chars().collect();
-        for ((_, start), (length, replacement)) in found.places.range((line_number, 0)..(line_number + 1, 0)) {
+        for ((_, start), (length, replacement)) in places.range((line_number, 0)..(line_number + 1, 0)) {
             let start = *start as usize - 1;
             text.extend(&chars[column..start]);
             text.push_str(replacement);
@@ -34,6 +31,33 @@ pub fn read_from(sql: &str, schema_of: &dyn Fn(&TableRef) -> Option<&'static str
         text.extend(&chars[column..]);
     }
     Ok(text)
+}
+
+/// Where the character `at` (from 0) of what [`read_from`] makes of `sql` was written: line and column, from 1.
+pub fn written_at(sql: &str, schema_of: &dyn Fn(&TableRef) -> Option<&'static str>, at: usize) -> Option<(u32, u32)> {
+    let before: String = read_from(sql, schema_of).ok()?.chars().take(at).collect();
+    let line = before.matches('\n').count() as u64 + 1;
+    let mut column = before.rsplit('\n').next()?.chars().count();
+    for ((_, start), (length, replacement)) in schemas_in(sql, schema_of).ok()?.range((line, 0)..(line + 1, 0)) {
+        let start = *start as usize - 1;
+        if column < start + replacement.len() {
+            column = column.min(start);
+            break;
+        }
+        column = column - replacement.len() + length;
+    }
+    Some((u32::try_from(line).ok()?, u32::try_from(column).ok()? + 1))
+}
+
+/// Places (line, column) of schema names that are to be others, with their length in characters and what is to stand there.
+type Places = BTreeMap<(u64, u64), (usize, &'static str)>;
+
+fn schemas_in(sql: &str, schema_of: &dyn Fn(&TableRef) -> Option<&'static str>) -> Result<Places, String> {
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).map_err(|e| e.to_string())?;
+    let mut found = Schemas { schema_of, places: Places::new() };
+    // the visitor never breaks
+    let _ = statements.visit(&mut found);
+    Ok(found.places)
 }
 
 /// Where tables of a layer are while a run builds them; of the inputs, views that show them as they were when it began.
@@ -45,10 +69,9 @@ pub fn next_schema(layer: Layer) -> &'static str {
     }
 }
 
-/// Places (line, column) of schema names, with their length in characters and what stands there instead.
 struct Schemas<'a> {
     schema_of: &'a dyn Fn(&TableRef) -> Option<&'static str>,
-    places: BTreeMap<(u64, u64), (usize, &'static str)>,
+    places: Places,
 }
 
 fn fold(ident: &Ident) -> String {
@@ -122,6 +145,18 @@ mod tests {
             "-- output.x in a comment\nSELECT a.code, 'output.x' AS é, output_next.y.name\nFROM \
              abstraction_next.countries AS a -- ü\n  JOIN output_next.y ON output_next.y.k = a.k, input_next.z"
         );
+    }
+
+    #[test]
+    fn a_place_in_what_was_made_is_one_in_what_was_written() {
+        let sql = "SELECT é.x\nFROM \"abstraction\".t AS é, input.z AS z, output.u AS u WHERE wrong";
+        let schema_of = |table: &TableRef| Some(next_schema(table.layer));
+        let rewritten = read_from(sql, &schema_of).unwrap();
+        for (word, column) in [("wrong", 62), ("AS z", 36), ("t AS", 20), ("bstraction_next", 6)] {
+            let at = rewritten[..rewritten.find(word).unwrap()].chars().count();
+            assert_eq!(written_at(sql, &schema_of, at), Some((2, column)), "{word}");
+        }
+        assert_eq!(written_at(sql, &schema_of, 7), Some((1, 8)));
     }
 
     #[test]

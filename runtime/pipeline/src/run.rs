@@ -144,14 +144,16 @@ impl Pipeline {
     }
 
     async fn pull_inputs(&self, record: &mut RunRecord) -> Result<(), PipelineError> {
-        let (puller, run) = (self.puller(), record.id);
-        for port in self.product.input_ports.iter().filter(|p| p.connector.is_pulled()) {
+        let (puller, run, only) = (self.puller(), record.id, record.run.only_port.clone());
+        let wanted =
+            |port: &&InputPort| port.connector.is_pulled() && only.as_ref().is_none_or(|only| *only == port.name);
+        for port in self.product.input_ports.iter().filter(wanted) {
             let mut found = Vec::new();
             step(record, StepKind::Pull, &port.name, async {
                 let pulled = Box::pin(puller.pull(port)).await;
                 let pulled = pulled.map_err(|source| PipelineError::Pull { port: port.name.clone(), source })?;
                 found = noticed(run, port, &pulled);
-                Ok(StepOutcome { rows: Some(pulled.rows()), detail: pulled.describe(), bytes: None })
+                Ok(StepOutcome { rows: Some(pulled.rows()), detail: pulled.describe(), bytes: pulled.bytes() })
             })
             .await?;
             for result in &found {

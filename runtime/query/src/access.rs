@@ -10,6 +10,7 @@ use terrane_policy::{DecisionTable, GRANTED, Policy, Questions, RoleSet, own_rol
 #[derive(Debug, Clone)]
 pub struct Access {
     roles: RoleSet,
+    policy: Policy,
     table: DecisionTable,
     row_filters: FxHashMap<String, RowFilter>,
     /// By policy object; only those that the roles may see and may not read.
@@ -39,12 +40,17 @@ impl Access {
         }
         let table = decide(product, policy, roles);
         let masks = masks(product, &table, roles);
-        Self { roles: roles.clone(), table, row_filters, masks }
+        Self { roles: roles.clone(), policy: policy.clone(), table, row_filters, masks }
     }
 
     /// The roles this was compiled for.
     pub fn roles(&self) -> &RoleSet {
         &self.roles
+    }
+
+    /// The policy that decided.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Whether the roles may do `action` to a policy object of the product: `port:control`, `countries.population`.
@@ -78,6 +84,18 @@ impl Access {
     /// Whether the roles see some rows of a dataset only.
     pub fn filters_rows(&self, dataset: &str) -> bool {
         self.row_filters.contains_key(dataset)
+    }
+
+    /// Whether all is given still that `before` gave of these fields (policy objects `dataset.field`; `dataset.` is its rows
+    /// alone): in the same form or in clear, and of the same rows or of all.
+    pub fn still_gives(&self, before: &Self, objects: &[String]) -> bool {
+        objects.iter().all(|object| {
+            let dataset = object.split_once('.').map_or(object.as_str(), |(dataset, _)| dataset);
+            let (then, now) = (before.reading(object), self.reading(object));
+            let rows = self.row_filter(dataset);
+            (then == now || then == Reading::Denied || now == Reading::Clear)
+                && (rows.is_none() || rows == before.row_filter(dataset))
+        })
     }
 
     pub(crate) fn row_filter(&self, dataset: &str) -> Option<&RowFilter> {

@@ -13,6 +13,7 @@ mod coerce;
 mod collect;
 mod compile;
 mod cursor;
+mod effect;
 mod explain;
 mod given;
 mod layout;
@@ -32,6 +33,7 @@ pub use as_of::Missing;
 pub use bind::Bind;
 pub use coerce::Values;
 pub use compile::{ChangesStatement, ExportRequest, ExportStatement};
+pub use effect::{Change, Decided, ROWS, Verdict, asked, decisions, effect};
 pub use params::{Bound, DEFAULT_PAGE, MAX_OBJECTS, MAX_PAGE, MAX_REPRESENTATIONS};
 pub use ports::PortsOperation;
 pub use prepare::{

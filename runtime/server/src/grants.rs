@@ -4,6 +4,7 @@
 //! looked at whenever a decision is. Where the database has not been reached for a while, no grant holds: it might have been
 //! revoked.
 
+use crate::policies::Policies;
 use chrono::Utc;
 use sqlx::postgres::PgListener;
 use std::sync::Arc;
@@ -129,22 +130,23 @@ impl HeldGrants {
     }
 }
 
-/// Keep them up to date, and put on record which have expired, for ever.
-pub(crate) async fn follow(held: Arc<HeldGrants>) {
+/// Keep them and the policy up to date, and put on record which grants have expired, for ever.
+pub(crate) async fn follow(held: Arc<HeldGrants>, policies: Arc<Policies>) {
     loop {
-        if let Err(error) = listen(&held).await {
-            tracing::warn!(%error, "grants can't be followed; it is tried again");
+        if let Err(error) = listen(&held, &policies).await {
+            tracing::warn!(%error, "changes of access can't be followed; it is tried again");
         }
         sleep(RETRY).await;
     }
 }
 
-async fn listen(held: &HeldGrants) -> Result<(), StoreError> {
+async fn listen(held: &HeldGrants, policies: &Policies) -> Result<(), StoreError> {
     let what = "listen to changes of access";
     let mut listener = PgListener::connect_with(held.store.control()).await.map_err(StoreError::on(what))?;
     listener.listen(ACCESS_CHANNEL).await.map_err(StoreError::on(what))?;
     loop {
         held.refresh().await?;
+        policies.refresh().await?;
         held.store.record_expired().await?;
         // whatever wakes us up, and where a connection was lost with what it was told: there is a look
         if let Ok(Err(error)) = timeout(LOOK, listener.try_recv()).await {

@@ -18,6 +18,7 @@ mod lineage_sender;
 mod loader;
 mod meters;
 mod operation;
+mod policies;
 mod ports;
 mod reading;
 mod recheck;

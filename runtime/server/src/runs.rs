@@ -53,7 +53,22 @@ impl ProductService {
                 }
             };
         }
-        let mut run = self.queue(request).await?;
+        let run = self.queue(request).await?;
+        self.ended(run).await
+    }
+
+    /// Put a run into the queue that pulls the input port `port` and no other, and where `wait`, return when it has ended.
+    ///
+    /// # Errors
+    /// [`PipelineError`] when there is no record of a run.
+    pub(crate) async fn pull(&self, port: &str, by: Option<&str>, wait: bool) -> Result<Run, PipelineError> {
+        let run = self.pipeline().queue_pull(port, by).await?;
+        self.queued(&run);
+        if wait { self.ended(run).await } else { Ok(run) }
+    }
+
+    /// A queued run when it has ended, or as it waits where this process is about to end.
+    async fn ended(&self, mut run: Run) -> Result<Run, PipelineError> {
         while !run.has_ended() {
             if run.state == "queued" && self.is_stopping() {
                 break;
@@ -70,11 +85,16 @@ impl ProductService {
     /// [`PipelineError`] where the queue cannot be written.
     pub async fn queue(&self, request: &RunRequest) -> Result<Run, PipelineError> {
         let run = self.pipeline().queue(request).await?;
+        self.queued(&run);
+        Ok(run)
+    }
+
+    /// A run was put into the queue on behalf of the request that is answered.
+    fn queued(&self, run: &Run) {
         if let Some(along) = along::current() {
             self.runs().asked.insert(run.id, along);
         }
         self.runs().queued.notify_one();
-        Ok(run)
     }
 
     /// Carry out what is queued, until nothing is due.

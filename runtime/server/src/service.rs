@@ -1,13 +1,13 @@
 //! Services: turns a product folder, a database and settings into what the ports are served from.
 
 use crate::audit::{self, Audit};
-use crate::caching::cache_control;
 use crate::error::RuntimeError;
 use crate::folder::read_folder;
 use crate::grants::{self, HeldGrants};
 use crate::levels::Levels;
 use crate::loader::StepLoader;
 use crate::meters::Meters;
+use crate::policies::{InForce, PlanKey, PlanQuery, Policies};
 use crate::ports::{self, PortsContext, PortsSchema};
 use crate::reading::start_reader;
 use crate::runs::{RunQueue, attend};
@@ -28,19 +28,13 @@ use terrane_ingest::{IngestError, Upstreams};
 use terrane_jetstream::NatsSettings;
 use terrane_manifest::{InputPort, Product};
 use terrane_pipeline::{Applied, Pipeline, PipelineError, PlannedStage};
-use terrane_policy::{Caller, DEFAULT_MODEL, Policy, RoleSet};
+use terrane_policy::Caller;
 use terrane_query::{Access, DataSchema, Missing, Prepared, prepare};
-use terrane_store::{Store, StoreError, StoreOptions, Version, kept_schema};
+use terrane_store::{Store, StoreError, StoreOptions, Version};
 use terrane_telemetry::trace;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
-/// Role sets whose decisions are kept.
-const KEPT_ACCESS: u64 = 1_000;
-/// Bytes of operation texts whose plans are kept.
-const KEPT_PLANS: u64 = 16 * 1024 * 1024;
-/// Kept versions of which the schema is kept.
-const KEPT_SCHEMAS: u64 = 32;
 /// Files of which the length is kept.
 const KEPT_LENGTHS: u64 = 10_000;
 /// Until a question to the database for metrics is given up.
@@ -74,16 +68,11 @@ struct Inner {
     store: Store,
     reader: Reader,
     pipeline: Pipeline,
-    schema: Arc<DataSchema>,
-    kept_schemas: Cache<i64, Arc<DataSchema>>,
-    mask_salt: String,
     ports: PortsSchema,
-    policy: Policy,
     authenticator: Authenticator,
-    access: Cache<RoleSet, Arc<Access>>,
-    plans: Cache<PlanKey, Arc<Prepared>>,
     meters: OnceLock<Meters>,
     streams: Streams,
+    policies: Arc<Policies>,
     grants: Arc<HeldGrants>,
     audit: Arc<Audit>,
     levels: Levels,
@@ -93,39 +82,11 @@ struct Inner {
     runs: RunQueue,
     exports: Arc<Semaphore>,
     export_lengths: Cache<String, u64>,
-    cache_control: Option<HeaderValue>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
-    }
-}
-
-/// What a compiled operation depends on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct PlanKey {
-    roles: RoleSet,
-    text: Arc<str>,
-    name: Option<String>,
-    version: Option<i64>,
-}
-
-/// A [`PlanKey`] that owns nothing, for looking one up: equal keys have equal hashes, field by field.
-#[derive(Hash)]
-struct PlanQuery<'a> {
-    roles: &'a RoleSet,
-    text: &'a str,
-    name: Option<&'a str>,
-    version: Option<i64>,
-}
-
-impl equivalent::Equivalent<PlanKey> for PlanQuery<'_> {
-    fn equivalent(&self, key: &PlanKey) -> bool {
-        *self.roles == key.roles
-            && *self.text == *key.text
-            && self.name == key.name.as_deref()
-            && self.version == key.version
     }
 }
 
@@ -136,49 +97,37 @@ impl ProductService {
     /// [`RuntimeError`], with every diagnostic where the folder is wrong.
     pub async fn open(options: ServiceOptions) -> Result<Self, RuntimeError> {
         let (product, warnings) = Self::load(&options.folder)?;
+        // a folder that can't be served changes nothing in the database
         let failed = |diagnostics| RuntimeError::Product { path: options.folder.display().to_string(), diagnostics };
-        let schema = DataSchema::build(&product, &ports::sdl()).map_err(failed)?;
-        let policy = Policy::new(DEFAULT_MODEL, &product.policy_lines())?;
+        DataSchema::build(&product, &ports::sdl()).map_err(failed)?;
         let store = Store::open(&options.store, &product).await?;
+        // a replica may answer with what is no longer so, and nobody would ask again
+        let current = options.store.replicas.is_empty();
         let mask_salt = store.mask_salt().await?;
-        let schema = Arc::new(schema.with_mask_salt(&mask_salt));
+        let policies = Policies::open(store.clone(), Arc::clone(&product), mask_salt, current).await?;
         let reader = start_reader(&options.store, &product)?;
         let pipeline =
             Pipeline::new(store.clone(), product.clone(), options.folder.clone(), Arc::new(options.upstreams));
-        let plans = Cache::builder()
-            .weigher(|key: &PlanKey, _: &Arc<Prepared>| u32::try_from(key.text.len() * 8 + 2048).unwrap_or(u32::MAX))
-            .max_capacity(KEPT_PLANS)
-            .build();
-        let everybody = Access::compile(&product, &policy, &Caller::anonymous().roles);
         let streams = Streams::new(store.clone());
         let grants = HeldGrants::open(store.clone()).await?;
         let retention = tokio::spawn(terrane_stream::remove_old(store.clone(), Arc::clone(&product)));
         let audit = Audit::open(store.clone(), options.store.audit.clone()).await?;
         let keeping = tokio::spawn(audit::follow(Arc::clone(&audit)));
-        let granting = tokio::spawn(grants::follow(Arc::clone(&grants)));
+        let granting = tokio::spawn(grants::follow(Arc::clone(&grants), Arc::clone(&policies)));
         let tasks = [retention, keeping, granting].map(|task| task.abort_handle());
-        // a replica may answer with what is no longer so, and nobody would ask again
-        let current = options.store.replicas.is_empty();
-        let cache_control = cache_control(&product, &everybody).filter(|_| current);
         let service = Self {
             inner: Arc::new(Inner {
-                cache_control,
                 product,
                 folder: options.folder,
                 warnings,
                 store,
                 reader,
                 pipeline,
-                schema,
-                kept_schemas: Cache::new(KEPT_SCHEMAS),
-                mask_salt,
                 ports: ports::schema(),
-                policy,
                 authenticator: options.authenticator,
-                access: Cache::new(KEPT_ACCESS),
-                plans,
                 meters: OnceLock::new(),
                 streams,
+                policies,
                 grants,
                 audit,
                 levels: Levels::default(),
@@ -206,12 +155,12 @@ impl ProductService {
     }
 
     /// `cache-control` of an answer with nothing but data. What somebody sees by a grant is not kept: it may be revoked.
-    pub(crate) fn cache_control(&self, caller: &Caller) -> Option<&HeaderValue> {
+    pub(crate) fn cache_control(&self, caller: &Caller) -> Option<HeaderValue> {
         let granted = || self.inner.grants.roles(caller) != caller.roles;
-        self.inner.cache_control.as_ref().filter(|_| !granted())
+        self.inner.policies.now().cache_control().filter(|_| !granted()).cloned()
     }
 
-    /// The checked product.
+    /// The checked product, as its folder is. What its policy decides is [`Self::access`]'s.
     pub fn product(&self) -> &Product {
         &self.inner.product
     }
@@ -262,8 +211,8 @@ impl ProductService {
     }
 
     /// Its data port's schema.
-    pub fn schema(&self) -> &DataSchema {
-        &self.inner.schema
+    pub fn schema(&self) -> Arc<DataSchema> {
+        Arc::clone(self.inner.policies.now().schema())
     }
 
     /// The caller that an `authorization` header's value stands for.
@@ -279,8 +228,51 @@ impl ProductService {
     pub fn access(&self, caller: &Caller) -> Arc<Access> {
         let roles = self.inner.grants.roles(caller);
         audit::note(|draft| draft.held(&roles));
-        let compile = || Arc::new(Access::compile(&self.inner.product, &self.inner.policy, &roles));
-        self.inner.access.get_with_by_ref(&roles, compile)
+        self.inner.policies.now().access(&roles)
+    }
+
+    /// Whether `access` is what `caller` may do here now.
+    pub(crate) fn is_current(&self, caller: &Caller, access: &Access) -> bool {
+        access.policy().is(self.inner.policies.now().policy()) && self.inner.grants.roles(caller) == *access.roles()
+    }
+
+    /// Wait until what `caller` may do is no longer what `access` is.
+    pub(crate) fn access_changed(&self, caller: &Caller, access: &Access) -> impl Future<Output = ()> + Send + use<> {
+        let granted = Arc::clone(&self.inner.grants).changed(caller.clone(), access.roles().clone());
+        let decided = Arc::clone(&self.inner.policies).changed(access.policy().clone());
+        async move {
+            tokio::select! {
+                () = granted => {}
+                () = decided => {}
+            }
+        }
+    }
+
+    /// Wait until `caller` has lost one of the roles of `access`, or something of what it gave of `objects`.
+    pub(crate) fn access_lost(
+        &self,
+        caller: &Caller,
+        access: &Arc<Access>,
+        objects: &[String],
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let granted = Arc::clone(&self.inner.grants).lost(caller.clone(), access.roles().clone());
+        let decided = Arc::clone(&self.inner.policies).lost(Arc::clone(access), objects.to_vec());
+        async move {
+            tokio::select! {
+                () = granted => {}
+                () = decided => {}
+            }
+        }
+    }
+
+    /// The rule by which `access` allows or denies something: a line of its policy, or a grant.
+    pub(crate) fn rule(&self, access: &Access, object: &str, action: &'static str) -> Arc<str> {
+        self.inner.policies.now().rule(access, object, action)
+    }
+
+    /// A word for what decides about access now: the policy, and who has which grants.
+    pub(crate) fn access_state(&self) -> String {
+        format!("{}.{}", self.inner.grants.state(), self.inner.policies.now().state())
     }
 
     /// Who asked for what, on record.
@@ -303,9 +295,14 @@ impl ProductService {
         &self.inner.grants
     }
 
-    /// The policy of the product's folder.
-    pub(crate) fn policy(&self) -> &Policy {
-        &self.inner.policy
+    /// The policy in force, and how another one comes to be.
+    pub(crate) fn policies(&self) -> &Arc<Policies> {
+        &self.inner.policies
+    }
+
+    /// The policy in force.
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.inner.policies.now())
     }
 
     /// The compiled operation, from the cache where it was compiled before for these roles; of a kept version's tables
@@ -320,7 +317,10 @@ impl ProductService {
         access: &Arc<Access>,
         version: Option<i64>,
     ) -> Result<Arc<Prepared>, Vec<GraphqlError>> {
-        if let Some(prepared) = self.inner.plans.get(&PlanQuery { roles: access.roles(), text, name, version }) {
+        let now = self.inner.policies.now();
+        let plans = now.plans(access);
+        let query = PlanQuery { roles: access.roles(), text, name, version };
+        if let Some(prepared) = plans.and_then(|plans| plans.get(&query)) {
             self.meters().plans.hit();
             return Ok(prepared);
         }
@@ -331,13 +331,15 @@ impl ProductService {
         self.meters().plans.miss(started);
         drop(span);
         let prepared = Arc::new(prepared?);
-        self.inner.plans.insert(key, prepared.clone());
+        if let Some(plans) = plans {
+            plans.insert(key, prepared.clone());
+        }
         Ok(prepared)
     }
 
     /// Whether the schema of a kept version is ready.
     pub(crate) fn keeps_schema(&self, version: i64) -> bool {
-        self.inner.kept_schemas.contains_key(&version)
+        self.inner.policies.now().kept_schema(version).is_some()
     }
 
     /// Have the schema of a kept version ready, which lacks what `missing` says.
@@ -345,21 +347,17 @@ impl ProductService {
     /// # Errors
     /// None for a product that is served: its schema was built before.
     pub(crate) fn keep_schema(&self, version: i64, missing: Vec<Missing>) -> Result<(), Vec<GraphqlError>> {
-        let built = DataSchema::build(&self.inner.product, &ports::sdl());
-        let built = built
-            .map_err(|found| found.into_iter().map(|d| GraphqlError::new(d.code, d.message)).collect::<Vec<_>>())?;
-        let built = built.with_mask_salt(&self.inner.mask_salt).of_version(version, &kept_schema(version), missing);
-        self.inner.kept_schemas.insert(version, Arc::new(built));
-        Ok(())
+        let kept = self.in_force().keep_schema(version, missing);
+        kept.map_err(|found| found.into_iter().map(|d| GraphqlError::new(d.code, d.message)).collect())
     }
 
     /// The schema of the current version, or of a kept one for which [`Self::keep_schema`] was called.
     ///
     /// # Errors
-    /// `VERSION_CHANGED` where it is kept no longer, because others took its place.
+    /// `VERSION_CHANGED` where it is kept no longer, because others took its place or another policy holds.
     pub(crate) fn schema_of(&self, version: Option<i64>) -> Result<Arc<DataSchema>, Vec<GraphqlError>> {
-        let Some(version) = version else { return Ok(self.inner.schema.clone()) };
-        self.inner.kept_schemas.get(&version).ok_or_else(|| {
+        let Some(version) = version else { return Ok(self.schema()) };
+        self.inner.policies.now().kept_schema(version).ok_or_else(|| {
             let message = "too many versions are read at once; ask again";
             vec![GraphqlError::new("VERSION_CHANGED", message)]
         })
@@ -418,8 +416,10 @@ impl ProductService {
         let _ = tokio::time::timeout(MEASURING, self.service_levels()).await;
         self.inner.audit.measure();
         self.meters().streams(self.inner.streams.open());
-        self.inner.plans.run_pending_tasks();
-        self.meters().plans.measure(self.inner.plans.entry_count(), self.inner.plans.weighted_size());
+        let now = self.inner.policies.now();
+        let plans = now.all_plans();
+        plans.run_pending_tasks();
+        self.meters().plans.measure(plans.entry_count(), plans.weighted_size());
     }
 
     /// Do what the product's ports say of streams, until it stops: publish what events change, and read from and publish
@@ -452,14 +452,9 @@ impl ProductService {
         &self.inner.pipeline
     }
 
-    /// The product with the models and rules that were put in at run time; as the folder has it where these don't go with
-    /// it any more, which the next run says.
+    /// The product with what was put in at run time: see [`Pipeline::product_now`].
     pub async fn amended(&self) -> Arc<Product> {
-        let amended = self.inner.pipeline.amended_product().await;
-        amended.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what was put in at run time cannot be used");
-            self.inner.product.clone()
-        })
+        self.inner.pipeline.product_now().await
     }
 
     /// What a run would do.

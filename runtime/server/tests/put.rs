@@ -116,6 +116,86 @@ async fn a_model_that_could_do_harm_or_does_not_fit_is_refused() {
 }
 
 #[tokio::test]
+async fn a_model_is_checked_without_being_put_in() {
+    let (service, steward, nobody) = served("continents").await;
+    assert_eq!(run(&service).await.state, "succeeded");
+    let asked = "query($layer: String!, $name: String!, $sql: String!) { checkModel(layer: $layer, name: $name, sql: $sql) { \
+                 accepted plan materialized reads diagnostics { code severity message file line column } columns { column \
+                 direct origins } stages { name action detail } } }";
+    let check = async |name: &str, sql: &str| {
+        let answer = steward.graphql(asked, json!({"layer": "abstraction", "name": name, "sql": sql})).await;
+        answer["data"]["checkModel"].as_object().unwrap_or_else(|| panic!("{answer}")).clone()
+    };
+    let own = service.product().models.iter().find(|m| m.layer.name() == "abstraction").unwrap().sql.clone();
+
+    // what would come of it: how it is made, of what, and what goes with it
+    let good = check("continents", &format!("\n  {}", own.replacen("SELECT", "SELECT DISTINCT", 1))).await;
+    assert_eq!((&good["accepted"], &good["diagnostics"]), (&json!(true), &json!([])), "{good:?}");
+    assert!(good["plan"].as_str().unwrap().contains("continents_raw"), "{good:?}");
+    assert_eq!(good["reads"], json!(["input.continents_raw"]));
+    let column = good["columns"].as_array().unwrap().iter().find(|c| c["column"] == "code").unwrap();
+    assert_eq!(column["origins"], json!(["input.continents_raw.code"]), "{good:?}");
+    let stages = good["stages"].as_array().unwrap();
+    let said: Vec<_> = stages.iter().map(|s| (s["name"].as_str().unwrap(), s["action"].as_str().unwrap())).collect();
+    assert_eq!(said, [("abstraction.continents", "build"), ("output.continents", "build")], "{good:?}");
+    // the same text again would change nothing
+    let same = check("continents", &own).await;
+    assert!(same["stages"].as_array().unwrap().iter().all(|stage| stage["action"] == "keep"), "{same:?}");
+
+    // what is wrong is told with its place: by the parser, by what is known of the product, by Postgres
+    for (sql, code, place) in [
+        ("SELECT code\nFROM input.continents_raw )", "MODEL_SQL", (2, 27)),
+        ("SELECT 1 AS x; SELECT 2 AS y", "MODEL_SQL", (1, 1)),
+        ("SELECT code FROM abstraction.nowhere", "MODEL_TABLE", (1, 1)),
+        ("\n\nSELECT code,\n  name FROM abstraction.continents WHERE lower(name, 3) = 'x'", "MODEL_FAILED", (2, 42)),
+    ] {
+        let bad = check("more", sql).await;
+        let found = &bad["diagnostics"][0];
+        assert_eq!((&bad["accepted"], &bad["plan"]), (&json!(false), &Value::Null), "{bad:?}");
+        assert_eq!((found["code"].as_str(), found["severity"].as_str()), (Some(code), Some("error")), "{bad:?}");
+        assert_eq!((&found["line"], &found["column"]), (&json!(place.0), &json!(place.1)), "{bad:?}");
+    }
+    // a model that another one needs
+    let breaks = check("continents", "SELECT code FROM input.continents_raw").await;
+    assert_eq!(breaks["diagnostics"][0]["file"], json!("models/output/continents.sql"), "{breaks:?}");
+
+    // nothing is put in, nothing of it runs, and it is for who may put in
+    assert!(service.store().put_models().await.unwrap().is_empty());
+    let slow = check("more", "SELECT count(*) AS x FROM generate_series(1, 1000000000000) AS n").await;
+    assert_eq!(slow["accepted"], json!(true), "{slow:?}");
+    let analyst = nobody.with_token(token("analyst"));
+    for other in [&nobody, &analyst] {
+        let answer =
+            other.graphql(asked, json!({"layer": "abstraction", "name": "more", "sql": "SELECT 1 AS x"})).await;
+        assert_eq!(code(&answer), "FORBIDDEN");
+    }
+}
+
+#[tokio::test]
+async fn the_rules_that_hold_are_told_as_they_can_be_put_in() {
+    let (service, steward, nobody) = served("countries").await;
+    let asked = "{ qualityRules { dataset field id rule isPut } }";
+    let told = async || steward.graphql(asked, Value::Null).await["data"]["qualityRules"].as_array().unwrap().clone();
+    let rules = told().await;
+    assert!(!rules.is_empty() && rules.iter().all(|rule| rule["isPut"] == false), "{rules:?}");
+    // each can be put in as it was told, and is the contract's still
+    let put = "mutation($dataset: String!, $field: String, $id: String!, $rule: JSON) { putQualityRule(dataset: $dataset, field: \
+               $field, id: $id, rule: $rule) { id } }";
+    for rule in &rules {
+        let answer = steward.graphql(put, rule.clone()).await;
+        assert!(answer["errors"].is_null(), "{rule}: {answer}");
+    }
+    assert_eq!(told().await, rules);
+    let mut changed = rules[0].clone();
+    changed["rule"]["description"] = json!("another one");
+    steward.graphql(put, changed.clone()).await;
+    changed["isPut"] = json!(true);
+    assert_eq!(told().await[0], changed);
+    assert_eq!(code(&nobody.graphql(asked, Value::Null).await), "FORBIDDEN");
+    drop(service);
+}
+
+#[tokio::test]
 async fn a_rule_is_put_in_blocks_the_next_run_and_is_taken_back() {
     let (service, steward, nobody) = served("countries").await;
     assert_eq!(run(&service).await.state, "succeeded");

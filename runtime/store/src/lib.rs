@@ -4,6 +4,7 @@
 //! one pool per role: the query path can only read `output`, the pipeline can't touch `control` and `security`, the
 //! records are written by a role that can't read `output`; only migrations and publishing run as the owner.
 
+mod about;
 mod access;
 mod audit;
 mod batches;
@@ -24,6 +25,7 @@ mod made_from;
 mod notices;
 mod open;
 mod outbox;
+mod policies;
 mod positions;
 mod put;
 mod quality;
@@ -39,6 +41,7 @@ mod sources;
 mod tables;
 mod versions;
 
+pub use about::{PutAbout, told};
 pub use access::{
     ACCESS_CHANNEL, AccessEvent, AccessGrant, AccessRefusal, AccessRequest, Actor, NewGrant, NewRequest, PolicyLine,
     View,
@@ -62,6 +65,7 @@ pub use made_from::{InputBatch, InputLineage, Lineage, ModelText, UpstreamVersio
 pub use notices::{Notice, NoticeView};
 pub use open::OpenBatch;
 pub use outbox::{Change, OUTBOX_CHANNEL, OutboxBounds};
+pub use policies::{NewPolicy, PutPolicy};
 pub use positions::{InputState, InputStates, ids as batch_ids};
 pub use put::{PutModel, PutRule};
 pub use quality::{PastResult, QualityPoint};
@@ -72,6 +76,7 @@ pub use roles::Role;
 pub use runs::{LogLine, QualityResult, Run, RunState, RunTrigger, Step, StepKind};
 pub use schedules::ScheduleRecord;
 pub use search::TextMatch;
+pub use sources::{BatchRecord, DriftRecord, PullRecord, SourceRecord};
 pub use tables::create_table;
 pub use versions::{DatasetVersion, Publish, Stamps, Version, kept_schema};
 
@@ -188,7 +193,7 @@ impl Store {
             true => contracts::put_in_force(&store, product).await?,
             false => contracts::in_force(&store).await?,
         };
-        search::put(&store.owner, product).await?;
+        search::put_now(&store.owner, product).await?;
         store.close_dead_run().await?;
         Ok(store)
     }

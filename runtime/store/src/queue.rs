@@ -19,6 +19,8 @@ pub struct WantedRun {
     pub by: Option<String>,
     /// Whether it pulls the inputs first.
     pub pull: bool,
+    /// The one input port that it pulls; none: all of them.
+    pub only_port: Option<String>,
 }
 
 impl Store {
@@ -36,10 +38,12 @@ impl Store {
             .await
             .map_err(StoreError::on(what))?;
         let waiting: Option<Run> = sqlx::query_as(
-            "SELECT * FROM control.runs WHERE state = 'queued' AND trigger = $1 AND pull = $2 AND retry_of IS NULL",
+            "SELECT * FROM control.runs WHERE state = 'queued' AND trigger = $1 AND pull = $2 AND only_port IS NOT DISTINCT FROM \
+             $3 AND retry_of IS NULL",
         )
         .bind(wanted.trigger.word())
         .bind(wanted.pull)
+        .bind(&wanted.only_port)
         .fetch_optional(&mut *transaction)
         .await
         .map_err(StoreError::on(what))?;
@@ -47,13 +51,14 @@ impl Store {
             return Ok(run);
         }
         let run = sqlx::query_as(
-            "INSERT INTO control.runs (id, trigger, requested_by, state, pull, queued_at, due_at) VALUES ($1, $2, $3, \
-             'queued', $4, clock_timestamp(), clock_timestamp()) RETURNING *",
+            "INSERT INTO control.runs (id, trigger, requested_by, state, pull, only_port, queued_at, due_at) VALUES ($1, \
+             $2, $3, 'queued', $4, $5, clock_timestamp(), clock_timestamp()) RETURNING *",
         )
         .bind(Uuid::now_v7())
         .bind(wanted.trigger.word())
         .bind(&wanted.by)
         .bind(wanted.pull)
+        .bind(&wanted.only_port)
         .fetch_one(&mut *transaction)
         .await
         .map_err(StoreError::on(what))?;

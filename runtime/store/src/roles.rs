@@ -119,7 +119,7 @@ pub async fn grant(owner: &PgPool, product: &str) -> Result<(), StoreError> {
         .ident(&control)
         .push(";\n");
     // what was done with access stays on record
-    sql.push("GRANT SELECT, INSERT ON security.access_events TO ").ident(&control).push(";\n");
+    sql.push("GRANT SELECT, INSERT ON security.access_events, security.put_policies TO ").ident(&control).push(";\n");
     // versions that were kept before they could be read
     let kept: Vec<String> =
         sqlx::query_scalar("SELECT nspname::text FROM pg_namespace WHERE nspname ~ '^kept_[0-9]+$'")

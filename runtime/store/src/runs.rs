@@ -121,6 +121,8 @@ pub struct Run {
     pub due_at: Option<DateTime<Utc>>,
     /// Who asked to cancel it.
     pub cancelled_by: Option<String>,
+    /// The one input port that it pulls; none: it pulls all, where it pulls.
+    pub only_port: Option<String>,
 }
 
 impl Run {
@@ -203,12 +205,14 @@ impl Store {
             .map_err(StoreError::on("read runs"))
     }
 
-    /// When the last run began that pulled its inputs and succeeded.
+    /// When the last run began that pulled all its inputs and succeeded.
     pub async fn last_success(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        sqlx::query_scalar("SELECT max(started_at) FROM control.runs WHERE state = 'succeeded' AND pull")
-            .fetch_one(self.control())
-            .await
-            .map_err(StoreError::on("read when the last run was"))
+        sqlx::query_scalar(
+            "SELECT max(started_at) FROM control.runs WHERE state = 'succeeded' AND pull AND only_port IS NULL",
+        )
+        .fetch_one(self.control())
+        .await
+        .map_err(StoreError::on("read when the last run was"))
     }
 
     /// One run.

@@ -1,7 +1,7 @@
 //! The client: turns questions about a product into typed operations on its standard ports, as the caller.
 
-use super::description::ProductInfo;
-use super::runs::Run;
+use super::description::{InputPortInfo, ProductInfo};
+use super::runs::{Run, RunRecord};
 use crate::subgraph::SubgraphSource;
 use bytes::Bytes;
 use cynic::{GraphQlResponse, MutationBuilder as _, QueryBuilder as _, QueryFragment, QueryVariables};
@@ -20,6 +20,12 @@ struct DescribeProduct {
     product: ProductInfo,
 }
 
+#[derive(Debug, QueryFragment)]
+#[cynic(graphql_type = "Query", schema = "product")]
+struct ReadInputPorts {
+    input_ports: Vec<InputPortInfo>,
+}
+
 #[derive(Debug, QueryVariables)]
 struct RunsVariables {
     first: i32,
@@ -29,7 +35,7 @@ struct RunsVariables {
 #[cynic(graphql_type = "Query", schema = "product", variables = "RunsVariables")]
 struct NewestRuns {
     #[arguments(first: $first)]
-    runs: Vec<Run>,
+    runs: Vec<RunRecord>,
 }
 
 #[derive(Debug, QueryVariables)]
@@ -41,14 +47,14 @@ struct OneRunVariables {
 #[cynic(graphql_type = "Query", schema = "product", variables = "OneRunVariables")]
 struct OneRun {
     #[arguments(id: $id)]
-    run: Option<Run>,
+    run: Option<RunRecord>,
 }
 
 #[derive(Debug, QueryFragment)]
 #[cynic(graphql_type = "Mutation", schema = "product", variables = "OneRunVariables")]
 struct CancelRun {
     #[arguments(id: $id)]
-    cancel_run: Run,
+    cancel_run: RunRecord,
 }
 
 #[derive(Debug, QueryVariables)]
@@ -61,7 +67,7 @@ struct RunVariables {
 #[cynic(graphql_type = "Mutation", schema = "product", variables = "RunVariables")]
 struct RunPipeline {
     #[arguments(pull: $pull, wait: $wait)]
-    run_pipeline: Run,
+    run_pipeline: RunRecord,
 }
 
 /// What a product refused, or why there is no answer.
@@ -76,7 +82,7 @@ pub struct ClientError {
 /// How long an answer to a question is waited for.
 pub(super) const READ_LIMIT: Duration = Duration::from_secs(10);
 /// A run may take long; its client waits as long as a subgraph's answer is waited for at most.
-const RUN_LIMIT: Duration = Duration::from_secs(600);
+pub(super) const RUN_LIMIT: Duration = Duration::from_secs(600);
 
 /// What a product says of itself.
 ///
@@ -87,13 +93,25 @@ pub async fn describe(source: &SubgraphSource, caller: Option<&HeaderValue>) -> 
     Ok(data.product)
 }
 
+/// A product's input ports, without what else it says of itself.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn input_ports(
+    source: &SubgraphSource,
+    caller: Option<&HeaderValue>,
+) -> Result<Vec<InputPortInfo>, ClientError> {
+    let data: ReadInputPorts = ask(source, caller, &ReadInputPorts::build(()), READ_LIMIT).await?;
+    Ok(data.input_ports)
+}
+
 /// A product's newest runs.
 ///
 /// # Errors
 /// [`ClientError`].
 pub async fn runs(source: &SubgraphSource, caller: Option<&HeaderValue>, first: i32) -> Result<Vec<Run>, ClientError> {
     let data: NewestRuns = ask(source, caller, &NewestRuns::build(RunsVariables { first }), READ_LIMIT).await?;
-    Ok(data.runs)
+    Ok(data.runs.into_iter().map(|run| Run::of(&source.name, run)).collect())
 }
 
 /// One run of a product.
@@ -102,7 +120,7 @@ pub async fn runs(source: &SubgraphSource, caller: Option<&HeaderValue>, first: 
 /// [`ClientError`].
 pub async fn run(source: &SubgraphSource, caller: Option<&HeaderValue>, id: &str) -> Result<Option<Run>, ClientError> {
     let data: OneRun = ask(source, caller, &OneRun::build(OneRunVariables { id: id.to_owned() }), READ_LIMIT).await?;
-    Ok(data.run)
+    Ok(data.run.map(|run| Run::of(&source.name, run)))
 }
 
 /// Cancel a run of a product.
@@ -112,7 +130,7 @@ pub async fn run(source: &SubgraphSource, caller: Option<&HeaderValue>, id: &str
 pub async fn cancel_run(source: &SubgraphSource, caller: Option<&HeaderValue>, id: &str) -> Result<Run, ClientError> {
     let operation = CancelRun::build(OneRunVariables { id: id.to_owned() });
     let data: CancelRun = ask(source, caller, &operation, READ_LIMIT).await?;
-    Ok(data.cancel_run)
+    Ok(Run::of(&source.name, data.cancel_run))
 }
 
 /// Run a product's pipeline.
@@ -126,7 +144,7 @@ pub async fn run_pipeline(
     wait: bool,
 ) -> Result<Run, ClientError> {
     let data: RunPipeline = ask(source, caller, &RunPipeline::build(RunVariables { pull, wait }), RUN_LIMIT).await?;
-    Ok(data.run_pipeline)
+    Ok(Run::of(&source.name, data.run_pipeline))
 }
 
 /// Ask a product something as `caller`, and read the answer by its type.

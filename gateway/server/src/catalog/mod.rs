@@ -3,7 +3,9 @@
 //! It asks each product with the caller's own identity, so it shows what that caller may see, and nothing else.
 
 mod access;
+mod around;
 mod audit;
+mod brief;
 mod client;
 mod control;
 mod description;

@@ -3,9 +3,14 @@
 use super::access::{
     AccessGrant, AccessRequest, AccessRole, Asked, GrantVariables, GrantsVariables, RequestVariables, RequestsVariables,
 };
+use super::around::{AroundQuery, PortsLoader};
 use super::audit::{AuditEntry, AuditLogFilter, AuditVerification, Usage};
+use super::brief::{Detail, describe_briefly};
 use super::client::{self, ClientError};
-use super::control::PortRight;
+use super::control::{
+    AboutMutation, AboutQuery, ModelsMutation, ModelsQuery, PolicyMutation, PolicyQuery, PortRight, QualityMutation,
+    QualityQuery, SchedulesMutation, SchedulesQuery, SourcesMutation, SourcesQuery, VersionsMutation, VersionsQuery,
+};
 use super::description::ProductInfo;
 use super::find::{ProductFilter, freshness, ranked};
 use super::runs::Run;
@@ -32,7 +37,7 @@ const NAME: &str = "catalog";
 const MATCHES: i32 = 8;
 
 /// The products of the mesh.
-type Products = Arc<Vec<SubgraphSource>>;
+pub(super) type Products = Arc<Vec<SubgraphSource>>;
 
 /// A data product of the mesh.
 #[derive(SimpleObject, Debug, Clone)]
@@ -48,17 +53,6 @@ pub struct DataProduct {
     pub info: Option<ProductInfo>,
     /// What it was found by, the best first; empty where nothing was searched for.
     pub matches: Vec<MetadataMatch>,
-}
-
-/// That a product reads a dataset of another one.
-#[derive(SimpleObject, Debug, Clone)]
-pub struct ProductRead {
-    /// The product that is read.
-    pub product: ID,
-    /// Its dataset.
-    pub dataset: String,
-    /// The product that reads it.
-    pub by: ID,
 }
 
 #[ComplexObject]
@@ -108,7 +102,17 @@ impl DataProduct {
 /// The catalog's queries.
 #[derive(MergedObject, Debug, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(CatalogQuery);
+pub struct Queries(
+    CatalogQuery,
+    AroundQuery,
+    AboutQuery,
+    SourcesQuery,
+    VersionsQuery,
+    SchedulesQuery,
+    ModelsQuery,
+    QualityQuery,
+    PolicyQuery,
+);
 
 /// Queries about products, access and records.
 #[derive(Debug, Default)]
@@ -127,7 +131,9 @@ impl CatalogQuery {
     ) -> Result<Vec<DataProduct>> {
         let products = ctx.data::<Products>()?;
         let loader = ctx.data::<DataLoader<ProductLoader>>()?;
-        let all = join_all(products.iter().map(|p| entry(loader, &p.name))).await;
+        // what a filter looks at is in the whole description
+        let detail = if filter.is_some() { Detail::Whole } else { Detail::of(ctx) };
+        let all = join_all(products.iter().map(|p| entry(loader, &p.name, detail))).await;
         let (filter, now) = (filter.unwrap_or_default(), Utc::now());
         let taken = all.into_iter().flatten().filter(|product| filter.takes(product, now));
         let text = search.as_deref().unwrap_or_default().trim();
@@ -144,35 +150,12 @@ impl CatalogQuery {
         Ok(ranked(join_all(asked).await, text))
     }
 
-    /// Which products read which datasets of others, of those that you may know about.
-    async fn product_reads(&self, ctx: &Context<'_>) -> Result<Vec<ProductRead>> {
-        let products = ctx.data::<Products>()?;
-        let loader = ctx.data::<DataLoader<ProductLoader>>()?;
-        let all = join_all(products.iter().map(|p| entry(loader, &p.name))).await;
-        let known: Vec<&DataProduct> = all.iter().flatten().collect();
-        let mut reads = Vec::new();
-        for reader in &known {
-            let ports = reader.info.iter().flat_map(|info| &info.input_ports);
-            for source in ports.filter(|port| port.connector == "product").filter_map(|port| port.source.as_deref()) {
-                let Some((product, dataset)) = source.split_once('.') else { continue };
-                if known.iter().any(|other| *other.id == *product) {
-                    reads.push(ProductRead {
-                        product: product.into(),
-                        dataset: dataset.to_owned(),
-                        by: reader.id.clone(),
-                    });
-                }
-            }
-        }
-        Ok(reads)
-    }
-
     /// One product; null where there is none of that id, or none that you may know about.
     async fn product(&self, ctx: &Context<'_>, id: ID) -> Result<Option<DataProduct>> {
         if find(ctx, &id).is_err() {
             return Ok(None);
         }
-        Ok(entry(ctx.data::<DataLoader<ProductLoader>>()?, &id).await)
+        Ok(entry(ctx.data::<DataLoader<ProductLoader>>()?, &id, Detail::of(ctx)).await)
     }
 
     /// The newest access requests of a product, or of all: yours, those that you approve, and everybody's where you may see
@@ -246,7 +229,16 @@ impl CatalogQuery {
 /// The catalog's mutations.
 #[derive(MergedObject, Debug, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(CatalogMutation);
+pub struct Mutations(
+    CatalogMutation,
+    AboutMutation,
+    SourcesMutation,
+    VersionsMutation,
+    SchedulesMutation,
+    ModelsMutation,
+    QualityMutation,
+    PolicyMutation,
+);
 
 /// Mutations of runs and access.
 #[derive(Debug, Default)]
@@ -366,7 +358,7 @@ fn find<'a>(ctx: &'a Context<'_>, id: &ID) -> Result<&'a SubgraphSource> {
     })
 }
 
-fn caller<'a>(ctx: &'a Context<'_>) -> Option<&'a HeaderValue> {
+pub(super) fn caller<'a>(ctx: &'a Context<'_>) -> Option<&'a HeaderValue> {
     ctx.data_opt::<Authorization>().map(|a| &a.0)
 }
 
@@ -376,7 +368,7 @@ pub(super) fn refused(error: ClientError) -> Error {
 }
 
 /// A product as the caller may see it; none where it does not let them discover it.
-async fn entry(loader: &DataLoader<ProductLoader>, id: &str) -> Option<DataProduct> {
+async fn entry(loader: &DataLoader<ProductLoader>, id: &str, detail: Detail) -> Option<DataProduct> {
     let unavailable = |problem: Option<String>| DataProduct {
         id: id.into(),
         available: false,
@@ -384,7 +376,7 @@ async fn entry(loader: &DataLoader<ProductLoader>, id: &str) -> Option<DataProdu
         info: None,
         matches: Vec::new(),
     };
-    match loader.load_one(id.to_owned()).await {
+    match loader.load_one((id.to_owned(), detail)).await {
         Err(never) => match never {},
         Ok(Some(Ok(info))) => {
             Some(DataProduct { id: id.into(), available: true, problem: None, info: Some(info), matches: Vec::new() })
@@ -404,14 +396,20 @@ struct ProductLoader {
     authorization: Option<HeaderValue>,
 }
 
-impl Loader<String> for ProductLoader {
+impl Loader<(String, Detail)> for ProductLoader {
     /// One that does not answer says why, and the others still count.
     type Value = Result<ProductInfo, ClientError>;
     type Error = Infallible;
 
-    async fn load(&self, ids: &[String]) -> Result<HashMap<String, Self::Value>, Infallible> {
-        let wanted = self.products.iter().filter(|p| ids.contains(&p.name));
-        let asked = wanted.map(|p| async { (p.name.clone(), client::describe(p, self.authorization.as_ref()).await) });
+    async fn load(&self, keys: &[(String, Detail)]) -> Result<HashMap<(String, Detail), Self::Value>, Infallible> {
+        let source = |key: &(String, Detail)| Some((key.clone(), self.products.iter().find(|p| p.name == key.0)?));
+        let asked = keys.iter().filter_map(source).map(|(key, product)| async {
+            let told = match key.1 {
+                Detail::Whole => client::describe(product, self.authorization.as_ref()).await,
+                Detail::Brief => describe_briefly(product, self.authorization.as_ref()).await,
+            };
+            (key, told)
+        });
         Ok(join_all(asked).await.into_iter().collect())
     }
 }
@@ -449,8 +447,9 @@ async fn answer(
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
     let broken = |e: serde_json::Error| TransportError::Unreachable(e.to_string());
     let mut operation: async_graphql::Request = serde_json::from_slice(request.body()).map_err(broken)?;
+    let ports = PortsLoader { products: products.clone(), authorization: authorization.clone() };
     let loader = ProductLoader { products, authorization: authorization.clone() };
-    operation = operation.data(DataLoader::new(loader, tokio::spawn));
+    operation = operation.data(DataLoader::new(loader, tokio::spawn)).data(DataLoader::new(ports, tokio::spawn));
     if let Some(value) = authorization {
         operation = operation.data(Authorization(value));
     }

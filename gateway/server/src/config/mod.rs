@@ -87,6 +87,9 @@ pub struct GatewayConfig {
     /// Who may ask for the schema.
     #[serde(default)]
     pub introspection: IntrospectionConfig,
+    /// Whether the explorer is served at `/graphiql`.
+    #[serde(default = "explorer_by_default")]
+    pub explorer: bool,
     /// Request headers that are passed on to subgraphs.
     #[serde(default = "forwarded_by_default")]
     pub forward_headers: Vec<String>,
@@ -209,6 +212,10 @@ impl Default for Limits {
 
 fn forwarded_by_default() -> Vec<String> {
     vec!["authorization".to_owned()]
+}
+
+fn explorer_by_default() -> bool {
+    true
 }
 
 fn poll_by_default() -> u64 {

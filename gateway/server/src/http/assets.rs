@@ -18,9 +18,10 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// Path below `/assets/`, content type, content.
-const FILES: [(&str, &str, &[u8]); 8] = [
+const FILES: [(&str, &str, &[u8]); 9] = [
     ("terrane.css", CSS, include_bytes!("../../assets/terrane.css")),
     ("terrane.js", SCRIPT, include_bytes!("../../assets/terrane.js")),
+    ("live.js", SCRIPT, include_bytes!("../../assets/live.js")),
     ("terrane.svg", "image/svg+xml", include_bytes!("../../assets/terrane.svg")),
     ("graphiql/graphiql.js", SCRIPT, include_bytes!("../../assets/graphiql/graphiql.js")),
     ("graphiql/graphiql.css", CSS, include_bytes!("../../assets/graphiql/graphiql.css")),

@@ -194,11 +194,13 @@ fn done(word: &str, request: Option<&str>) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/access?done={word}{anchor}"))]).into_response()
 }
 
-fn status(code: &str) -> StatusCode {
+/// The status under which a page says that a form was refused with `code`.
+pub(super) fn status(code: &str) -> StatusCode {
     match code {
         "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
         "FORBIDDEN" | "NOT_AN_APPROVER" => StatusCode::FORBIDDEN,
         "NO_SUCH_ACCESS_REQUEST" | "NO_SUCH_GRANT" | "UNKNOWN_PRODUCT" => StatusCode::NOT_FOUND,
+        "POLICY_CHANGED_MEANWHILE" => StatusCode::CONFLICT,
         "PRODUCT_UNAVAILABLE" | "INTERNAL_SERVER_ERROR" => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

@@ -1,12 +1,14 @@
 //! HTTP: turns requests into operations of the graph, pages and probes.
 
 mod access;
+mod admin;
 mod assets;
 mod batch;
 mod caching;
 mod compress;
 mod cors;
 mod csrf;
+mod events;
 mod forms;
 mod front;
 mod graphql;
@@ -68,7 +70,7 @@ pub fn router(gateway: Gateway) -> Router {
     if let Some(cors) = cors::layer(&gateway.inner.settings.front.cors) {
         graphql = graphql.layer(cors);
     }
-    let pages = pages::routes().merge(forms::routes()).merge(plans::routes());
+    let pages = pages::routes().merge(forms::routes()).merge(admin::routes()).merge(plans::routes());
     let pages = pages.layer(from_fn_with_state(gateway.clone(), sign_in::around));
     let sign_in = gateway.inner.settings.sign_in.clone().map_or_else(Router::new, sign_in::routes);
     Router::new()
@@ -77,6 +79,7 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/health/ready", get(health::ready))
         .merge(sign_in)
         .merge(standards::routes())
+        .merge(events::routes())
         .merge(pages)
         .with_state(gateway)
 }

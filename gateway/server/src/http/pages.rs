@@ -1,6 +1,7 @@
 //! Pages: turns requests of browsers into HTML, and what went wrong into a page that says so.
 
 use super::assets;
+use super::standards::{catalog_document, product_document, wants_document};
 use crate::gateway::Gateway;
 use crate::pages::{
     Asking, Filters, Frame, MarketplacePage, MeshPage, NotFoundPage, NoticePage, PageError, Shown, Visitor, export,
@@ -34,7 +35,11 @@ pub fn routes() -> Router<Gateway> {
         .fallback(nothing)
 }
 
+/// `GET /`: the marketplace, or the catalog for machines, as `accept` says.
 async fn marketplace(State(gateway): State<Gateway>, headers: HeaderMap, Query(filters): Query<Filters>) -> Response {
+    if wants_document(&headers) {
+        return catalog_document(&gateway, &headers).await;
+    }
     let made = async {
         let asking = Asking::begin(&gateway, &headers).await?;
         MarketplacePage::make(&gateway, &asking, &filters).await
@@ -45,7 +50,11 @@ async fn marketplace(State(gateway): State<Gateway>, headers: HeaderMap, Query(f
     }
 }
 
+/// `GET /marketplace/{id}`: a product's page, or its description for machines, as `accept` says.
 async fn product(State(gateway): State<Gateway>, headers: HeaderMap, Path(id): Path<String>, uri: Uri) -> Response {
+    if wants_document(&headers) {
+        return product_document(&gateway, &headers, &id, uri.path()).await;
+    }
     let asking = match Asking::begin(&gateway, &headers).await {
         Ok(asking) => asking,
         Err(PageError::NoCatalog) => return not_found(&Caller::anonymous(), uri.path()),
@@ -111,7 +120,10 @@ async fn mesh_text(State(gateway): State<Gateway>, headers: HeaderMap, uri: Uri)
 }
 
 /// The explorer's page. Whoever has a session asks with it, for the browser sends its cookie.
-async fn explorer(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
+async fn explorer(State(gateway): State<Gateway>, headers: HeaderMap, uri: Uri) -> Response {
+    if !gateway.inner.settings.explorer {
+        return not_found(&Caller::anonymous(), uri.path());
+    }
     let visitor = match gateway.session(&headers) {
         Found::Visitor(visitor) => Visitor::of(&visitor.caller),
         Found::Nobody | Found::Ended => None,
@@ -157,10 +169,7 @@ pub(super) fn failed(gateway: &Gateway, error: &PageError) -> Response {
         PageError::NoCatalog => (
             StatusCode::OK,
             "A GraphQL gateway",
-            vec![
-                "This gateway serves a graph without a catalog of data products. The explorer shows what is in it."
-                    .to_owned(),
-            ],
+            vec!["This gateway serves a graph without a catalog of data products.".to_owned()],
         ),
         PageError::Failed(why) => {
             tracing::error!(why, "a page of the catalog failed");
@@ -170,7 +179,8 @@ pub(super) fn failed(gateway: &Gateway, error: &PageError) -> Response {
     if matches!(error, PageError::NoGraph) {
         lines.extend(problems.iter().map(|p| format!("{}: {}", p.code, p.message)));
     }
-    let frame = Frame::new(&Caller::anonymous(), title, title);
+    let mut frame = Frame::new(&Caller::anonymous(), title, title);
+    frame.explorer = gateway.inner.settings.explorer;
     let mut response = page(status, &NoticePage { frame, lines });
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));

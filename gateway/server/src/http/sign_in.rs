@@ -155,7 +155,10 @@ async fn session(State(gateway): State<Gateway>, headers: HeaderMap) -> Response
 /// What is around every page: who its visitor is, a session that is renewed in passing, and one that has ended taken away.
 pub async fn around(State(gateway): State<Gateway>, mut request: Request, next: Next) -> Response {
     let settings = &gateway.inner.settings;
-    let Some(sign_in) = &settings.sign_in else { return next.run(request).await };
+    let no_explorer = !settings.explorer;
+    let Some(sign_in) = &settings.sign_in else {
+        return Door { no_explorer, ..Door::default() }.around(next.run(request)).await;
+    };
     let headers = request.headers();
     let to = request.uri().path_and_query().map_or("/", |known| known.as_str()).to_owned();
     let brings = headers.contains_key(AUTHORIZATION);
@@ -182,7 +185,7 @@ pub async fn around(State(gateway): State<Gateway>, mut request: Request, next: 
         Found::Nobody | Found::Ended => None,
     };
     let href = format!("/auth/sign-in?to={}", byte_serialize(to.as_bytes()).collect::<String>());
-    let door = Door { sign_in_href: Some(href), visitor };
+    let door = Door { sign_in_href: Some(href), visitor, no_explorer };
     let mut response = door.around(next.run(request)).await;
     keep(&mut response, cookies);
     if sign_in.public_url().scheme() == "https" {
@@ -245,7 +248,8 @@ fn failed(error: &SignInError) -> Response {
 }
 
 fn notice(status: StatusCode, title: &str, lines: Vec<String>) -> Response {
-    let door = Door { sign_in_href: Some("/auth/sign-in".to_owned()), visitor: None };
+    // whether the explorer is open is not known here
+    let door = Door { sign_in_href: Some("/auth/sign-in".to_owned()), visitor: None, no_explorer: true };
     door.within(|| pages::notice(status, title, lines))
 }
 

@@ -1,13 +1,14 @@
 //! Standards: turns requests of other catalogs and of crawlers into the documents that they read.
 
-use super::pages::failed;
+use super::pages::{failed, not_found};
 use crate::gateway::Gateway;
-use crate::pages::{Asking, base, catalog, robots, sitemap};
+use crate::pages::{Asking, PageError, base, catalog, dataset, robots, sitemap};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use terrane_graphql::negotiate::media_type;
 use terrane_views::dcat::MEDIA_TYPE;
 
 /// Their routes.
@@ -20,11 +21,36 @@ pub fn routes() -> Router<Gateway> {
 
 /// `GET /catalog.jsonld`: the products that the caller may know of, as a DCAT catalog.
 async fn dcat(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
-    let base = base(&gateway, &headers);
-    let made = async { catalog(&gateway, &Asking::begin(&gateway, &headers).await?, &base).await };
+    catalog_document(&gateway, &headers).await
+}
+
+/// Whether a client of a page would rather have its document for machines.
+pub(super) fn wants_document(headers: &HeaderMap) -> bool {
+    media_type(headers, &["text/html", MEDIA_TYPE]) == Some(MEDIA_TYPE)
+}
+
+/// The products that the caller may know of, as a DCAT catalog.
+pub(super) async fn catalog_document(gateway: &Gateway, headers: &HeaderMap) -> Response {
+    let base = base(gateway, headers);
+    let made = async { catalog(gateway, &Asking::begin(gateway, headers).await?, &base).await };
     match made.await {
         Ok(document) => text(MEDIA_TYPE, "private, no-cache", document.to_string()),
-        Err(error) => failed(&gateway, &error),
+        Err(error) => failed(gateway, &error),
+    }
+}
+
+/// One product, where the caller may know of it, as a DCAT dataset.
+pub(super) async fn product_document(gateway: &Gateway, headers: &HeaderMap, id: &str, path: &str) -> Response {
+    let base = base(gateway, headers);
+    let made = async {
+        let asking = Asking::begin(gateway, headers).await?;
+        let document = dataset(gateway, &asking, &base, id).await?;
+        Ok::<_, PageError>((asking, document))
+    };
+    match made.await {
+        Ok((_, Some(document))) => text(MEDIA_TYPE, "private, no-cache", document.to_string()),
+        Ok((asking, None)) => not_found(&asking.caller, path),
+        Err(error) => failed(gateway, &error),
     }
 }
 
@@ -47,7 +73,7 @@ fn text(media_type: &'static str, caching: &'static str, body: String) -> Respon
         (header::CONTENT_TYPE, media_type),
         (header::CACHE_CONTROL, caching),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::VARY, "authorization, cookie, host"),
+        (header::VARY, "authorization, accept, cookie, host"),
     ];
     (head, body).into_response()
 }

@@ -4,9 +4,20 @@
 use super::asked::Asking;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use terrane_views::description::{ContractRevision, DESCRIPTION, ProductInfo, QualityPoint};
+use terrane_views::description::{ContractRevision, Neighbour, QualityPoint};
 use terrane_views::text::encode;
 use terrane_views::{Diagram, Revision, Sample, revisions, trend};
+
+const QUERY: &str = "query Around($id: ID!) {
+  product(id: $id) {
+    qualityTrend { at version passed warned failed }
+    contractRevisions(first: 10) { version appliedAt breaking changes { layer severity message } }
+  }
+  productsAround(product: $id) {
+    id name inputPorts { name version dataset contract connector source schedule } columns { node column origins }
+  }
+  productReads { product dataset by }
+}";
 
 /// Characters of a value that are shown.
 const LONGEST_VALUE: usize = 60;
@@ -37,7 +48,7 @@ pub struct Consumer {
 #[serde(rename_all = "camelCase")]
 struct Answer {
     product: Option<Said>,
-    products: Vec<Other>,
+    products_around: Option<Vec<Neighbour>>,
     product_reads: Vec<Read>,
 }
 
@@ -49,40 +60,24 @@ struct Said {
 }
 
 #[derive(Deserialize)]
-struct Other {
-    info: Option<ProductInfo>,
-}
-
-#[derive(Deserialize)]
 struct Read {
     product: String,
     dataset: String,
     by: String,
 }
 
-/// What the catalog says of the product `id` beside its description, and the descriptions of all products that the visitor may
-/// know about. What it does not say is left out: the page is there without it.
-pub async fn around(asking: &Asking, id: &str) -> (Around, Vec<ProductInfo>) {
-    let query = format!(
-        "query Around($id: ID!) {{
-  product(id: $id) {{
-    qualityTrend {{ at version passed warned failed }}
-    contractRevisions(first: 10) {{ version appliedAt breaking changes {{ layer severity message }} }}
-  }}
-  products {{ info {{ ...Description }} }}
-  productReads {{ product dataset by }}
-}}
-{DESCRIPTION}"
-    );
-    let answer = match asking.ask::<Answer>(&query, json!({ "id": id })).await {
+/// What the catalog says of the product `id` beside its description, and the products that it is connected with, as far as the
+/// visitor may know about them. What it does not say is left out: the page is there without it.
+pub async fn around(asking: &Asking, id: &str) -> (Around, Vec<Neighbour>) {
+    let answer = match asking.ask::<Answer>(QUERY, json!({ "id": id })).await {
         Ok(asked) => asked.data,
         Err(error) => {
             tracing::warn!(%error, product = id, "what stands around a product is not known");
             None
         }
     };
-    let Some(Answer { product, products, product_reads }) = answer else { return Default::default() };
-    let others: Vec<ProductInfo> = products.into_iter().filter_map(|other| other.info).collect();
+    let Some(Answer { product, products_around, product_reads }) = answer else { return Default::default() };
+    let others = products_around.unwrap_or_default();
     let mut consumers: Vec<Consumer> = Vec::new();
     for read in product_reads.into_iter().filter(|read| read.product == id) {
         let href = format!("/marketplace/{}", encode(&read.by));

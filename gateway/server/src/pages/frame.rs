@@ -15,6 +15,8 @@ pub struct Door {
     pub sign_in_href: Option<String>,
     /// Who has a session, which can be ended.
     pub visitor: Option<Visitor>,
+    /// Whether the explorer is closed, so that nothing may lead to it.
+    pub no_explorer: bool,
 }
 
 impl Door {
@@ -52,6 +54,8 @@ pub struct Frame {
     pub signs_out: bool,
     /// How to be somebody.
     pub sign_in_hint: String,
+    /// Whether there is an explorer to lead to.
+    pub explorer: bool,
     /// Of Terrane.
     pub version: String,
 }
@@ -88,6 +92,7 @@ impl Frame {
             // a page that says that something went wrong is still somebody's
             visitor: Visitor::of(caller).or(door.visitor),
             sign_in_href: door.sign_in_href,
+            explorer: !door.no_explorer,
             sign_in_hint: "You see what anyone may see. Send a bearer token to be somebody: \
                            authorization: Bearer TOKEN"
                 .to_owned(),

@@ -1,6 +1,7 @@
 //! Pages: turns what the catalog says to a visitor into the view models of the templates.
 
 mod access;
+pub mod admin;
 mod around;
 mod ask;
 mod asked;
@@ -19,4 +20,4 @@ pub use marketplace::{Filters, MarketplacePage};
 pub use mesh::{MeshPage, export_mesh};
 pub use plan::{NoPlan, PlanPage, explain, visitor};
 pub use product::{Shown, export, show};
-pub use standards::{base, catalog, robots, sitemap};
+pub use standards::{base, catalog, dataset, robots, sitemap};

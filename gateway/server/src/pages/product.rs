@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::header::HOST;
 use http::uri::{Authority, Uri};
 use serde::Deserialize;
-use terrane_views::description::{DESCRIPTION, ProductInfo, RECORD, Run};
+use terrane_views::description::{DESCRIPTION, Neighbour, ProductInfo, RECORD, Run};
 use terrane_views::text::encode;
 use terrane_views::{Product, Runs, Visit, columns, draw_columns, draw_lineage, draw_model, markup, product};
 
@@ -45,10 +45,13 @@ struct InfoAnswer {
     product: Option<Found>,
 }
 
+/// What the catalog says of a product that the visitor may know of.
 #[derive(Deserialize)]
-struct Found {
+pub(super) struct Found {
+    /// Why it does not answer.
     problem: Option<String>,
-    info: Option<ProductInfo>,
+    /// What it says of itself.
+    pub info: Option<ProductInfo>,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +96,7 @@ fn view(
     gateway: &Gateway,
     asking: &Asking,
     headers: &HeaderMap,
-    (info, runs, others): (&ProductInfo, &Runs, &[ProductInfo]),
+    (info, runs, others): (&ProductInfo, &Runs, &[Neighbour]),
 ) -> Product {
     let sources = &gateway.inner.settings.sources;
     let address = sources.iter().find(|s| s.name == info.id).map(address).unwrap_or_default();
@@ -108,7 +111,7 @@ fn view(
         roles: asking.caller.roles.iter().map(str::to_owned).collect(),
         base: relative(&address, headers).unwrap_or_else(|| address.clone()),
         address,
-        explorer: true,
+        explorer: gateway.inner.settings.explorer,
         exports: format!("{page}/"),
         access: Some(format!("{page}/access")),
         page_of: &page_of,
@@ -137,7 +140,7 @@ pub async fn export(asking: &Asking, id: &str, file: &str) -> Result<Option<Stri
     })
 }
 
-async fn describe(asking: &Asking, id: &str) -> Result<Option<Found>, PageError> {
+pub(super) async fn describe(asking: &Asking, id: &str) -> Result<Option<Found>, PageError> {
     let query = format!(
         "query Product($id: ID!) {{ product(id: $id) {{ problem info {{ ...Description }} }} }}\n{DESCRIPTION}"
     );

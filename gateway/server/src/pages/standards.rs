@@ -1,7 +1,7 @@
 //! Standards: turns what the catalog says into documents for other catalogs and for search engines.
 
 use super::asked::{Asking, PageError};
-use super::product::address;
+use super::product::{address, describe};
 use crate::gateway::Gateway;
 use http::HeaderMap;
 use http::header::HOST;
@@ -43,6 +43,16 @@ pub async fn catalog(gateway: &Gateway, asking: &Asking, base: &str) -> Result<V
     let Products { products } = asking.ask(&query, json!({})).await?.into_data()?;
     let placed = products.iter().filter_map(|listed| Some(place(gateway, listed.info.as_ref()?, base)));
     Ok(dcat::catalog(base, &placed.collect::<Vec<_>>()))
+}
+
+/// One product, as a DCAT dataset at `base`; none where there is none of that id that the visitor may know of, or it does not
+/// answer.
+///
+/// # Errors
+/// [`PageError::Failed`].
+pub async fn dataset(gateway: &Gateway, asking: &Asking, base: &str, id: &str) -> Result<Option<Value>, PageError> {
+    let info = describe(asking, id).await?.and_then(|found| found.info);
+    Ok(info.map(|info| dcat::document(&place(gateway, &info, base))))
 }
 
 /// A product, where it is, and its page.

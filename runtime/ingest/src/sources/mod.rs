@@ -40,6 +40,14 @@ impl Pulled {
         }
     }
 
+    /// Bytes that were read; none where there were no bodies to count.
+    pub fn bytes(&self) -> Option<u64> {
+        match self {
+            Self::Unchanged => None,
+            Self::Taken(taken) => Some(taken.bytes).filter(|bytes| *bytes > 0),
+        }
+    }
+
     /// What is worth telling of it, in words without values.
     pub fn describe(&self) -> Option<String> {
         match self {

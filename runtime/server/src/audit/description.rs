@@ -1,13 +1,12 @@
 //! Descriptions: turns an operation or a file into what it touches of the product and by which rules, made once for all
 //! requests that are alike.
 
-use super::Audit;
 use crate::service::ProductService;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use terrane_policy::{GRANTED, Policy, own_roles};
+use terrane_policy::{GRANTED, own_roles};
 use terrane_query::{Access, OperationKind, Plan, Prepared, Reading};
 
 /// Characters of an operation's name that are put on record.
@@ -77,7 +76,7 @@ fn put_touched(service: &ProductService, access: &Access, touched: &[String], wh
             Reading::Denied => (&mut read.denied, "read"),
         };
         list.push(field);
-        rules.insert(service.audit().rule(service.policy(), access, object, action));
+        rules.insert(service.rule(access, object, action));
     }
     let shown = |(dataset, read): (&str, Read<'_>)| {
         let mut shown = json!({ "dataset": dataset, "fields": read.fields });
@@ -92,16 +91,9 @@ fn put_touched(service: &ProductService, access: &Access, touched: &[String], wh
     what["rules"] = rules.iter().map(|rule| json!(&**rule)).collect();
 }
 
-impl Audit {
-    /// The rule by which `access` allows or denies `action` on a policy object: a line of the policy, or a grant.
-    pub(crate) fn rule(&self, policy: &Policy, access: &Access, object: &str, action: &'static str) -> Arc<str> {
-        let key = (access.roles().clone(), object.to_owned(), action);
-        self.rules().get_with(key, || Arc::from(rule(policy, access, object, action)))
-    }
-}
-
-fn rule(policy: &Policy, access: &Access, object: &str, action: &str) -> String {
-    let roles = own_roles(access.roles());
+/// The rule by which `access` allows or denies `action` on a policy object: a line of the policy, or a grant.
+pub(crate) fn rule(access: &Access, object: &str, action: &str) -> String {
+    let (roles, policy) = (own_roles(access.roles()), access.policy());
     let explained = policy.explain(&roles, object, action);
     let allowed = access.allows(object, action);
     if allowed && !explained.allowed && access.roles().contains(&format!("{GRANTED}{object}")) {

@@ -8,13 +8,11 @@ use axum::http::Response;
 use chrono::Utc;
 use http_body::Body as _;
 use metrics::{Counter, Gauge};
-use moka::sync::Cache;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
-use terrane_policy::RoleSet;
 use terrane_store::{AuditOptions, Store, StoreError};
 use terrane_telemetry::meters::number;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -27,10 +25,6 @@ const ORPHANS: Duration = Duration::from_secs(30);
 const OLD: Duration = Duration::from_secs(3600);
 /// Records of a transaction.
 const AT_ONCE: usize = 1_000;
-/// Rules that are kept.
-const KEPT_RULES: u64 = 20_000;
-
-type RuleKey = (RoleSet, String, &'static str);
 
 /// Why records stay where they are.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +50,6 @@ pub(crate) struct Audit {
     _temporary: Option<TempDir>,
     /// Held while records are moved; when orphans were last looked for.
     moving: tokio::sync::Mutex<Option<Instant>>,
-    rules: Cache<RuleKey, Arc<str>>,
     /// Whether the last record was lost, so that the log tells of it once.
     losing: AtomicBool,
     recorded: Counter,
@@ -86,13 +79,8 @@ impl Audit {
             spool,
             _temporary: temporary,
             moving: tokio::sync::Mutex::default(),
-            rules: Cache::new(KEPT_RULES),
             losing: AtomicBool::new(false),
         }))
-    }
-
-    pub(super) fn rules(&self) -> &Cache<RuleKey, Arc<str>> {
-        &self.rules
     }
 
     /// Whether requests are to be refused: nothing more can be put on record.

@@ -12,7 +12,7 @@ mod origin;
 mod spool;
 
 pub(crate) use account::{Account, GRAPHQL, note, scope};
-pub(crate) use description::{describe_operation, describe_touched};
+pub(crate) use description::{describe_operation, describe_touched, rule};
 pub(crate) use ending::Ending;
 pub(crate) use keeper::{Audit, KeepError, follow};
 pub(crate) use origin::Origin;

@@ -69,7 +69,7 @@ pub async fn get(
 ) -> Result<Response, HttpError> {
     let caller = service.authenticate(authorization(&headers)).await?;
     let access = service.access(&caller);
-    let rule = service.audit().rule(service.policy(), &access, AUDIT.object, AUDIT.action);
+    let rule = service.rule(&access, AUDIT.object, AUDIT.action);
     note(|draft| draft.rule(&rule));
     if !access.allows(AUDIT.object, AUDIT.action) {
         let message = "your roles do not allow `read` on `port:audit`";

@@ -62,7 +62,7 @@ fn bad(event: impl std::fmt::Display) -> HttpError {
 /// Whether the caller may; each request is on record, with what came of it.
 fn authorize(service: &ProductService, caller: &Caller) -> Result<(), HttpError> {
     let access = service.access(caller);
-    let rule = service.audit().rule(service.policy(), &access, "port:input", "write");
+    let rule = service.rule(&access, "port:input", "write");
     audit::note(|draft| draft.rule(&rule));
     match access.allows("port:input", "write") {
         true => Ok(()),

@@ -180,7 +180,7 @@ async fn answered(
 /// The reply, with how long it may be kept, where that is said of the data and nothing else is in it.
 fn kept(service: &ProductService, caller: &Caller, only_data: bool, mut reply: Reply) -> Reply {
     if let Some(value) = service.cache_control(caller).filter(|_| only_data) {
-        reply.headers_mut().insert(CACHE_CONTROL, value.clone());
+        reply.headers_mut().insert(CACHE_CONTROL, value);
         reply.headers_mut().append(VARY, HeaderValue::from_static(as_of::HEADER));
     }
     reply

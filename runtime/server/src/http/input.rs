@@ -48,7 +48,7 @@ pub async fn post(
         allowed,
         detail: Some(json!({ "dataset": name })),
     };
-    let rule = service.audit().rule(service.policy(), &access, "port:input", "write");
+    let rule = service.rule(&access, "port:input", "write");
     audit::note(|draft| draft.rule(&rule));
     let members = Account::current().map(|account| account.members()).unwrap_or_default();
     service.store().audit_with(record, members).await.map_err(HttpError::internal)?;

@@ -9,7 +9,6 @@ mod health;
 mod input;
 mod multipart;
 mod named;
-mod negotiate;
 mod output;
 mod page;
 mod range;
@@ -20,6 +19,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use terrane_graphql::negotiate;
 
 /// Everything a product answers, at the paths of the standard ports.
 pub fn router(service: ProductService) -> Router {

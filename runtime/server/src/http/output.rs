@@ -24,8 +24,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use terrane_graphql::GraphqlError;
 use terrane_manifest::{Dataset, Layer};
-use terrane_policy::{Caller, RoleSet};
-use terrane_query::ExportRequest;
+use terrane_policy::Caller;
+use terrane_query::{Access, ExportRequest};
 use terrane_store::{AsOf, Version};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -92,8 +92,8 @@ pub async fn get(
     audit::note(|draft| draft.touches(&describe_touched(&service, &access, "export", export.touched())));
     let pinned = pinned.map(|(version, _)| version);
     let name = format!("{}.{}", dataset.name, format.ending());
-    let roles = access.roles().clone();
-    Download { service, caller, roles, export, format, packing, name, pinned }.answer(&method, &headers).await
+    let touched = export.touched().to_vec();
+    Download { service, caller, access, touched, export, format, packing, name, pinned }.answer(&method, &headers).await
 }
 
 /// Dataset and format of a file's name. The ending decides over `accept`.
@@ -177,8 +177,9 @@ fn not_found(error: OperationError) -> HttpError {
 struct Download {
     service: ProductService,
     caller: Caller,
-    /// The caller's roles when it was asked for.
-    roles: RoleSet,
+    /// What the caller could do when it was asked for, and what of the product the file is of.
+    access: Arc<Access>,
+    touched: Vec<String>,
     export: File,
     format: Format,
     packing: Packing,
@@ -290,7 +291,8 @@ impl Download {
         self.respond(StatusCode::OK, etag, known.as_slice(), Body::from_stream(self.allowed(counted, rows)))
     }
 
-    /// The pieces of a file as long as the caller has not lost a role with which it was asked for; then it breaks off. How much
+    /// The pieces of a file as long as the caller has not lost a role with which it was asked for, and policy gives what it is
+    /// of; then it breaks off. How much
     /// went out is put on record.
     fn allowed<E, S>(
         &self,
@@ -301,7 +303,7 @@ impl Download {
         E: Into<BoxError> + Send + 'static,
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
     {
-        let lost = Arc::clone(self.service.grants()).lost(self.caller.clone(), self.roles.clone());
+        let lost = self.service.access_lost(&self.caller, &self.access, &self.touched);
         let lost = stream::once(async move {
             lost.await;
             Some(Err::<Bytes, BoxError>("what the caller may see has changed".into()))

@@ -75,7 +75,7 @@ fn link(link: &terrane_manifest::Link) -> LinkInfo {
     LinkInfo { kind: link.kind.clone(), url: link.url.clone(), description: link.description.clone() }
 }
 
-fn input_port(port: &terrane_manifest::InputPort) -> InputPortInfo {
+pub(super) fn input_port(port: &terrane_manifest::InputPort) -> InputPortInfo {
     InputPortInfo {
         name: port.name.clone(),
         version: port.version.clone(),

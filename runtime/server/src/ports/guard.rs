@@ -84,7 +84,7 @@ pub async fn require_audited<'a>(
 /// Note by which rule something is allowed or denied.
 fn decided_by(context: &PortsContext, permission: Permission) {
     let service = &context.service;
-    let rule = service.audit().rule(service.policy(), &context.access, permission.object, permission.action);
+    let rule = service.rule(&context.access, permission.object, permission.action);
     audit::note(|draft| draft.rule(&rule));
 }
 

@@ -3,6 +3,7 @@
 //! Discovery, control input and control output. The schema is the same for every product (`schema/product.graphql`);
 //! what differs is data.
 
+mod about;
 mod access;
 mod audit;
 mod describe;
@@ -10,16 +11,21 @@ pub(crate) mod guard;
 mod ingest;
 mod levels;
 mod lineage;
+mod model_check;
 mod models;
 mod mutation;
+mod policies;
 mod product;
 mod quality;
+mod quality_rules;
 mod query;
+mod reads;
 pub(crate) mod records;
 mod rejects;
 mod rights;
 mod said;
 mod schedules;
+mod sources;
 mod subscription;
 
 pub(crate) use access::notice_view;
@@ -39,12 +45,21 @@ pub type PortsSchema = Schema<Queries, Mutations, subscription::Subscription>;
 /// The standard ports' queries.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]
 #[graphql(name = "Query")]
-pub struct Queries(query::Query, rights::RightsQuery);
+pub struct Queries(
+    query::Query,
+    rights::RightsQuery,
+    about::AboutQuery,
+    sources::SourcesQuery,
+    reads::ReadsQuery,
+    model_check::ModelCheckQuery,
+    quality_rules::QualityRulesQuery,
+    policies::PolicyQuery,
+);
 
 /// The standard ports' mutations.
 #[derive(MergedObject, Debug, Clone, Copy, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutations(mutation::Mutation);
+pub struct Mutations(mutation::Mutation, about::AboutMutation, sources::SourcesMutation, policies::PolicyMutation);
 
 /// What a resolver knows of the request.
 #[derive(Clone)]

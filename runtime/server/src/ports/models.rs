@@ -122,11 +122,16 @@ pub async fn models(service: &ProductService) -> Result<Vec<ModelInfo>> {
             Materialization::Incremental { key } => key.clone(),
             _ => Vec::new(),
         },
-        reads: model.depends_on.iter().map(|t| format!("{}.{}", t.layer.name(), t.table)).collect(),
+        reads: reads(model),
         sql: model.sql.clone(),
         is_put: !own.iter().any(|folder| folder.file == model.file && folder.sql == model.sql),
     };
     Ok(product.models.iter().map(info).collect())
+}
+
+/// The tables that a model reads, as `LAYER.TABLE`.
+pub fn reads(model: &terrane_manifest::Model) -> Vec<String> {
+    model.depends_on.iter().map(|t| format!("{}.{}", t.layer.name(), t.table)).collect()
 }
 
 /// What is wrong with what was sent is told, the rest is ours.

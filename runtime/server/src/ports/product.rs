@@ -59,7 +59,8 @@ pub struct ProductDescription {
     pub current_version: Option<Version>,
     /// When what readers see was published.
     pub updated_at: Option<DateTime<Utc>>,
-    /// A word that changes whenever what somebody was granted does, or ends: who keeps answers asks anew then.
+    /// A word that changes whenever another policy holds, or what somebody was granted changes or ends: who keeps answers asks
+    /// anew then. What comes after its last dot stands for the policy.
     pub access_state: String,
     /// Federation SDL of the data port.
     pub sdl: String,

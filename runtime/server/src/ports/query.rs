@@ -41,7 +41,8 @@ impl Query {
         let quality = service.store().quality_results(None).await.map_err(internal)?;
         let product = service.amended().await;
         let quality = visible(&product, &context.access, quality);
-        let said = (service.schema().sdl(), service.grants().state());
+        let schema = service.schema();
+        let said = (schema.sdl(), service.access_state());
         let levels = service.service_levels().await.map_err(internal)?;
         Ok(describe(&product, said, &context.access, version, (quality, &levels)))
     }

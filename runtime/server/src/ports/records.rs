@@ -34,6 +34,8 @@ pub struct Run {
     pub error: Option<String>,
     /// Whether it pulls the inputs first.
     pub pulls: bool,
+    /// The one input port that it pulls; null: all of them, where it pulls.
+    pub only_port: Option<String>,
     /// Which attempt it is, from 1.
     pub attempt: i32,
     /// The run that it tries again.
@@ -93,6 +95,7 @@ impl From<store::Run> for Run {
             error_code: run.error_code,
             error: run.error,
             pulls: run.pull,
+            only_port: run.only_port,
             attempt: run.attempt,
             retry_of: run.retry_of.map(|id| id.to_string()),
             queued_at: run.queued_at,

@@ -87,9 +87,12 @@ async fn outgoing(
 ) -> Result<BoxStream<'static, Outgoing>, String> {
     let dataset = service.product().dataset(Layer::Output, &dataset).ok_or("there is no such dataset")?;
     let request = ExportRequest { dataset, fields: None, filter: None, order: None, limit: None };
+    // where the role may see something else, the relay asks again
+    let changed = service.access_changed(&caller, &service.access(&caller));
     let lines = lines(&service, &caller, &request, Some(after)).await;
     let lines = lines.map_err(|errors| errors.into_iter().map(|e| e.message).collect::<Vec<_>>().join("; "))?;
     Ok(lines
+        .take_until(changed)
         .map(|line| match line {
             Line::Change(json, position) => Outgoing::Change(json, position),
             Line::Position(position) => Outgoing::Position(position),

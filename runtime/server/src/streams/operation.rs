@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use terrane_driver::Rows;
 use terrane_graphql::{GraphqlError, Request};
-use terrane_policy::{Caller, RoleSet};
-use terrane_query::{Bind, Bound, OperationKind, Plan, PortsOperation, Statement, Values};
+use terrane_policy::Caller;
+use terrane_query::{Access, Bind, Bound, OperationKind, Plan, PortsOperation, Statement, Values};
 
 /// A stream that was started.
 pub(crate) struct Started {
@@ -74,8 +74,8 @@ struct Following {
     /// Up to where the caller was told.
     position: i64,
     positioned: bool,
-    /// The roles that it is planned for, and the end of that.
-    roles: RoleSet,
+    /// What it is planned for, and the end of that.
+    access: Arc<Access>,
     changed: BoxFuture<'static, ()>,
 }
 
@@ -101,9 +101,9 @@ impl Following {
         let follow =
             Follow::start(service.clone(), &followed.dataset, seen.or(named), Arc::clone(&telling), parameters).await;
         let follow = follow.map_err(one)?;
-        let (position, roles) = (follow.position(), access.roles().clone());
-        let changed = Arc::clone(service.grants()).changed(caller.clone(), roles.clone()).boxed();
-        Ok(Self { asked, follow, telling, position, positioned: named.is_some(), roles, changed })
+        let position = follow.position();
+        let changed = service.access_changed(caller, &access).boxed();
+        Ok(Self { asked, follow, telling, position, positioned: named.is_some(), access, changed })
     }
 
     /// The next output, and what follows on it. Where the caller's access changes, it goes on with what it may see then.
@@ -116,7 +116,7 @@ impl Following {
             };
             let (service, caller, _) = &*self.asked;
             // what was asked for before the change is not told after it
-            let Some(told) = told.filter(|_| service.grants().roles(caller) == self.roles) else {
+            let Some(told) = told.filter(|_| service.is_current(caller, &self.access)) else {
                 match Self::start(Arc::clone(&self.asked), Some(self.position)).await {
                     Ok(again) => self = again,
                     Err(errors) => return (Output::Failed(errors), None),
@@ -163,7 +163,7 @@ fn ports(operation: &PortsOperation, values: &Values, context: PortsContext) -> 
     let request = async_graphql::Request::new(&operation.text)
         .variables(async_graphql::Variables::from_json(Value::Object(variables.collect())));
     let service = context.service.clone();
-    let changed = Arc::clone(service.grants()).changed(context.caller.clone(), context.access.roles().clone());
+    let changed = service.access_changed(&context.caller, &context.access);
     let body = |response: async_graphql::Response| match serde_json::to_vec(&response) {
         Ok(body) => Output::Next(body.into(), None),
         Err(error) => Output::Failed(vec![internal(error)]),

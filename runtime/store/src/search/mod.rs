@@ -6,9 +6,9 @@
 mod fold;
 mod texts;
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, about};
 use fold::{trigrams, words};
-use sqlx::{FromRow, PgPool};
+use sqlx::{FromRow, PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
 use terrane_manifest::Product;
 use texts::{Text, texts};
@@ -54,15 +54,23 @@ struct Found {
     text: String,
 }
 
-/// Bring the texts up to date with the product that is served.
-pub(crate) async fn put(owner: &PgPool, product: &Product) -> Result<(), StoreError> {
+/// Bring the texts up to date with the product of `folder` that is served.
+pub(crate) async fn put_now(owner: &PgPool, folder: &Product) -> Result<(), StoreError> {
     let what = "put the texts of a search in place";
-    let texts = texts(product);
     let mut transaction = owner.begin().await.map_err(StoreError::on(what))?;
+    put(&mut transaction, folder).await?;
+    transaction.commit().await.map_err(StoreError::on(what))
+}
+
+/// As [`put_now`], with what else the transaction does: one after the other, each with the words that hold by then.
+pub(crate) async fn put(transaction: &mut PgConnection, folder: &Product) -> Result<(), StoreError> {
+    let what = "put the texts of a search in place";
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('terrane texts', 0))")
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::on(what))?;
+    let put = about::newest(transaction).await?;
+    let texts = texts(&about::told(folder, &put));
     let known: Vec<(String, String)> = sqlx::query_as("SELECT text, folded FROM metadata.texts ORDER BY position")
         .fetch_all(&mut *transaction)
         .await
@@ -101,7 +109,7 @@ pub(crate) async fn put(owner: &PgPool, product: &Product) -> Result<(), StoreEr
     .execute(&mut *transaction)
     .await
     .map_err(StoreError::on(what))?;
-    transaction.commit().await.map_err(StoreError::on(what))
+    Ok(())
 }
 
 impl Store {

@@ -200,7 +200,11 @@ fn frames<F: Framing>(
     stream::iter([Bytes::from_static(opening)]).chain(frames)
 }
 
-fn streamed(content_type: &'static str, frames: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
+/// A response of frames that are sent as they come.
+pub(super) fn streamed(
+    content_type: &'static str,
+    frames: impl Stream<Item = Bytes> + Send + 'static,
+) -> Response<Body> {
     let mut response = Response::new(Body::from_stream(frames.map(Ok::<_, Infallible>)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -208,6 +212,11 @@ fn streamed(content_type: &'static str, frames: impl Stream<Item = Bytes> + Send
     // Proxies in front would hold events back.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
+}
+
+/// A comment of `text/event-stream`: proxies and clients see that the stream is alive.
+pub(super) fn comment() -> Bytes {
+    Bytes::from_static(sse::COMMENT)
 }
 
 fn refusal(status: StatusCode, errors: &[GraphqlError]) -> Response<Body> {

@@ -55,8 +55,7 @@ pub async fn get(
     let place = service.streams().place();
     let place =
         place.ok_or_else(|| HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_STREAMS", too_many().message))?;
-    let roles = service.access(&session.caller).roles().clone();
-    let changed = Arc::clone(service.grants()).changed(session.caller.clone(), roles);
+    let changed = service.access_changed(&session.caller, &service.access(&session.caller));
     let lines = lines(&service, &session.caller, &request, after).await.map_err(refused)?;
     let (expired, stopped) = (session.expired(), service.streams().stopped());
     let end = stream::once(async move {

@@ -111,8 +111,7 @@ fn stream_of(
     let place = service.streams().place();
     let place =
         place.ok_or_else(|| HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "TOO_MANY_STREAMS", too_many().message))?;
-    let roles = service.access(&session.caller).roles().clone();
-    let changed = Arc::clone(service.grants()).changed(session.caller.clone(), roles);
+    let changed = service.access_changed(&session.caller, &service.access(&session.caller));
     let (expired, stopped) = (session.expired(), service.streams().stopped());
     let reader = Reader { service, view, after, source };
     let frames = stream::unfold(Some(reader), |reader| async move {

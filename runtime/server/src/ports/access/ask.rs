@@ -68,7 +68,7 @@ pub async fn request(context: &PortsContext, ask: Ask) -> Result<AccessRequest> 
         }
         Wanted::Fields(fields) => {
             if own {
-                effective(context, product, fields)?;
+                effective(context, fields)?;
             }
             product.approval_of_fields(fields.iter().copied())
         }
@@ -222,18 +222,19 @@ fn wanted(product: &Product, role: Option<String>, fields: Option<Vec<String>>) 
 
 /// Refuse to ask for what a grant would not give: what is seen already, what a line denies, and fields of a dataset of which
 /// the caller sees nothing.
-fn effective(context: &PortsContext, product: &Product, fields: &[(&Dataset, &Field)]) -> Result<()> {
-    let now = &context.access;
+fn effective(context: &PortsContext, fields: &[(&Dataset, &Field)]) -> Result<()> {
+    let in_force = context.service.in_force();
+    let now = &in_force.access(context.access.roles());
     let objects: Vec<String> = fields.iter().map(|(dataset, field)| dataset.policy_object(field)).collect();
     if objects.iter().all(|object| now.allows(object, "read")) {
         return Err(refused("ACCESS_HELD", "you may read these fields already"));
     }
     let granted = objects.iter().map(|object| format!("{GRANTED}{object}"));
     let with = RoleSet::new(now.roles().iter().map(str::to_owned).chain(granted));
-    let then = Access::compile(product, context.service.policy(), &with);
+    let then = Access::compile(in_force.product(), in_force.policy(), &with);
     let still = objects.iter().find(|object| !then.allows(object, "read"));
     let Some(object) = still else { return Ok(()) };
-    let denied = context.service.policy().explain(now.roles(), object, "read");
+    let denied = in_force.policy().explain(now.roles(), object, "read");
     let message = match denied.deciding.is_empty() {
         true => format!("you see nothing of the dataset of `{object}`; ask for a role first"),
         false => {

@@ -22,7 +22,8 @@ pub fn actor(context: &PortsContext) -> Result<Actor> {
     let Some(subject) = caller.subject.clone().filter(|subject| caller.signed_in && !subject.is_empty()) else {
         return Err(refused("UNAUTHENTICATED", "sign in first: access is asked for, decided and held by somebody"));
     };
-    let product = context.service.product();
+    let in_force = context.service.in_force();
+    let product = in_force.product();
     let administers = context.access.allows(ACCESS_ADMIN.object, ACCESS_ADMIN.action);
     let owner = product.team.as_ref().and_then(|team| team.owner()).is_some_and(|owner| owner.username == subject);
     let roles: Vec<String> = context.access.roles().iter().map(str::to_owned).collect();

@@ -1,7 +1,7 @@
 //! Negotiation: turns `accept` and `accept-encoding` into the one of several offers that the client likes best.
 
-use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
+use http::HeaderMap;
+use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 
 /// Media type of the offers that `accept` likes best (RFC 9110, section 12.5.1); between equals the first one, which is
 /// also taken where nothing is said. `None` where none is acceptable.
@@ -54,7 +54,7 @@ fn wish(part: &str) -> Option<(String, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
+    use http::HeaderValue;
 
     fn headers(name: HeaderName, value: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
