@@ -2,7 +2,7 @@
 # Shows how fast rows come in, go through models to published output, and reach a subscriber as changes, and how that grows
 # with their number; beside psql's \copy, dbt-postgres on the same models, and the bare SQL statements, all in the same server.
 #
-#   bench/pipeline.sh TERRANE [ROWS...]      default: 10000 100000 1000000; 10000000 was never tried
+#   bench/pipeline.sh TERRANE [ROWS...]      default: 10000 100000 1000000; 10000000 takes some 20 minutes and 10 GB
 #
 # TERRANE is a release build. Each number of rows has a server and a product (bench/flow) of its own. Needs psql, curl, and python3
 # with venv and pip; dbt is installed into target/pipeline (or $TOOLS), and left out where DBT=no.

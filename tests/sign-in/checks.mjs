@@ -287,6 +287,23 @@ export const checks = [
     await reconfigure(['second key of this test, long enough'], {});
   }],
 
+  ['behind HTTPS, browsers are told to stay there, and cookies go nowhere else', async ({ other, reconfigure }) => {
+    const keys = ['second key of this test, long enough'];
+    const told = async () => {
+      const [page, sent] = [await new Visitor().ask(`${other}/`), await new Visitor().ask(`${other}/auth/sign-in`)];
+      assert.deepEqual([page.status, sent.status], [200, 303]);
+      return [page.headers.get('strict-transport-security'), sent.headers.get('set-cookie')];
+    };
+    const [strict, set] = await told();
+    assert.equal(strict, null);
+    assert.ok(!set.includes('Secure'), set);
+    await reconfigure(keys, {}, 'https://mesh.example');
+    const [stricter, secured] = await told();
+    assert.equal(stricter, 'max-age=31536000');
+    assert.match(secured, /^__Host-terrane-.*; HttpOnly; SameSite=Lax; Secure; Path=\/; Max-Age=600$/);
+    await reconfigure(keys, {});
+  }],
+
   ['a provider that is away takes nobody\'s session', async ({ other, byUserinfo }) => {
     const visitor = new Visitor();
     await visitor.signIn(other, 'ada');

@@ -100,12 +100,12 @@ async function start() {
 
   // a gateway of its own: short sessions, claims by userinfo, keys that change
   const subgraphs = PRODUCTS.map((name) => ({ name, url: `${base}/products/${name}/graphql`, product: true }));
-  const configured = (cookie_keys, session) => ({
+  const configured = (cookie_keys, session, public_url = other) => ({
     subgraphs,
     auth: {
       jwt: { secret },
       sign_in: {
-        public_url: other,
+        public_url,
         issuer: byUserinfo.issuer,
         client_id: 'mesh',
         client_secret: confidential.client_secret,
@@ -119,15 +119,15 @@ async function start() {
     poll_seconds: 1,
   });
   const file = join(folder, 'gateway.yaml');
-  const configure = (keys, session) => writeFileSync(file, JSON.stringify(configured(keys, session)));
+  const configure = (...settings) => writeFileSync(file, JSON.stringify(configured(...settings)));
   configure(['first key of this test, long enough'], {});
   const gateway = run('gateway', ['gateway', '--listen', `127.0.0.1:${gatewayPort}`, '--config', file]);
   await until('the gateway is ready', async () => (await fetch(`${other}/health/ready`)).ok);
   /** Lets other settings take the place of those of the gateway. */
-  const reconfigure = async (keys, session) => {
+  const reconfigure = async (...settings) => {
     const count = () => readFileSync(gateway.log, 'utf8').split('the settings were read again').length;
     const before = count();
-    configure(keys, session);
+    configure(...settings);
     await until('the settings are read again', async () => count() > before);
   };
   return { base, other, provider, byUserinfo, until, reconfigure, machine: MACHINE };
