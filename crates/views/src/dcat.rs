@@ -35,7 +35,7 @@ pub fn catalog(address: &str, products: &[Placed<'_>]) -> Value {
         "dct:title": "Data products",
         "dct:description": "The data products of this mesh, as far as who asks may know of them",
         "dct:publisher": agent(&publisher(products), address),
-        "foaf:homepage": link(&format!("{address}/")),
+        "foaf:homepage": typed(&format!("{address}/"), "foaf:Document"),
         "dcat:dataset": products.iter().map(dataset).collect::<Vec<_>>(),
         "dcat:service": products.iter().map(service).collect::<Vec<_>>(),
     });
@@ -101,7 +101,7 @@ fn dataset(placed: &Placed<'_>) -> Value {
     say("dct:accrualPeriodicity", frequency(info));
     say("dct:conformsTo", json!(contracts(placed)));
     say("prov:wasDerivedFrom", json!(sources(info)));
-    say("dcat:landingPage", link(&placed.page));
+    say("dcat:landingPage", typed(&placed.page, "foaf:Document"));
     say("foaf:page", json!(documents(info)));
     say("dcat:distribution", json!(distributions(placed)));
     say("dqv:hasQualityMeasurement", json!(measurements(placed)));
@@ -116,7 +116,7 @@ fn service(placed: &Placed<'_>) -> Value {
         "dct:description": format!("Queries over the datasets of {}", placed.info.name),
         "dcat:endpointURL": link(&format!("{}/graphql", placed.address)),
         "dcat:endpointDescription": link(&format!("{}/discovery/schema.graphql", placed.address)),
-        "dct:conformsTo": link("https://specs.apollo.dev/federation/v2.9"),
+        "dct:conformsTo": typed("https://specs.apollo.dev/federation/v2.9", "dct:Standard"),
         "dcat:servesDataset": link(&identity(placed)),
     })
 }
@@ -143,7 +143,7 @@ fn distributions(placed: &Placed<'_>) -> Vec<Value> {
                 }
                 if let Some(kind) = media_type(&way.format) {
                     let known = format!("https://www.iana.org/assignments/media-types/{kind}");
-                    map.insert("dcat:mediaType".to_owned(), link(&known));
+                    map.insert("dcat:mediaType".to_owned(), typed(&known, "dct:MediaType"));
                 }
             }
             said
@@ -172,7 +172,10 @@ fn contracts(placed: &Placed<'_>) -> Vec<Value> {
     let mut known: Vec<String> = placed.info.datasets.iter().map(|dataset| dataset.contract.clone()).collect();
     known.sort();
     known.dedup();
-    let of = |id: String| link(&format!("{}/discovery?format=yaml#{}", placed.address, encoded(&id)));
+    let of = |id: String| {
+        let address = format!("{}/discovery?format=yaml#{}", placed.address, encoded(&id));
+        typed(&address, "dct:Standard")
+    };
     known.into_iter().map(of).collect()
 }
 
@@ -190,7 +193,7 @@ fn sources(info: &ProductInfo) -> Vec<Value> {
 
 fn agreements(info: &ProductInfo) -> Vec<Value> {
     let links = info.links.iter().filter(|link| link.kind.ends_with("Agreement") && is_address(&link.url));
-    links.map(|known| json!({"@id": known.url, "@type": "dct:RightsStatement"})).collect()
+    links.map(|known| typed(&known.url, "dct:RightsStatement")).collect()
 }
 
 /// What else describes it: its dictionary, drawings of it, and the like.
@@ -208,7 +211,8 @@ fn documents(info: &ProductInfo) -> Vec<Value> {
 fn access_rights(info: &ProductInfo) -> Value {
     let mut fields = info.datasets.iter().flat_map(|dataset| &dataset.fields);
     let right = if fields.all(|field| field.classification == "public") { "PUBLIC" } else { "RESTRICTED" };
-    link(&format!("http://publications.europa.eu/resource/authority/access-right/{right}"))
+    let address = format!("http://publications.europa.eu/resource/authority/access-right/{right}");
+    typed(&address, "dct:RightsStatement")
 }
 
 /// How often it changes, where its contracts promise it.
@@ -223,7 +227,8 @@ fn frequency(info: &ProductInfo) -> Value {
         "y" | "year" | "years" => Some("ANNUAL"),
         _ => None,
     });
-    word.map_or(Value::Null, |word| link(&format!("http://publications.europa.eu/resource/authority/frequency/{word}")))
+    let address = word.map(|word| format!("http://publications.europa.eu/resource/authority/frequency/{word}"));
+    address.map_or(Value::Null, |address| typed(&address, "dct:Frequency"))
 }
 
 fn owner(info: &ProductInfo) -> String {
@@ -249,6 +254,11 @@ fn agent(name: &str, address: &str) -> Value {
 
 fn link(address: &str) -> Value {
     json!({ "@id": address })
+}
+
+/// A link with what stands there, which DCAT-AP wants to be told.
+fn typed(address: &str, class: &str) -> Value {
+    json!({ "@id": address, "@type": class })
 }
 
 fn moment(text: &str) -> Value {
