@@ -97,7 +97,7 @@ async fn events(
     if kind == STREAM {
         // a stream has a place of its own
         drop(place);
-        return stream_of(&gateway, session, headers, positions);
+        return stream_of(&gateway, session, &headers, positions);
     }
     match page::page(&gateway, &session.forwarded, positions, first).await {
         Ok(page) => paged(&page, kind, first),
@@ -149,7 +149,7 @@ fn lost(source: &SubgraphSource, after: Option<i64>) -> Value {
 
 /// Events as they come. A stream ends with its caller's token, when another gateway takes this one's place, and with the process;
 /// an `EventSource` comes again, where it was.
-fn stream_of(gateway: &Gateway, session: Session, headers: HeaderMap, positions: Positions) -> Response<Body> {
+fn stream_of(gateway: &Gateway, session: Session, headers: &HeaderMap, positions: Positions) -> Response<Body> {
     if !gateway.inner.subscriptions.config.enabled {
         let message = "this gateway serves no streams; ask for pages";
         return refusal(StatusCode::NOT_ACCEPTABLE, GraphqlError::new("UNSUPPORTED_OPERATION", message));

@@ -340,12 +340,13 @@ fn texts(said: Words, own: &Words, filled: Option<&AboutForm>) -> Vec<Text> {
     };
     let own = [&own.purpose, &own.usage, &own.limitations];
     let named = [("purpose", "Purpose"), ("usage", "Usage"), ("limitations", "Limitations")];
-    let text = |(((name, label), value), own): (((&'static str, &'static str), Option<String>), &Option<String>)| {
+    let mut texts = Vec::new();
+    for (((name, label), value), own) in named.into_iter().zip(values).zip(own) {
         let value = value.unwrap_or_default();
         let own = other(own.as_deref().unwrap_or_default(), Some(&value)).map(str::to_owned);
-        Text { name, label, value, own }
-    };
-    named.into_iter().zip(values).zip(own).map(text).collect()
+        texts.push(Text { name, label, value, own });
+    }
+    texts
 }
 
 fn element(of: SaidElement, filled: Option<&AboutForm>) -> Element {

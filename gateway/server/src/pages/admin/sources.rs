@@ -220,7 +220,7 @@ fn source(said: SaidSource, base: &str, may_pull: bool) -> Source {
         drift: said.drift.map(|drift| (drift.found, moment(&drift.at))),
         waiting: (!waiting.is_empty()).then(|| waiting.join(", ")),
         batches: said.batches.into_iter().map(batch).collect(),
-        events: said.events.map(events),
+        events: said.events.as_ref().map(events),
         pull_href: (pulled && may_pull).then(|| format!("{base}/sources/{}/pull", encode(&said.port))),
         port: said.port,
     }
@@ -262,7 +262,7 @@ fn batch(said: SaidBatch) -> Batch {
     }
 }
 
-fn events(said: SaidEvents) -> String {
+fn events(said: &SaidEvents) -> String {
     let whole = |value: f64| number(value as i64);
     let latest = said.latest.as_deref().and_then(moment).map(|at| format!("; the latest of {}", at.text));
     format!(
