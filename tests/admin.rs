@@ -140,7 +140,9 @@ async fn pages_and_forms_are_for_those_whom_policy_lets() {
     assert_eq!(running.steward.get(&format!("{BASE}/runs/nonsense")).await.status, StatusCode::NOT_FOUND);
 
     let rule = [("dataset", "continents"), ("rule", "{id: new-rule, metric: rowCount, mustBe: 7}")];
-    let forms: [(String, &[(&str, &str)], &str); 7] = [
+    // where it is sent, what is filled in, and what it does
+    type Form<'f> = (String, &'f [(&'f str, &'f str)], &'f str);
+    let forms: [Form<'_>; 7] = [
         (format!("{BASE}/runs"), &[], "runPipeline"),
         (format!("{run}/cancel"), &[], "cancelRun"),
         (format!("{BASE}/versions/1/current"), &[], "rollback"),
