@@ -26,9 +26,8 @@ async function shoot(page, name) {
 async function askInExplorer(page, base) {
   await page.goto(`${base}/graphiql?query=${encodeURIComponent(NORWAY)}`);
   await page.waitForSelector('.graphiql-execute-button');
-  const answered = page.waitForResponse(
-    (response) => response.request().method() === 'POST' && !response.request().postData()?.includes('IntrospectionQuery'),
-  );
+  // the page asks for the schema and for example operations as well, and may be answered later
+  const answered = page.waitForResponse((response) => response.request().postData()?.includes('country(code:'));
   await page.locator('.graphiql-execute-button').click();
   return (await answered).json();
 }
@@ -74,7 +73,7 @@ export async function browserChecks({ base, provider }, check) {
   });
   await check('in a browser: the explorer asks as the visitor, and says who that is', async () => {
     const answer = await askInExplorer(page, base);
-    assert.ok(Number(answer.data.country.population) > 0, JSON.stringify(answer));
+    assert.ok(Number(answer.data?.country?.population) > 0, JSON.stringify(answer));
     assert.match(await page.locator('.explorer-endpoint').innerText(), /Ada Lovelace/);
     await shoot(page, 'explorer');
   });
