@@ -24,7 +24,8 @@ pub fn run(optional: bool) -> Result<()> {
     }
     let folder = target.join("interop");
     install(&root.join("tests/interop"), &folder)?;
-    succeed(Command::new(env!("CARGO")).args(["build", "--bin", "terrane"]).current_dir(&root))?;
+    // of the whole workspace: by itself, the program would have other features of its dependencies, and all be built anew
+    succeed(Command::new(env!("CARGO")).args(["build", "--workspace", "--bins"]).current_dir(&root))?;
     let terrane = target.join("debug/terrane");
     let schemas = schemas(&root.join("schema/data"))?;
     let products = folder.join("products.json");
